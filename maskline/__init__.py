@@ -1,0 +1,1 @@
+"""maskline: reproducible semantic segmentation, from images and masks to a report."""

@@ -1,0 +1,246 @@
+"""Typed mirror of params.yaml: what each key may be, checked before any work begins."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from maskline.errors import InputError
+from maskline.yaml12 import read_yaml
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Strength = Annotated[float, Field(ge=0, le=1)]
+Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Name = Annotated[str, Field(min_length=1)]
+
+# The encoders each architecture can stand on; the first is the one its paper used.
+ENCODERS_OF = {
+    "unet": ("unet", "mobilenet_v2"),
+    "unet_pix2pix": ("mobilenet_v2",),
+}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DatasetParams(_Section):
+    """Which images and masks, and how to read them."""
+
+    name: Name
+    path: Name | None
+    classes: Annotated[list[Name], Field(min_length=2, max_length=255)] | None
+    colors: list[Color] | None
+    masks: Literal["index", "color"]
+    void: list[Annotated[int, Field(ge=0, le=65535)] | Color]
+    image_feature: Name
+    mask_feature: Name
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
+    test_fraction: Annotated[float, Field(gt=0, le=0.5)]
+    limit: Annotated[int, Field(ge=1)] | None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "DatasetParams":
+        if self.name == "folder" and self.path is None:
+            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'")
+        if self.name == "folder" and self.classes is None:
+            raise ValueError("classes must list the class names when name is 'folder'")
+        if self.masks == "color" and self.colors is None:
+            raise ValueError("colors must give one colour per class when masks is 'color'")
+        if self.colors is not None and len(self.colors) != len(self.classes or []):
+            raise ValueError("colors must have one entry per entry of classes")
+        wanted = str if self.masks == "color" else int
+        if not all(isinstance(value, wanted) for value in self.void):
+            raise ValueError("void must list label values for index masks and '#rrggbb' for color masks")
+        for field in ("classes", "colors"):
+            values = [value.lower() for value in getattr(self, field) or []]
+            if len(set(values)) < len(values):
+                raise ValueError(f"{field} must not name anything twice")
+        return self
+
+
+class PreprocessParams(_Section):
+    """What the shards are to hold."""
+
+    height: Annotated[int, Field(ge=16, le=8192)]
+    width: Annotated[int, Field(ge=16, le=8192)]
+    encoding: Literal["raw", "png", "jpeg"]
+    examples_per_shard: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class ModelParams(_Section):
+    """The network and where its encoder's weights come from."""
+
+    architecture: Literal["unet", "unet_pix2pix"]
+    encoder: Literal["unet", "mobilenet_v2"]
+    encoder_weights: Name
+    freeze_encoder: bool
+    width: Annotated[int, Field(ge=4, le=256)]
+    dropout: Fraction
+
+    @model_validator(mode="after")
+    def _possible(self) -> "ModelParams":
+        allowed = ENCODERS_OF[self.architecture]
+        if self.encoder not in allowed:
+            raise ValueError(f"encoder must be one of {', '.join(allowed)} for {self.architecture}")
+        if self.encoder == "unet" and self.encoder_weights == "imagenet":
+            raise ValueError(
+                "encoder_weights must be 'none' or a file for encoder 'unet', which has no ImageNet weights"
+            )
+        if self.freeze_encoder and self.encoder_weights == "none":
+            raise ValueError(
+                "freeze_encoder must be false when encoder_weights is 'none', or random weights stay random"
+            )
+        return self
+
+
+class AugmentParams(_Section):
+    """How much each augmentation may change an image."""
+
+    flip: bool
+    scale: Annotated[float, Field(ge=0, lt=0.9)]
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    brightness: Strength
+    contrast: Strength
+    saturation: Strength
+
+
+class LossParams(_Section):
+    """The weight of each loss in the sum."""
+
+    cross_entropy: Annotated[float, Field(ge=0, le=100)]
+    dice: Annotated[float, Field(ge=0, le=100)]
+
+    @model_validator(mode="after")
+    def _some(self) -> "LossParams":
+        if not any(weight for _, weight in self):
+            raise ValueError("at least one loss must have a weight above 0")
+        return self
+
+
+class TrainParams(_Section):
+    """Losses, optimizer, schedule and when to stop."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=4096)]
+    loss: LossParams
+    class_weights: Literal["none", "inverse", "median_frequency"]
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    early_stopping: Annotated[int, Field(ge=0)]
+    ema: Fraction
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+    @model_validator(mode="after")
+    def _possible(self) -> "TrainParams":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs must be below epochs ({self.epochs})")
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError("weight_decay must be 0 for adam; choose optimizer 'adamw' to decay weights")
+        return self
+
+
+class EvaluateParams(_Section):
+    """What evaluation keeps beside the metrics."""
+
+    samples: Annotated[int, Field(ge=1, le=24)]
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    repo: Name
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    dataset: DatasetParams
+    preprocess: PreprocessParams
+    model: ModelParams
+    augment: AugmentParams
+    train: TrainParams
+    evaluate: EvaluateParams
+
+
+def read_params(path: Path) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        InputError: unknown or missing key, wrong type, value out of range, or impossible combination.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a mapping of params. Received: {values!r}")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_sentence(path, error)) from None
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    """Say the error at the deepest key, so that a union's branches do not hide the value at fault."""
+    first = max(error.errors(include_url=False), key=lambda e: e["type"] == "extra_forbidden")
+    keys = [str(part) for part in first["loc"] if _is_key(part)]
+    key = ".".join(keys) or "params"
+    if first["type"] == "extra_forbidden":
+        return f"{path}: unknown key {key}{_suggestion(keys)}. Received: {first['input']!r}"
+    if first["type"] == "missing":
+        return f"{path}: key {key} is missing; add it, or restore the line with `git checkout {path}`."
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        reason, received = f"{key}.{reason}", ""
+        return f"{path}: {reason}.{received}"
+    return f"{path}: {key}: {reason[0].lower()}{reason[1:]}. Received: {first['input']!r}"
+
+
+def _is_key(part: str | int) -> bool:
+    """Drop the names pydantic gives to the branches of a union."""
+    return isinstance(part, int) or (part.isidentifier() and part not in ("int", "str"))
+
+
+def _suggestion(keys: list[str]) -> str:
+    model: Any = Params
+    for key in keys[:-1]:
+        model = model.model_fields[key].annotation
+    close = difflib.get_close_matches(keys[-1], model.model_fields, n=1, cutoff=0.5)
+    return f"; did you mean {'.'.join([*keys[:-1], close[0]])}" if close else "; remove it"
+
+
+class Declared:
+    """Read-only view of params that yields declared keys only, so that a stage cannot read what DVC does not track.
+
+    Args:
+        section: the params, or a section of them.
+        keys: dotted keys that are declared; a section's key declares all below it.
+        stage: the stage's name, for the error.
+    """
+
+    def __init__(self, section: BaseModel, keys: Iterable[str], stage: str, prefix: str = "") -> None:
+        self._section, self._keys, self._stage, self._prefix = section, tuple(keys), stage, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._section, name)
+        path = self._prefix + name
+        if any(path == key or path.startswith(f"{key}.") for key in self._keys):
+            return value
+        if isinstance(value, BaseModel):
+            return Declared(value, self._keys, self._stage, f"{path}.")
+        raise InputError(
+            f"stage {self._stage} reads the param {path}, which its entry in dvc.yaml does not declare; "
+            f"add {path} to the stage's params."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the declared values as nested plain Python objects."""
+        return {
+            name: value.model_dump() if isinstance(value, BaseModel) else value
+            for name, value in ((key, _lookup(self._section, key)) for key in self._keys)
+        }
+
+
+def _lookup(section: Any, key: str) -> Any:
+    for part in key.split("."):
+        section = getattr(section, part)
+    return section
