@@ -1,0 +1,131 @@
+"""Byte-stable, atomic writing of files and folders: written beside, flushed to disk, then renamed."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of now
+_STORED_BLOCK = 65535  # the longest stored block of a deflate stream
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its place when the block ends without error."""
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for file in sorted(p for p in partial.rglob("*") if p.is_file()):
+            _sync(file)
+        old = path.with_name(f"{path.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(partial, path)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name == "posix":
+        _sync(path)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Encode as UTF-8 JSON, indented, in the order given; NaN and infinity are refused."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON; see `json_bytes`."""
+    write_bytes(path, json_bytes(value))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write CSV with Unix line ends on every platform."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Encode arrays as an .npz file, uncompressed; objects that would need pickle are refused."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, array in arrays.items():
+            data = io.BytesIO()
+            np.lib.format.write_array(data, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", ZIP_EPOCH), data.getvalue())
+    return out.getvalue()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stored_png(pixels: np.ndarray) -> bytes:
+    """Encode uint8 pixels [H, W] or [H, W, 3] as an uncompressed PNG.
+
+    The bytes depend on the pixels alone, where a compressor's depend on its build and the CPU.
+    """
+    height, width = pixels.shape[:2]
+    color_type = {2: 0, 3: 2}[pixels.ndim]
+    rows = np.ascontiguousarray(pixels).reshape(height, -1)
+    data = np.pad(rows, ((0, 0), (1, 0))).tobytes()  # filter type 0 before each row
+    blocks = [data[i : i + _STORED_BLOCK] for i in range(0, len(data), _STORED_BLOCK)]
+    stream = b"\x78\x01" + b"".join(
+        struct.pack("<BHH", block is blocks[-1], len(block), len(block) ^ 0xFFFF) + block for block in blocks
+    )
+    stream += struct.pack(">I", zlib.adler32(data))
+    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", stream) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
