@@ -1,0 +1,1 @@
+"""Download: one TFDS builder per source, and the catalogue that names them."""

@@ -1,0 +1,61 @@
+"""source.json: what preprocess must know of the data set that download prepared."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maskline.artifacts import write_bytes
+from maskline.classes import ClassInfo, Role
+from maskline.errors import InputError
+
+
+class Source(BaseModel):
+    """A prepared TFDS data set under `data/raw/<name>/<version>` and how to read its masks.
+
+    `labels` maps a stored mask value to the index of its class: decimal text for index masks, lower-case '#rrggbb' for
+    colour masks. Values in `void` become the void label; any other value is an error.
+    `splits` names the TFDS split of each role; a role without one is held out of another by preprocess.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: str
+    image_feature: str
+    mask_feature: str
+    filename_feature: str | None
+    masks: Literal["index", "color"]
+    classes: Annotated[list[ClassInfo], Field(min_length=2, max_length=255)]
+    labels: dict[str, int]
+    void: list[str]
+    splits: dict[Role, str]
+
+    def files(self, raw: Path, role: Role) -> list[Path]:
+        """Return the TFRecord files of a role's split, in order."""
+        folder = Path(raw) / self.name / self.version
+        return sorted(folder.glob(f"{self.name}-{self.splits[role]}.tfrecord-*"))
+
+
+def write_source(raw: Path, source: Source) -> None:
+    """Write `source.json` beside the data sets in `raw`."""
+    write_bytes(Path(raw) / "source.json", (source.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_source(raw: Path) -> Source:
+    """Read `source.json` from `raw`.
+
+    Raises:
+        InputError: the file is missing or not what download writes.
+    """
+    path = Path(raw) / "source.json"
+    try:
+        return Source.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; run `dvc repro download`.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(
+            f"{path} is damaged at {place}: {first['msg']}; run `dvc repro --force download`."
+        ) from None

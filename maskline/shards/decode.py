@@ -1,0 +1,141 @@
+"""Encoded images and masks to arrays, with every odd form either handled and counted, or refused by name."""
+
+import io
+import struct
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from maskline.classes import VOID
+from maskline.datasets.source import Source
+from maskline.errors import InputError
+
+_JPEG_MAGIC = b"\xff\xd8\xff"
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_EXIF_ORIENTATION = 0x0112
+
+
+class DecodedImage(NamedTuple):
+    """An RGB image, and which conversions made it one."""
+
+    image: Image.Image
+    conversions: tuple[str, ...]
+
+
+def decode_image(data: bytes, name: str) -> DecodedImage:
+    """Decode PNG or JPEG bytes to an upright RGB image.
+
+    Palette, greyscale, alpha and 16-bit images are converted: alpha is dropped and the high 8 of 16 bits are kept.
+
+    Raises:
+        InputError: the data are empty, truncated, or of another format.
+    """
+    image = _open(data, name, "image")
+    conversions = []
+    if image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+        conversions.append("exif_rotated")
+    if _is_sixteen_bit(data):
+        conversions.append("sixteen_bit")
+        if image.mode.startswith("I"):
+            image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
+    if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
+        conversions.append("alpha")
+    if image.mode in ("P", "PA"):
+        conversions.append("palette")
+    if image.mode in ("1", "L", "LA"):
+        conversions.append("greyscale")
+    return DecodedImage(image.convert("RGB"), tuple(conversions))
+
+
+def decode_mask(data: bytes, name: str, source: Source) -> np.ndarray:
+    """Decode PNG bytes to class labels, uint8 [H, W], with void pixels 255.
+
+    Raises:
+        InputError: the data are empty, truncated or not PNG, or a value is neither a class nor void.
+    """
+    if data.startswith(_JPEG_MAGIC):
+        raise InputError(f"mask {name} is a JPEG, whose compression changes labels; save it as PNG.")
+    image = _open(data, name, "mask")
+    if source.masks == "color":
+        return _labels_of_colors(np.asarray(image.convert("RGB")), name, source)
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        raise InputError(
+            f"mask {name} has the channels {image.mode}, but index masks have one; "
+            "save it with one channel, or set dataset.masks to color."
+        )
+    return _labels_of_values(np.asarray(image).astype(np.int64), name, source)
+
+
+def _open(data: bytes, name: str, kind: str) -> Image.Image:
+    if not data:
+        raise InputError(f"{kind} {name} holds zero bytes; replace or remove it.")
+    if not data.startswith((_JPEG_MAGIC, _PNG_MAGIC)):
+        raise InputError(f"{kind} {name} is neither PNG nor JPEG. Received: {data[:8]!r}; convert it to PNG.")
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        raise InputError(f"{kind} {name} cannot be read: {error}; replace or remove it.") from None
+    return image
+
+
+def _is_sixteen_bit(data: bytes) -> bool:
+    """Read the bit depth of a PNG header; Pillow turns 16-bit colour into 8 bits without a word."""
+    return data.startswith(_PNG_MAGIC) and data[24] == 16
+
+
+def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarray:
+    table = _value_table(source)
+    labels = np.where((values >= 0) & (values < len(table)), table[values.clip(0, len(table) - 1)], -1)
+    if labels.min() < 0:
+        wrong = values[labels < 0]
+        known = ", ".join([*source.labels, *source.void])
+        raise InputError(
+            f"mask {name} has the label {wrong[0]} at {wrong.size} pixels, outside the classes and void ({known}); "
+            "correct the mask, or list the value in dataset.classes or dataset.void."
+        )
+    return labels.astype(np.uint8)
+
+
+def _labels_of_colors(colors: np.ndarray, name: str, source: Source) -> np.ndarray:
+    packed = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    known, labels = _color_table(source)
+    index = np.searchsorted(known, packed).clip(max=len(known) - 1)
+    unknown = packed[known[index] != packed]
+    if unknown.size:
+        raise InputError(
+            f"mask {name} has the colour #{unknown[0]:06x} at {unknown.size} pixels, which is not in the table; "
+            "correct the mask, or add the colour to dataset.colors or dataset.void."
+        )
+    return labels[index]
+
+
+def _tables_key(source: Source) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    return tuple(source.labels.items()), tuple(source.void)
+
+
+def _value_table(source: Source) -> np.ndarray:
+    return _build_value_table(*_tables_key(source))
+
+
+@lru_cache(maxsize=4)
+def _build_value_table(labels: tuple[tuple[str, int], ...], void: tuple[str, ...]) -> np.ndarray:
+    table = np.full(1 << 16, -1, np.int16)
+    for value in void:
+        table[int(value)] = VOID
+    for value, label in labels:
+        table[int(value)] = label
+    return table
+
+
+def _color_table(source: Source) -> tuple[np.ndarray, np.ndarray]:
+    return _build_color_table(*_tables_key(source))
+
+
+@lru_cache(maxsize=4)
+def _build_color_table(labels: tuple[tuple[str, int], ...], void: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    pairs = sorted({int(color[1:], 16): label for color, label in (*((v, VOID) for v in void), *labels)}.items())
+    return np.array([c for c, _ in pairs], np.uint32), np.array([label for _, label in pairs], np.uint8)

@@ -1,0 +1,32 @@
+"""Random numbers as pure functions of (seed, epoch, example): nothing to save, nothing that threads can reorder."""
+
+import numpy as np
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(state: np.ndarray) -> np.ndarray:
+    """Return the SplitMix64 finaliser (Steele, Lea and Flood, OOPSLA 2014) of uint64 values."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def _keys(seed: int, epoch: int, examples: np.ndarray) -> np.ndarray:
+    key = np.zeros(1, np.uint64)
+    for part in (seed, epoch):
+        key = _mix(key + _GOLDEN * np.array([part], np.uint64) + _GOLDEN)
+    return _mix(key + _GOLDEN * (np.asarray(examples, np.uint64) + np.uint64(1)))
+
+
+def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
+    """Return a permutation of range(examples), int64 [examples], drawn for this epoch."""
+    return np.argsort(_keys(seed, epoch, np.arange(examples)), kind="stable")
+
+
+def uniform(seed: int, epoch: int, examples: np.ndarray, count: int) -> np.ndarray:
+    """Return float32 [N, count] in [0, 1) for the examples int [N]; a row does not depend on the others."""
+    # The complement of the seed keeps these draws apart from the keys that order the epoch.
+    keys = _keys(~np.uint64(seed), epoch, examples)[:, None]
+    bits = _mix(keys + _GOLDEN * np.arange(1, count + 1, dtype=np.uint64))
+    return ((bits >> np.uint64(40)).astype(np.float32)) * np.float32(2.0**-24)

@@ -1,0 +1,150 @@
+"""TFRecord framing and the tf.train.Example wire format, without TensorFlow, so that workers start fast.
+
+Records: https://www.tensorflow.org/tutorials/load_data/tfrecord.
+Messages: tensorflow/core/example/example.proto and feature.proto.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import google_crc32c
+
+from maskline.errors import InputError
+
+HEADER = 12  # bytes before a record's data: its length and that length's checksum
+FOOTER = 4  # bytes after it: the data's checksum
+
+
+class Record(NamedTuple):
+    """Where one record's data lies in a file; bytes."""
+
+    path: str
+    offset: int
+    length: int
+
+
+def masked_crc(data: bytes) -> int:
+    """Return the CRC-32C of `data`, rotated and shifted as TFRecord stores it."""
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame(data: bytes) -> bytes:
+    """Return `data` as one record of a TFRecord file."""
+    length = struct.pack("<Q", len(data))
+    return length + struct.pack("<I", masked_crc(length)) + data + struct.pack("<I", masked_crc(data))
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Yield the place of each record of a file; reads and checks the headers alone.
+
+    Raises:
+        InputError: the file is empty, truncated, or a header's checksum is wrong.
+    """
+    size = Path(path).stat().st_size
+    if size == 0:
+        raise _damaged(path, "it holds zero bytes")
+    with open(path, "rb") as file:
+        position = 0
+        while position < size:
+            header = file.read(HEADER)
+            if len(header) < HEADER:
+                raise _damaged(path, f"it ends inside a record at byte {position}")
+            length, crc = struct.unpack("<QI", header)
+            if crc != masked_crc(header[:8]):
+                raise _damaged(path, f"the length at byte {position} fails its CRC")
+            record = Record(str(path), position + HEADER, length)
+            position = record.offset + length + FOOTER
+            if position > size:
+                raise _damaged(path, f"it ends inside a record at byte {size}")
+            yield record
+            file.seek(position)
+
+
+def read_record(file: BinaryIO, record: Record) -> bytes:
+    """Return a record's data from its open file.
+
+    Raises:
+        InputError: the data fail their checksum.
+    """
+    file.seek(record.offset)
+    data = file.read(record.length + FOOTER)
+    if len(data) < record.length + FOOTER:
+        raise _damaged(record.path, f"it ends inside a record at byte {record.offset + len(data)}")
+    if struct.unpack("<I", data[-FOOTER:])[0] != masked_crc(data[:-FOOTER]):
+        raise _damaged(record.path, f"the record at byte {record.offset} fails its CRC")
+    return data[:-FOOTER]
+
+
+def _damaged(path: Path | str, reason: str) -> InputError:
+    stage = "download" if "raw" in Path(path).parts else "preprocess"
+    return InputError(f"{path} is damaged: {reason}; delete it and run `dvc repro --force {stage}`.")
+
+
+def encode_example(features: dict[str, bytes | int]) -> bytes:
+    """Serialise a tf.train.Example with one value per feature, its keys in sorted order."""
+    entries = b"".join(
+        _field(1, _field(1, key.encode()) + _field(2, _feature(value))) for key, value in sorted(features.items())
+    )
+    return _field(1, entries)
+
+
+def _feature(value: bytes | int) -> bytes:
+    if isinstance(value, bytes):
+        return _field(1, _field(1, value))
+    return _field(3, _field(1, _varint(value)))
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def bytes_features(data: bytes | memoryview) -> dict[str, slice]:
+    """Return where in a serialised Example the value of each feature with exactly one bytes value lies.
+
+    Raises:
+        ValueError: the data are no tf.train.Example.
+    """
+    found = {}
+    for _, features in _fields(data, 0, len(data)):
+        for _, entry in _fields(data, features.start, features.stop):
+            parts = dict(_fields(data, entry.start, entry.stop))
+            kinds = list(_fields(data, parts[2].start, parts[2].stop)) if 2 in parts else []
+            if len(kinds) == 1 and kinds[0][0] == 1:
+                values = list(_fields(data, kinds[0][1].start, kinds[0][1].stop))
+                if len(values) == 1:
+                    found[bytes(data[parts[1]]).decode()] = values[0][1]
+    return found
+
+
+def _fields(data: bytes | memoryview, position: int, end: int) -> Iterator[tuple[int, slice]]:
+    """Yield number and place of each length-delimited field of a message."""
+    while position < end:
+        key, position = _read_varint(data, position)
+        if key & 7 != 2:
+            raise ValueError(f"field {key >> 3} is not length-delimited")
+        length, position = _read_varint(data, position)
+        if position + length > end:
+            raise ValueError("a field ends after its message")
+        yield key >> 3, slice(position, position + length)
+        position += length
+
+
+def _read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
