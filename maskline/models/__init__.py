@@ -1,0 +1,1 @@
+"""Encoders, shared blocks, one file per architecture, and the registry."""

@@ -1,0 +1,61 @@
+"""Saving a model to a .keras file whose bytes depend on the model alone, and loading it."""
+
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from maskline.artifacts import ZIP_EPOCH, write_bytes
+from maskline.errors import InputError
+from maskline.models.segmentation import SegmentationModel
+
+
+def save_model(model: SegmentationModel, path: Path) -> None:
+    """Write a .keras file, without the save time, archive times and memory addresses that Keras puts in."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "model.keras"
+        model.save(saved)
+        write_bytes(path, _stable(saved))
+
+
+def _stable(saved: Path) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(out, "w") as target:
+        for name in sorted(source.namelist()):
+            data = source.read(name)
+            if name.endswith(".json"):
+                data = json.dumps(_without_chance(json.loads(data)), indent=1, sort_keys=True).encode()
+            target.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), data)
+    return out.getvalue()
+
+
+def _without_chance(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_chance(item) for key, item in value.items() if key not in ("date_saved", "shared_object_id")
+        }
+    return [_without_chance(item) for item in value] if isinstance(value, list) else value
+
+
+def load_model(path: Path) -> SegmentationModel:
+    """Load a saved model; code in the file is never run.
+
+    Raises:
+        InputError: the file is missing, damaged, or no model of this project.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path} is missing; run `dvc repro train`.")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its readers meet
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} cannot be loaded ({reason}); run `dvc repro --force train`.") from None
+    if not isinstance(model, SegmentationModel):
+        raise InputError(
+            f"{path} holds a {type(model).__name__}, no segmentation model; run `dvc repro --force train`."
+        )
+    return model
