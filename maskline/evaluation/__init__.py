@@ -1,0 +1,1 @@
+"""Prediction, confusion matrices, the metrics derived from them, and sample pictures."""

@@ -1,0 +1,36 @@
+"""Pictures of predictions: masks in class colours, errors over the greyed image, and both side by side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from maskline.classes import VOID
+
+_WHITE = (255, 255, 255)
+_RED = (214, 39, 40)
+_GAP = 4  # pixels between the panels of a strip
+
+
+def paint(labels: np.ndarray, colors: Sequence[str]) -> np.ndarray:
+    """Return labels uint8 [H, W] in their classes' colours '#rrggbb', uint8 [H, W, 3]; void is white."""
+    table = np.full((VOID + 1, 3), 255, np.uint8)
+    table[: len(colors)] = [list(bytes.fromhex(color[1:])) for color in colors]
+    return table[labels]
+
+
+def errors(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Return the pale grey image uint8 [H, W, 3] with wrong pixels red and void white."""
+    grey = np.asarray(Image.fromarray(image).convert("L")) // 2 + 112
+    out = np.repeat(grey[..., None], 3, axis=2)
+    out[truth != prediction] = _RED
+    out[truth == VOID] = _WHITE
+    return out
+
+
+def strip(panels: Sequence[np.ndarray]) -> np.ndarray:
+    """Return panels uint8 [H, W, 3] side by side, with white between them."""
+    height = panels[0].shape[0]
+    gap = np.full((height, _GAP, 3), 255, np.uint8)
+    parts = [part for panel in panels for part in (panel, gap)]
+    return np.concatenate(parts[:-1], axis=1)
