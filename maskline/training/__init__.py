@@ -1,0 +1,1 @@
+"""The training loop, losses, schedule, moving average, checkpoints and resume."""

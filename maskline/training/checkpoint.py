@@ -1,0 +1,83 @@
+"""Checkpoints of a whole run: written beside and renamed, two kept, a torn or foreign one passed over."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskline.artifacts import npz_bytes, write_bytes
+
+_KEPT = 2
+
+
+@dataclass
+class State:
+    """All that a run needs to go on as if it had never stopped.
+
+    Attributes:
+        step: steps done since the start of the run.
+        history: one row per finished epoch.
+        variables: values of model, optimizer, moving average and running loss, in order.
+        best: the model's values after its best epoch, or empty.
+    """
+
+    step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    variables: list[np.ndarray] = field(default_factory=list)
+    best: list[np.ndarray] = field(default_factory=list)
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        root: folder of all runs' checkpoints.
+        fingerprint: what the run is a function of: params, code, data and library versions. A run never sees the
+            checkpoints of another fingerprint.
+    """
+
+    def __init__(self, root: Path, fingerprint: Any) -> None:
+        text = json.dumps(fingerprint, sort_keys=True).encode()
+        self._folder = Path(root) / hashlib.sha256(text).hexdigest()[:32]
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint, then drop all but the latest two."""
+        about = {"step": state.step, "history": state.history, "variables": len(state.variables)}
+        arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
+        about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        write_bytes(self._folder / f"{state.step:010d}.npz", npz_bytes({"about": about_bytes, **arrays}))
+        for old in self._files()[:-_KEPT]:
+            old.unlink()
+
+    def load(self, shapes: Sequence[tuple[int, ...]]) -> State | None:
+        """Return the latest whole checkpoint whose variables have these shapes, or None."""
+        for path in reversed(self._files()):
+            state = _read(path)
+            if state and [value.shape for value in state.variables] == list(shapes):
+                return state
+            print(f"train: {path} is torn or foreign; the checkpoint before it is used.")
+        return None
+
+    def clear(self) -> None:
+        """Remove the run's checkpoints, once its result is safe."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.npz"))
+
+
+def _read(path: Path) -> State | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(file["about"].tobytes())
+            arrays = [file[name] for name in sorted(file.files) if name != "about"]
+        count = about["variables"]
+        return State(about["step"], about["history"], arrays[:count], arrays[count:])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,143 @@
+"""The training loop: goes on from the last checkpoint and ends in the bytes of a run that was never stopped."""
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from maskline.errors import InputError
+from maskline.params import TrainParams
+from maskline.training.checkpoint import Checkpoints, State
+from maskline.training.schedule import Schedule
+from maskline.training.trainer import Trainer
+from maskline.training.validate import Validator
+
+_SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
+_CHECK_EVERY = 16  # steps between looks at the loss, each of which waits for the device
+
+
+def fit(
+    trainer: Trainer,
+    validator: Validator,
+    batches: Callable[[range], Iterable[tuple[tf.Tensor, tf.Tensor]]],
+    rate: Schedule,
+    params: TrainParams,
+    checkpoints: Checkpoints,
+) -> list[dict[str, Any]]:
+    """Train, and leave in the model the weights of the epoch with the best validation mean IoU.
+
+    Args:
+        batches: yields the images and labels of a range of steps, counted from the start of the run.
+        rate: the schedule, whose `total_steps` are `params.epochs` epochs.
+
+    Returns:
+        One row per epoch: epoch (from 1), learning_rate of its last step, train_loss, validation_loss,
+        validation_pixel_accuracy, validation_mean_iou, and best, 1 in the row that was kept.
+
+    Raises:
+        InputError: the loss became NaN or infinite.
+    """
+    epoch_steps = rate.total_steps // params.epochs
+    state = checkpoints.load(trainer.shapes()) or State()
+    if state.step:
+        trainer.assign(state.variables)
+        print(f"train: goes on after step {state.step} of {rate.total_steps}.", flush=True)
+    stream = iter(batches(range(state.step, rate.total_steps)))
+    while len(state.history) < params.epochs and not _stopped(state.history, params.early_stopping):
+        _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
+        _end_epoch(trainer, validator, state, rate, params)
+        _save(checkpoints, trainer, state)
+    for variable, value in zip(trainer.model.variables, state.best, strict=True):
+        variable.assign(value)
+    kept = _best_epoch(state.history)
+    return [row | {"best": int(row["epoch"] == kept)} for row in state.history]
+
+
+def _train_epoch(
+    trainer: Trainer, stream: Iterator, state: State, epoch_steps: int, params: TrainParams, checkpoints: Checkpoints
+) -> None:
+    """Do the epoch's remaining steps; a stop by the user saves the last one."""
+    epoch = len(state.history)
+    saved = time.monotonic()
+    bar = tqdm(
+        total=epoch_steps,
+        initial=state.step - epoch * epoch_steps,
+        desc=f"epoch {epoch + 1}/{params.epochs}",
+        unit=" steps",
+        leave=False,
+        disable=None,
+        file=sys.stderr,
+    )
+    with bar, _saving_on_interrupt(checkpoints, trainer, state):
+        while state.step < (epoch + 1) * epoch_steps:
+            trainer.step(*next(stream))
+            state.step += 1
+            bar.update()
+            if state.step % _CHECK_EVERY == 0 or state.step == (epoch + 1) * epoch_steps:
+                _check_finite(trainer, state, params)
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    _save(checkpoints, trainer, state)
+                    saved = time.monotonic()
+
+
+@contextlib.contextmanager
+def _saving_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        # A step that was cut short has not moved the optimizer's counter; only whole steps are saved.
+        if int(trainer.optimizer.iterations) == state.step:
+            _save(checkpoints, trainer, state)
+        raise
+
+
+def _check_finite(trainer: Trainer, state: State, params: TrainParams) -> None:
+    if not math.isfinite(float(trainer.loss_sum)):
+        raise InputError(
+            f"the training loss became {float(trainer.loss_sum)} by step {state.step}; lower train.learning_rate "
+            f"(Received: {params.learning_rate}) or set train.precision to float32 (Received: {params.precision})."
+        )
+
+
+def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Schedule, params: TrainParams) -> None:
+    """Validate, note the epoch in the history, and keep the weights if they are the best so far."""
+    with trainer.average.in_place() if trainer.average else contextlib.nullcontext():
+        scores = validator()
+        row = {
+            "epoch": len(state.history) + 1,
+            "learning_rate": float(f"{float(rate(state.step - 1)):.6g}"),
+            "train_loss": round(float(trainer.loss_sum) * params.epochs / rate.total_steps, 6),
+            "validation_loss": round(scores.loss, 6),
+            "validation_pixel_accuracy": round(scores.pixel_accuracy, 6),
+            "validation_mean_iou": round(scores.mean_iou, 6),
+        }
+        state.history.append(row)
+        if _best_epoch(state.history) == row["epoch"]:
+            state.best = [np.array(variable) for variable in trainer.model.variables]
+    trainer.loss_sum.assign(0.0)
+    note = "best so far" if _best_epoch(state.history) == row["epoch"] else ""
+    print(
+        f"epoch {row['epoch']:>3}/{params.epochs}  train loss {row['train_loss']:.4f}  "
+        f"validation loss {row['validation_loss']:.4f}  mean IoU {row['validation_mean_iou']:.4f}  {note}".rstrip(),
+        flush=True,
+    )
+
+
+def _best_epoch(history: list[dict[str, Any]]) -> int:
+    """Return the earliest epoch with the highest validation mean IoU."""
+    return max(history, key=lambda row: (row["validation_mean_iou"], -row["epoch"]))["epoch"]
+
+
+def _stopped(history: list[dict[str, Any]], patience: int) -> bool:
+    return bool(patience and history) and history[-1]["epoch"] - _best_epoch(history) >= patience
+
+
+def _save(checkpoints: Checkpoints, trainer: Trainer, state: State) -> None:
+    state.variables = trainer.values()
+    checkpoints.save(state)

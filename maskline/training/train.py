@@ -1,0 +1,125 @@
+"""From shards and encoder weights to a saved model and its history."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maskline.artifacts import new_directory, sha256, write_csv
+from maskline.errors import InputError
+from maskline.models.files import save_model
+from maskline.models.segmentation import SegmentationModel
+from maskline.params import AugmentParams, ModelParams, TrainParams
+from maskline.shards.augment import DRAWS, augmentation
+from maskline.shards.batches import steps_per_epoch, training_batches
+from maskline.shards.manifest import NAME as MANIFEST
+from maskline.shards.manifest import Manifest, read_manifest
+from maskline.shards.reader import ShardReader
+from maskline.training.checkpoint import Checkpoints
+from maskline.training.fit import fit
+from maskline.training.losses import class_weights, weighted_sum
+from maskline.training.schedule import optimizer, schedule
+from maskline.training.trainer import Trainer
+from maskline.training.validate import Validator
+
+
+def train(
+    shards: Path,
+    weights: Path,
+    out: Path,
+    checkpoints: Path,
+    *,
+    seed: int,
+    model: ModelParams,
+    augment: AugmentParams,
+    params: TrainParams,
+    code: str,
+) -> None:
+    """Write `model.keras` and `history.csv` into `out`; the bytes are a function of the arguments' content.
+
+    Args:
+        shards: folder of shards and manifest.
+        weights: folder of encoder.json and, where it names one, the encoder's weights file.
+        checkpoints: folder where an unfinished run is kept; this run's part is removed at its end.
+        code: digest of the code that trains, so that other code never goes on from this run's checkpoints.
+
+    Raises:
+        InputError: the shards are not whole, the weights are of another network, or the loss became NaN.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    manifest = read_manifest(shards)
+    reader = ShardReader(shards, manifest, "train")
+    validation = ShardReader(shards, manifest, "validation")
+    network = _build(model, manifest, _encoder_weights(weights, model), params.precision)
+    loss = weighted_sum(params.loss.model_dump(), _class_weights(params, manifest))
+    rate = schedule(params, steps_per_epoch(len(reader), params.batch_size))
+    trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
+    validator = Validator(network, loss, validation, params.batch_size)
+    fingerprint = {
+        "seed": seed,
+        "model": model.model_dump(),
+        "augment": augment.model_dump(),
+        "train": params.model_dump(),
+        "code": code,
+        "data": sha256(shards / MANIFEST),
+        "weights": sha256(weights / "encoder.json"),
+        "libraries": [tf.__version__, keras.__version__, np.__version__],
+    }
+    run = Checkpoints(checkpoints, fingerprint)
+    batches = partial(_batches, reader, params.batch_size, augment, seed)
+    history = fit(trainer, validator, batches, rate, params, run)
+    with new_directory(out) as folder:
+        save_model(network, folder / "model.keras")
+        write_csv(folder / "history.csv", list(history[0]), [list(row.values()) for row in history])
+    run.clear()
+
+
+def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
+    """Return the encoder's weights file, once it is sure to be what download prepared for these params."""
+    path = folder / "encoder.json"
+    try:
+        about = json.loads(path.read_bytes())
+        wanted = model.encoder_weights if model.encoder_weights in ("none", "imagenet") else "file"
+        known = (about["encoder"], about["weights"]) == (model.encoder, wanted)
+        file = folder / about["file"] if about["file"] else None
+        if known and (file is None or sha256(file) == about["sha256"]):
+            return file
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError(
+        f"{path} and the file beside it are not the weights of {model.encoder} from {model.encoder_weights}; "
+        "run `dvc repro --force download`."
+    )
+
+
+def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:
+    return SegmentationModel(
+        architecture=model.architecture,
+        encoder=model.encoder,
+        class_names=[c.name for c in manifest.classes],
+        class_colors=[c.color for c in manifest.classes],
+        width=model.width,
+        dropout=model.dropout,
+        freeze_encoder=model.freeze_encoder,
+        precision=precision,
+        encoder_weights=weights,
+    )
+
+
+def _class_weights(params: TrainParams, manifest: Manifest) -> np.ndarray | None:
+    split = manifest.splits["train"]
+    return class_weights(
+        params.class_weights,
+        np.array(split.pixels),
+        np.array(split.images_with_class),
+        manifest.height * manifest.width,
+    )
+
+
+def _batches(reader: ShardReader, batch_size: int, augment: AugmentParams, seed: int, steps: range) -> tf.data.Dataset:
+    batches = training_batches(reader, batch_size, DRAWS, seed, steps)
+    return batches.map(augmentation(augment), num_parallel_calls=2).prefetch(2)

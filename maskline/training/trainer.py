@@ -1,0 +1,58 @@
+"""One training step, and the variables that a run must save to go on exactly."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maskline.models.segmentation import SegmentationModel
+from maskline.training.ema import MovingAverage
+from maskline.training.losses import Loss
+
+
+class Trainer:
+    """A model with its optimizer, moving average and running loss.
+
+    Args:
+        model: a built model.
+        loss: of labels and logits.
+        optimizer: fresh; its variables are made here.
+        ema: decay of the moving average of the weights, 0 for none.
+    """
+
+    def __init__(self, model: SegmentationModel, loss: Loss, optimizer: keras.optimizers.Optimizer, ema: float) -> None:
+        self.model, self.optimizer = model, optimizer
+        self._loss = loss
+        optimizer.build(model.trainable_variables)
+        self.average = MovingAverage(model, ema) if ema else None
+        self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.step: Callable[[tf.Tensor, tf.Tensor], None] = tf.function(self._step)
+
+    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> None:
+        done = self.optimizer.iterations + 0
+        with tf.GradientTape() as tape:
+            loss = self.model.training_loss(images, labels, self._loss)
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        if self.average:
+            self.average.update(done)
+        self.loss_sum.assign_add(tf.cast(loss, tf.float64))
+
+    def values(self) -> list[np.ndarray]:
+        """Return copies of all variables, in a fixed order."""
+        return [np.array(variable) for variable in self._variables()]
+
+    def assign(self, values: Sequence[np.ndarray]) -> None:
+        """Set all variables to what `values` returned."""
+        for variable, value in zip(self._variables(), values, strict=True):
+            variable.assign(value)
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of `values`."""
+        return [tuple(variable.shape) for variable in self._variables()]
+
+    def _variables(self) -> list:
+        averages = self.average.variables if self.average else []
+        return [*self.model.variables, *self.optimizer.variables, *averages, self.loss_sum]

@@ -1,0 +1,54 @@
+"""Loss and metrics of a model on a split, from one data-set confusion matrix."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from maskline.evaluation.confusion import confusion_matrices
+from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy
+from maskline.models.segmentation import SegmentationModel
+from maskline.shards.batches import ordered_batches
+from maskline.shards.reader import ShardReader
+from maskline.training.losses import Loss
+
+
+class Scores(NamedTuple):
+    """A split's mean loss per image, and its pixel accuracy and mean IoU."""
+
+    loss: float
+    pixel_accuracy: float
+    mean_iou: float
+
+
+class Validator:
+    """Scores a model on a split, as often as asked, with one traced function.
+
+    Args:
+        model: the model; its weights at the time of the call count.
+        loss: the training loss.
+        reader: the split.
+        batch_size: images predicted at once.
+    """
+
+    def __init__(self, model: SegmentationModel, loss: Loss, reader: ShardReader, batch_size: int) -> None:
+        self._batches = ordered_batches(reader, batch_size)
+        self._examples = len(reader)
+        classes = len(model.class_names)
+
+        @tf.function(reduce_retracing=True)
+        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = model(images, training=False)
+            counts = confusion_matrices(labels, tf.argmax(logits, axis=-1, output_type=tf.int32), classes)
+            return loss(labels, logits), tf.reduce_sum(counts, axis=0)
+
+        self._score = score
+
+    def __call__(self) -> Scores:
+        """Score the model as it is now."""
+        total, matrix = 0.0, np.int64(0)
+        for images, labels in self._batches:
+            loss, counts = self._score(images, labels)
+            total += float(loss) * len(labels)
+            matrix = matrix + counts.numpy()
+        return Scores(total / self._examples, float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))))
