@@ -1,0 +1,87 @@
+"""What every stage does around its work: declared params in, one-sentence errors out, edited code refused."""
+
+import argparse
+import errno
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up notes would hide the stage's own words
+
+from maskline.errors import InputError  # noqa: E402
+from maskline.params import Declared, read_params  # noqa: E402
+from maskline.yaml12 import read_yaml  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running stage: the params it declares, and the digest of the code it declares."""
+
+    name: str
+    params: Declared
+    code: str
+
+
+def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
+    """Run one stage in the current folder, which holds dvc.yaml and params.yaml."""
+    argparse.ArgumentParser(
+        prog=f"stages/{name}.py",
+        description=description,
+        epilog="Reads params.yaml and dvc.yaml in the current folder; `dvc repro` runs all stages in order.",
+    ).parse_args()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        entry = _entry(name)
+        params = read_params(Path("params.yaml"))
+        stage = Stage(name, Declared(params, entry.get("params", []), name), _code_digest(entry, params.repo))
+        run(stage)
+        if _code_digest(entry, params.repo) != stage.code:
+            raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
+    except InputError as error:
+        sys.exit(f"{name}: {error}")
+    except OSError as error:
+        sys.exit(f"{name}: {_os_sentence(error)}")
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: stopped; finished work is kept, and `dvc repro` goes on from there.")
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _entry(name: str) -> dict:
+    stages = (read_yaml(Path("dvc.yaml")) or {}).get("stages", {})
+    if name not in stages:
+        raise InputError(
+            f"dvc.yaml has no stage {name}. Received: {', '.join(stages)}; restore it with `git checkout`."
+        )
+    return stages[name]
+
+
+def _code_digest(entry: dict, repo: str) -> str:
+    """Hash the declared Python files and templates, by path below the project's root and content."""
+    digest = hashlib.sha256()
+    for dep in entry.get("deps", []):
+        if not dep.startswith("${repo}/"):
+            continue
+        path = Path(dep.replace("${repo}", repo, 1))
+        files = sorted(p for p in path.rglob("*") if p.suffix != ".pyc" and p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            digest.update(os.path.relpath(file, repo).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _os_sentence(error: OSError) -> str:
+    file = error.filename or "an output"
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full while writing {file}; free some space and run `dvc repro` again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission for {file}; change its owner or mode and run `dvc repro` again."
+    return f"{error.strerror or error} ({file}); mend it and run `dvc repro` again."

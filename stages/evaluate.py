@@ -1,0 +1,23 @@
+"""Evaluate: predict the test split and derive every metric from one confusion matrix per image."""
+
+from pathlib import Path
+
+import entry
+
+
+def run(stage: entry.Stage) -> None:
+    """Write data/evaluation/ and the small files that Git tracks."""
+    from maskline.evaluation.evaluate import evaluate
+
+    evaluate(
+        Path("data/shards"),
+        Path("data/model/model.keras"),
+        Path("data/evaluation"),
+        Path("metrics"),
+        batch_size=stage.params.train.batch_size,
+        samples=stage.params.evaluate.samples,
+    )
+
+
+if __name__ == "__main__":
+    entry.main("evaluate", __doc__, run)

@@ -1,0 +1,27 @@
+"""Train: fit the model on the shards, going on from the last checkpoint, and keep its best epoch."""
+
+from pathlib import Path
+
+import entry
+
+
+def run(stage: entry.Stage) -> None:
+    """Write data/model/."""
+    from maskline.training.train import train
+
+    params = stage.params
+    train(
+        Path("data/shards"),
+        Path("data/weights"),
+        Path("data/model"),
+        Path(".checkpoints"),
+        seed=params.seed,
+        model=params.model,
+        augment=params.augment,
+        params=params.train,
+        code=stage.code,
+    )
+
+
+if __name__ == "__main__":
+    entry.main("train", __doc__, run)
