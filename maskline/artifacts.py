@@ -1,7 +1,6 @@
 """Byte-stable, atomic writing of files and folders: written beside, flushed to disk, then renamed."""
 
 import contextlib
-import csv
 import hashlib
 import io
 import json
@@ -10,11 +9,14 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:  # its import takes longer than a no-op stage
+    import pandas as pd
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of now
 _STORED_BLOCK = 65535  # the longest stored block of a deflate stream
@@ -26,11 +28,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with _naming(path):
+            with open(partial, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -38,17 +41,27 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the output in an error that has no file name, as those of a full disk have none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextlib.contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its place when the block ends without error."""
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
+    partial, old = path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with _naming(path):
+            yield partial
         for file in sorted(p for p in partial.rglob("*") if p.is_file()):
             _sync(file)
-        old = path.with_name(f"{path.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             os.replace(path, old)
@@ -56,6 +69,8 @@ def new_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
         raise
     _sync_directory(path.parent)
 
@@ -83,13 +98,9 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json_bytes(value))
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write CSV with Unix line ends on every platform."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table without its index as CSV, with Unix line ends on every platform."""
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -44,20 +44,26 @@ class DatasetParams(_Section):
     @model_validator(mode="after")
     def _possible(self) -> "DatasetParams":
         if self.name == "folder" and self.path is None:
-            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'")
+            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: None")
         if self.name == "folder" and self.classes is None:
-            raise ValueError("classes must list the class names when name is 'folder'")
+            raise ValueError("classes must list the class names when name is 'folder'. Received: None")
         if self.masks == "color" and self.colors is None:
-            raise ValueError("colors must give one colour per class when masks is 'color'")
+            raise ValueError("colors must give one colour per class when masks is 'color'. Received: None")
         if self.colors is not None and len(self.colors) != len(self.classes or []):
-            raise ValueError("colors must have one entry per entry of classes")
+            raise ValueError(
+                f"colors must have one entry per entry of classes. Received: {len(self.colors)} colors and "
+                f"{len(self.classes or [])} classes"
+            )
         wanted = str if self.masks == "color" else int
         if not all(isinstance(value, wanted) for value in self.void):
-            raise ValueError("void must list label values for index masks and '#rrggbb' for color masks")
+            raise ValueError(
+                f"void must list label values for index masks and '#rrggbb' for color masks. Received: {self.void} for "
+                f"{self.masks} masks"
+            )
         for field in ("classes", "colors"):
             values = [value.lower() for value in getattr(self, field) or []]
-            if len(set(values)) < len(values):
-                raise ValueError(f"{field} must not name anything twice")
+            if twice := {value for value in values if values.count(value) > 1}:
+                raise ValueError(f"{field} must not name anything twice. Received: {min(twice)!r} twice")
         return self
 
 
@@ -84,14 +90,18 @@ class ModelParams(_Section):
     def _possible(self) -> "ModelParams":
         allowed = ENCODERS_OF[self.architecture]
         if self.encoder not in allowed:
-            raise ValueError(f"encoder must be one of {', '.join(allowed)} for {self.architecture}")
+            raise ValueError(
+                f"encoder must be {' or '.join(allowed)} for {self.architecture}. Received: {self.encoder!r}"
+            )
         if self.encoder == "unet" and self.encoder_weights == "imagenet":
             raise ValueError(
-                "encoder_weights must be 'none' or a file for encoder 'unet', which has no ImageNet weights"
+                "encoder_weights must be 'none' or a file for encoder 'unet', which has no ImageNet weights. "
+                "Received: 'imagenet'"
             )
         if self.freeze_encoder and self.encoder_weights == "none":
             raise ValueError(
-                "freeze_encoder must be false when encoder_weights is 'none', or random weights stay random"
+                "freeze_encoder must be false when encoder_weights is 'none', or random weights stay random. "
+                "Received: True"
             )
         return self
 
@@ -116,7 +126,7 @@ class LossParams(_Section):
     @model_validator(mode="after")
     def _some(self) -> "LossParams":
         if not any(weight for _, weight in self):
-            raise ValueError("at least one loss must have a weight above 0")
+            raise ValueError("cross_entropy or another loss must have a weight above 0. Received: 0 for each")
         return self
 
 
@@ -139,9 +149,11 @@ class TrainParams(_Section):
     @model_validator(mode="after")
     def _possible(self) -> "TrainParams":
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs must be below epochs ({self.epochs})")
+            raise ValueError(f"warmup_epochs must be below epochs, {self.epochs}. Received: {self.warmup_epochs}")
         if self.optimizer == "adam" and self.weight_decay:
-            raise ValueError("weight_decay must be 0 for adam; choose optimizer 'adamw' to decay weights")
+            raise ValueError(
+                f"weight_decay must be 0 for adam; choose adamw to decay weights. Received: {self.weight_decay}"
+            )
         return self
 
 
@@ -179,25 +191,48 @@ def read_params(path: Path) -> Params:
         raise InputError(_sentence(path, error)) from None
 
 
+# What each kind of pydantic error asks for, in the words of params.yaml.
+_REMEDIES = {
+    "model_type": "must be a mapping of keys",
+    "list_type": "must be a list",
+    "bool_type": "must be true or false, without quotes",
+    "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
+    "string_type": "must be text, in quotes where YAML would read it as something else",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be a colour such as '#1a2b3c', in quotes",
+    "literal_error": "must be {expected}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "invalid_key": "must hold keys that are text",
+}
+
+
 def _sentence(path: Path, error: ValidationError) -> str:
-    """Say the error at the deepest key, so that a union's branches do not hide the value at fault."""
-    first = max(error.errors(include_url=False), key=lambda e: e["type"] == "extra_forbidden")
-    keys = [str(part) for part in first["loc"] if _is_key(part)]
-    key = ".".join(keys) or "params"
-    if first["type"] == "extra_forbidden":
-        return f"{path}: unknown key {key}{_suggestion(keys)}. Received: {first['input']!r}"
-    if first["type"] == "missing":
+    """Say the most telling of the errors: an unknown key, or else the branch of a union that fits the value's type."""
+    telling = max(error.errors(include_url=False), key=lambda e: (_is_unknown(e), not e["type"].endswith("_type")))
+    keys, kind = [str(part) for part in telling["loc"]], telling["type"]
+    if _is_unknown(telling):
+        return f"{path}: unknown key {'.'.join(keys)}{_suggestion(keys)}. Received: {telling['input']!r}"
+    key = ".".join(part for part in keys if _is_key(part))
+    if kind == "missing":
         return f"{path}: key {key} is missing; add it, or restore the line with `git checkout {path}`."
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        reason, received = f"{key}.{reason}", ""
-        return f"{path}: {reason}.{received}"
-    return f"{path}: {key}: {reason[0].lower()}{reason[1:]}. Received: {first['input']!r}"
+    if kind == "value_error":
+        return f"{path}: {key}.{telling['ctx']['error']}"
+    return f"{path}: {key} {_REMEDIES[kind].format(**telling.get('ctx', {}))}. Received: {telling['input']!r}"
 
 
-def _is_key(part: str | int) -> bool:
+def _is_unknown(error: Any) -> bool:
+    return error["type"] == "extra_forbidden"
+
+
+def _is_key(part: str) -> bool:
     """Drop the names pydantic gives to the branches of a union."""
-    return isinstance(part, int) or (part.isidentifier() and part not in ("int", "str"))
+    return part.isdecimal() or (part.isidentifier() and part not in ("int", "str"))
 
 
 def _suggestion(keys: list[str]) -> str:

@@ -1,6 +1,7 @@
 """PyYAML reading scalars by YAML 1.2, as DVC does: `1e-3` is a float, `no` is a string, keys are unique."""
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
             seen.add(key)
@@ -34,7 +37,7 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
 _SCALARS = (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("int", r"[-+]?0b[01_]+|[-+]?0o[0-7_]+|[-+]?0x[0-9a-fA-F_]+|[-+]?[0-9][0-9_]*", "-+0123456789"),
+    ("int", r"[-+]?0b[01][01_]*|[-+]?0o[0-7][0-7_]*|[-+]?0x[0-9a-fA-F][0-9a-fA-F_]*|[-+]?[0-9][0-9_]*", "-+0123456789"),
     (
         "float",
         r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
@@ -58,5 +61,5 @@ def read_yaml(path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path} is missing; run the command in the folder that holds it.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
         raise InputError(f"{path} is not valid YAML; mend the place named here: {reason}.") from None

@@ -52,6 +52,18 @@ def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
         sys.exit(f"{name}: stopped; finished work is kept, and `dvc repro` goes on from there.")
 
 
+def import_tensorflow() -> None:
+    """Import TensorFlow without the notes its libraries write to stderr before they can be told not to."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _terminate(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -80,7 +92,7 @@ def _code_digest(entry: dict, repo: str) -> str:
 
 def _os_sentence(error: OSError) -> str:
     file = error.filename or "an output"
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full while writing {file}; free some space and run `dvc repro` again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"no permission for {file}; change its owner or mode and run `dvc repro` again."

@@ -7,6 +7,7 @@ import entry
 
 def run(stage: entry.Stage) -> None:
     """Write data/evaluation/ and the small files that Git tracks."""
+    entry.import_tensorflow()
     from maskline.evaluation.evaluate import evaluate
 
     evaluate(

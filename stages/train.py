@@ -7,6 +7,7 @@ import entry
 
 def run(stage: entry.Stage) -> None:
     """Write data/model/."""
+    entry.import_tensorflow()
     from maskline.training.train import train
 
     params = stage.params

@@ -56,6 +56,4 @@ def read_source(raw: Path) -> Source:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise InputError(
-            f"{path} is damaged at {place}: {first['msg']}; run `dvc repro --force download`."
-        ) from None
+        raise InputError(f"{path} is damaged at {place}: {first['msg']}; run `dvc repro --force download`.") from None

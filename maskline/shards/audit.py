@@ -59,10 +59,16 @@ def _drift(train: np.ndarray, other: np.ndarray) -> float:
 
 
 def _duplicates(parts: Sequence[Counts]) -> dict[str, Any]:
-    """Find images that stand in two splits, pixel by pixel or nearly."""
-    names = [name for part in parts for name in part.names]
-    digests = [digest for part in parts for digest in part.digests]
-    hashes = np.frombuffer(b"".join(h for part in parts for h in part.hashes), np.uint8).reshape(len(names), -1)
+    """Find images that stand in two splits, pixel by pixel or nearly; equal images of one split count once."""
+    all_names = [name for part in parts for name in part.names]
+    all_digests = [digest for part in parts for digest in part.digests]
+    firsts: dict[tuple[str, bytes], int] = {}
+    for index, (name, digest) in enumerate(zip(all_names, all_digests, strict=True)):
+        firsts.setdefault((_split(name), digest), index)
+    kept = list(firsts.values())
+    names, digests = [all_names[i] for i in kept], [all_digests[i] for i in kept]
+    packed = np.frombuffer(b"".join(h for part in parts for h in part.hashes), np.uint8)
+    hashes = packed.reshape(len(all_names), -1)[kept]
     exact = _across_splits(_groups(digests), names)
     near = {pair for pair in _across_splits(_bands(hashes), names) if _distance(hashes, pair) <= _NEAR_BITS} - exact
     pairs = [["exact", names[a], names[b]] for a, b in sorted(exact)]
@@ -88,12 +94,11 @@ def _bands(hashes: np.ndarray) -> list[list[int]]:
 
 
 def _across_splits(groups: Iterable[list[int]], names: Sequence[str]) -> set[tuple[int, int]]:
-    return {
-        (a, b)
-        for group in groups
-        for a, b in combinations(group, 2)
-        if names[a].split("/", 1)[0] != names[b].split("/", 1)[0]
-    }
+    return {(a, b) for group in groups for a, b in combinations(group, 2) if _split(names[a]) != _split(names[b])}
+
+
+def _split(name: str) -> str:
+    return name.split("/", 1)[0]
 
 
 def _distance(hashes: np.ndarray, pair: tuple[int, int]) -> int:

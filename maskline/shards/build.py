@@ -1,5 +1,6 @@
 """From the prepared raw data set to a folder of shards, manifest and audit."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -56,13 +57,28 @@ def build_shards(
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[Raw]:
+    folder, split = Path(raw) / source.name / source.version, source.splits[role]
     places = [record for file in source.files(raw, role) for record in records(file)]
-    if not places:
+    recorded = _recorded(folder / "dataset_info.json", split)
+    if len(places) != recorded:
         raise InputError(
-            f"{Path(raw) / source.name / source.version} has no examples in the split {source.splits[role]}; "
-            "add some, or correct the split's list."
+            f"{folder} holds {len(places)} examples of the split {split}, but its dataset_info.json records "
+            f"{recorded}; run `dvc repro --force download`."
         )
-    return [Raw(record, source.splits[role], index) for index, record in enumerate(places)]
+    if not places:
+        raise InputError(f"{folder} has no examples in the split {split}; add some, or correct the split's list.")
+    return [Raw(record, split, index) for index, record in enumerate(places)]
+
+
+def _recorded(path: Path, split: str) -> int:
+    """Return how many examples of a split download recorded: a file lost or cut between records leaves no trace."""
+    try:
+        infos = json.loads(path.read_bytes())["splits"]
+        return sum(int(length) for info in infos if info["name"] == split for length in info["shardLengths"])
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; run `dvc repro --force download`.") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is damaged; run `dvc repro --force download`.") from None
 
 
 def _choose(listed: Splits, source: Source, choice: Choice, workers: int | None) -> tuple[Splits, dict[Role, int]]:
@@ -85,12 +101,13 @@ def _hold_out(train: list[Raw], examples: dict[Raw, Example], choice: Choice) ->
             f"train has {len(train)} example, too few to hold out a validation split; "
             "add images, or give the source a validation split."
         )
-    held = set(_subset(train, examples, max(1, round(len(train) * choice.validation_fraction)), choice.seed))
+    count = max(1, round(len(train) * choice.validation_fraction))
+    held = set(_subset(train, examples, count, choice.seed, leave_one=True))
     return {"train": [raw for raw in train if raw not in held], "validation": [raw for raw in train if raw in held]}
 
 
-def _subset(raws: list[Raw], examples: dict[Raw, Example], count: int, seed: int) -> list[Raw]:
-    return [raws[index] for index in stratified([examples[raw] for raw in raws], count, seed)]
+def _subset(raws: list[Raw], examples: dict[Raw, Example], count: int, seed: int, leave_one: bool = False) -> list[Raw]:
+    return [raws[index] for index in stratified([examples[raw] for raw in raws], count, seed, leave_one)]
 
 
 def _tasks(role: Role, raws: Sequence[Raw], size: int) -> list[ShardTask]:

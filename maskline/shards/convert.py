@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -212,7 +213,7 @@ def _encode(image: Image.Image, encoding: str) -> bytes:
 
 @contextlib.contextmanager
 def _collect(problems: list[str]) -> Iterator[None]:
-    """Note an example's problem and go on, so that one run finds all."""
+    """Note an example's problem and go on, so that one run counts all of a task's."""
     try:
         yield
     except InputError as error:
@@ -233,14 +234,14 @@ def _parallel(
     workers: int | None,
 ) -> list[Any]:
     """Map `work` over `tasks` in worker processes, in order, with a progress bar on a terminal."""
-    workers = min(workers or len(os.sched_getaffinity(0)), len(tasks))
+    workers = min(workers or _cores(), len(tasks))
     results = []
     with (
         tqdm(total=sum(map(size, tasks)), desc=description, unit=" images", disable=None, file=sys.stderr) as bar,
         ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_die_with_parent) as pool,
     ):
         try:
-            for task, result in zip(tasks, pool.map(work, tasks), strict=True):
+            for task, result in zip(tasks, _start(pool, work, tasks), strict=True):
                 results.append(result)
                 bar.update(size(task))
         except BrokenProcessPool:
@@ -252,6 +253,20 @@ def _parallel(
             pool.shutdown(cancel_futures=True)
             raise
     return results
+
+
+def _start(pool: ProcessPoolExecutor, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+    """Hand out the tasks to workers that inherit a blocked SIGINT: Ctrl-C is the parent's to answer."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.map(work, tasks)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _cores() -> int:
+    """Return the cores this process may use; macOS cannot say, and has no fewer than all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _die_with_parent() -> None:

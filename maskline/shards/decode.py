@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from maskline.classes import VOID
 from maskline.datasets.source import Source
@@ -60,6 +60,11 @@ def decode_mask(data: bytes, name: str, source: Source) -> np.ndarray:
         raise InputError(f"mask {name} is a JPEG, whose compression changes labels; save it as PNG.")
     image = _open(data, name, "mask")
     if source.masks == "color":
+        if image.mode.startswith("I"):
+            raise InputError(
+                f"mask {name} has 16-bit grey values, but color masks have 8-bit colours; "
+                "save it as 8-bit RGB, or set dataset.masks to index."
+            )
         return _labels_of_colors(np.asarray(image.convert("RGB")), name, source)
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         raise InputError(
@@ -77,6 +82,8 @@ def _open(data: bytes, name: str, kind: str) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
+    except UnidentifiedImageError:
+        raise InputError(f"{kind} {name} is damaged near its start; replace or remove it.") from None
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise InputError(f"{kind} {name} cannot be read: {error}; replace or remove it.") from None
     return image

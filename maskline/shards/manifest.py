@@ -1,9 +1,9 @@
 """manifest.json: what the shards hold, so that no reader has to guess."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from maskline.artifacts import write_bytes
 from maskline.classes import ClassInfo, Role
@@ -54,6 +54,18 @@ class Manifest(_Section):
     classes: list[ClassInfo]
     splits: dict[Role, Split]
 
+    @model_validator(mode="after")
+    def _agrees(self) -> "Manifest":
+        for role in get_args(Role):
+            if role not in self.splits:
+                raise ValueError(f"the split {role} is missing")
+            split = self.splits[role]
+            if split.examples != sum(shard.examples for shard in split.shards):
+                raise ValueError(f"the shards of {role} do not add up to its {split.examples} examples")
+            if not len(split.pixels) == len(split.images_with_class) == len(self.classes):
+                raise ValueError(f"{role} counts another number of classes than the {len(self.classes)} listed")
+        return self
+
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write manifest.json into a folder of shards."""
@@ -74,4 +86,5 @@ def read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise InputError(f"{path} is damaged at {place}: {first['msg']}; run `dvc repro --force preprocess`.") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{path} is damaged at {place}: {reason}; run `dvc repro --force preprocess`.") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from maskline.classes import Role
 from maskline.errors import InputError
@@ -17,6 +17,7 @@ from maskline.shards.manifest import Manifest, Shard
 from maskline.shards.tfrecord import bytes_features, read_record, records
 
 _OPEN_FILES = 128
+_REMEDY = "delete the folder and run `dvc checkout` or `dvc repro --force preprocess`"
 _IMAGE, _MASK, _NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
 
 
@@ -44,18 +45,39 @@ class ShardReader:
         places: list[tuple[int, int, int, int, int]] = []
         for number, (path, shard) in enumerate(zip(self._paths, manifest.splits[role].shards, strict=True)):
             _check(path, shard)
+            before = len(self.names)
             with open(path, "rb") as file:
                 for record in records(path):
                     data = read_record(file, record)
                     features = bytes_features(data)
                     self.names.append(data[features[_NAME]].decode())
                     image, mask = features[_IMAGE], features[_MASK]
+                    if not (self._fits(data[image], 3) and self._fits(data[mask], 1)):
+                        raise InputError(
+                            f"{path} holds no {self.size[0]}x{self.size[1]} {manifest.encoding} images, "
+                            f"but the manifest records them; {_REMEDY}."
+                        )
                     at = record.offset
                     places.append(
                         (number, at + image.start, image.stop - image.start, at + mask.start, mask.stop - mask.start)
                     )
+            if len(self.names) - before != shard.examples:
+                raise InputError(
+                    f"{path} holds {len(self.names) - before} examples, but the manifest records {shard.examples}; "
+                    f"{_REMEDY}."
+                )
         self._places = np.array(places, np.int64)
         self._open = lru_cache(maxsize=_OPEN_FILES)(self._open_shard)
+
+    def _fits(self, data: bytes, channels: int) -> bool:
+        height, width = self.size
+        if self._raw:
+            return len(data) == height * width * channels
+        try:
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError:
+            return False
+        return image.size == (width, height) and len(image.getbands()) == channels
 
     def _open_shard(self, number: int) -> BinaryIO:
         return open(self._paths[number], "rb")
@@ -76,18 +98,18 @@ class ShardReader:
 
     def _read_into(self, array: np.ndarray, descriptor: int, offset: int, length: int) -> None:
         if self._raw:
-            os.preadv(descriptor, [array], offset)
+            if os.preadv(descriptor, [array], offset) < length:
+                raise InputError(f"a shard became shorter while it was read; {_REMEDY}.")
         else:
             array[...] = np.asarray(Image.open(io.BytesIO(os.pread(descriptor, length, offset))))
 
 
 def _check(path: Path, shard: Shard) -> None:
-    remedy = "delete the folder and run `dvc checkout` or `dvc repro --force preprocess`"
     if not path.exists():
-        raise InputError(f"{path} is missing, but the manifest lists it; {remedy}.")
+        raise InputError(f"{path} is missing, but the manifest lists it; {_REMEDY}.")
     size = path.stat().st_size
     if size != shard.bytes:
-        raise InputError(f"{path} holds {size} bytes, but the manifest records {shard.bytes}; {remedy}.")
+        raise InputError(f"{path} holds {size} bytes, but the manifest records {shard.bytes}; {_REMEDY}.")
     with open(path, "rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-            raise InputError(f"{path} is not the file the manifest records (SHA-256 and CRC differ); {remedy}.")
+            raise InputError(f"{path} is not the file the manifest records (its SHA-256 differs); {_REMEDY}.")

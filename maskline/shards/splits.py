@@ -1,7 +1,7 @@
 """Which examples each split holds: a validation split held out, and small stratified subsets."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,17 @@ class Example:
     present: np.ndarray
 
 
-def stratified(examples: Sequence[Example], count: int, seed: int) -> list[int]:
+def stratified(examples: Sequence[Example], count: int, seed: int, leave_one: bool = False) -> list[int]:
     """Choose `count` examples that keep each class's share of images, and every class while there is room.
 
     Rarest class first, as in iterative stratification (Sechidis et al., ECML 2011). The order among equals is a hash
     of seed and name, so that an added example moves few others.
+
+    Args:
+        examples: to choose from.
+        count: how many.
+        seed: of the hash.
+        leave_one: leave an example of every class out of the choice too, where that can be.
 
     Returns:
         The chosen indices, ascending.
@@ -32,16 +38,27 @@ def stratified(examples: Sequence[Example], count: int, seed: int) -> list[int]:
     wanted = np.maximum(np.rint(totals * count / len(examples)), totals > 0)
     chosen: set[int] = set()
     held = np.zeros_like(totals)
-    for label in np.argsort(totals, kind="stable"):
-        for index in order:
-            if len(chosen) == count or held[label] >= wanted[label]:
-                break
-            if present[index, label] and index not in chosen:
-                chosen.add(index)
-                held += present[index]
-    rest = (index for index in order if index not in chosen)
-    chosen.update(index for index, _ in zip(rest, range(count - len(chosen)), strict=False))
-    return sorted(chosen)
+    for index in _candidates(present, order, held, wanted):
+        if len(chosen) == count:
+            break
+        is_last = (present[index] & (held + present[index] == totals)).any()
+        if index not in chosen and not (leave_one and is_last):
+            chosen.add(index)
+            held += present[index]
+    rest = [index for index in order if index not in chosen]
+    return sorted([*chosen, *rest[: count - len(chosen)]])
+
+
+def _candidates(present: np.ndarray, order: Sequence[int], held: np.ndarray, wanted: np.ndarray) -> Iterator[int]:
+    """Yield indices in the order to try them, while `held` follows: each class once, then its share, then any."""
+    for quota in (np.minimum(wanted, 1), wanted):
+        for label in np.argsort(present.sum(axis=0), kind="stable"):
+            for index in order:
+                if held[label] >= quota[label]:
+                    break
+                if present[index, label]:
+                    yield index
+    yield from order
 
 
 def _hash(seed: int, name: str) -> bytes:

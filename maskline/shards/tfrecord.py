@@ -120,7 +120,7 @@ def bytes_features(data: bytes | memoryview) -> dict[str, slice]:
         for _, entry in _fields(data, features.start, features.stop):
             parts = dict(_fields(data, entry.start, entry.stop))
             kinds = list(_fields(data, parts[2].start, parts[2].stop)) if 2 in parts else []
-            if len(kinds) == 1 and kinds[0][0] == 1:
+            if 1 in parts and len(kinds) == 1 and kinds[0][0] == 1:
                 values = list(_fields(data, kinds[0][1].start, kinds[0][1].stop))
                 if len(values) == 1:
                     found[bytes(data[parts[1]]).decode()] = values[0][1]
@@ -143,6 +143,8 @@ def _fields(data: bytes | memoryview, position: int, end: int) -> Iterator[tuple
 def _read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
+        if position == len(data):
+            raise ValueError("a number ends after its message")
         byte = data[position]
         value |= (byte & 127) << shift
         position, shift = position + 1, shift + 7

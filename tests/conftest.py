@@ -1,0 +1,14 @@
+import pytest
+from hypothesis import settings
+
+from maskline.shards import convert
+
+# The same examples in every run, and no clock: a slow machine is no defect.
+settings.register_profile("maskline", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("maskline")
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Let preprocess work in this process, where starting workers would be most of a test's time."""
+    monkeypatch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])

@@ -1,0 +1,250 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from processes import none_left
+from raw_data import pairs, write_raw
+
+ROOT = Path(__file__).parents[1]
+STAGE = """
+import errno, os, sys, time
+from pathlib import Path
+import entry
+
+def run(stage):
+    params = stage.params
+    {body}
+
+if __name__ == "__main__":
+    entry.main("preprocess", "Do as the test asks.", run)
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project's code in a folder that holds dvc.yaml and params.yaml."""
+    for name in ("stages", "maskline"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    poison = tmp_path / "poison" / "tensorflow"
+    poison.mkdir(parents=True)
+    (poison / "__init__.py").write_text("raise SystemExit('tensorflow was imported')")
+    return tmp_path
+
+
+def start(project, stage, *arguments, cwd=None):
+    return subprocess.Popen(
+        [sys.executable, project / "stages" / f"{stage}.py", *arguments],
+        cwd=cwd or project,
+        env=os.environ | {"PYTHONPATH": str(project / "poison")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(project, stage, *arguments, cwd=None):
+    process = start(project, stage, *arguments, cwd=cwd)
+    out, errors = process.communicate()
+    return process.returncode, out, errors
+
+
+def body(project, code):
+    """Replace the work of stage preprocess."""
+    (project / "stages" / "preprocess.py").write_text(STAGE.format(body=code))
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "evaluate", "report"])
+def test_a_params_error_is_one_sentence_without_tensorflow(project, stage):
+    if not (project / "stages" / f"{stage}.py").exists():
+        pytest.skip(f"stages/{stage}.py is not there")
+    edit(project / "params.yaml", "seed: 1 ", "seed: one ")
+    code, out, errors = run(project, stage)
+    assert (code, out) == (1, "")
+    assert errors == f"{stage}: params.yaml: seed must be a whole number, without quotes. Received: 'one'\n"
+
+
+@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "evaluate", "report"])
+def test_help_says_what_the_stage_does_without_tensorflow(project, stage):
+    if not (project / "stages" / f"{stage}.py").exists():
+        pytest.skip(f"stages/{stage}.py is not there")
+    code, out, errors = run(project, stage, "--help")
+    assert (code, errors) == (0, "")
+    assert out.startswith(f"usage: stages/{stage}.py [-h]") and "`dvc repro` runs all stages in order" in out.replace(
+        "\n", " "
+    )
+
+
+def test_unknown_arguments_are_refused(project):
+    code, _, errors = run(project, "preprocess", "--epochs", "3")
+    assert code == 2 and "unrecognized arguments: --epochs 3" in errors
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "params.yaml"])
+def test_another_folder_is_told(project, name):
+    (project / name).unlink()
+    code, _, errors = run(project, "preprocess")
+    assert (code, errors) == (1, f"preprocess: {name} is missing; run the command in the folder that holds it.\n")
+
+
+def test_a_stage_that_dvc_yaml_does_not_list_is_told(project):
+    (project / "dvc.yaml").write_text("stages:\n  train: {cmd: x}\n")
+    code, _, errors = run(project, "preprocess")
+    assert (code, errors) == (
+        1,
+        "preprocess: dvc.yaml has no stage preprocess. Received: train; restore it with `git checkout`.\n",
+    )
+
+
+def test_a_declared_param_is_read_and_an_undeclared_one_refused(project):
+    body(project, "print(params.preprocess.height, params.dataset.limit); params.train.epochs")
+    code, out, errors = run(project, "preprocess")
+    assert (code, out) == (1, "128 None\n")
+    assert errors == (
+        "preprocess: stage preprocess reads the param train.epochs, which its entry in dvc.yaml does not declare; "
+        "add train.epochs to the stage's params.\n"
+    )
+
+
+def test_a_folder_below_runs_the_projects_code(project):
+    below = project / "ci"
+    below.mkdir()
+    shutil.copy(project / "dvc.yaml", below)
+    shutil.copy(project / "params.yaml", below)
+    edit(below / "params.yaml", "repo: . ", "repo: .. ")
+    body(project, "print(stage.code, params.seed)")
+    code, out, errors = run(project, "preprocess", cwd=below)
+    assert (code, errors) == (0, "")
+    assert run(project, "preprocess")[1] == out  # the digest of the same code from another folder
+
+
+@pytest.mark.parametrize(
+    ("touched", "changes"),
+    [
+        ("maskline/shards/decode.py", True),
+        ("stages/entry.py", True),
+        ("maskline/models/unet.py", False),
+        ("maskline/shards/batches.py", False),
+        ("README.md", False),
+    ],
+)
+def test_code_edited_while_the_stage_runs_is_refused_where_it_is_declared(project, touched, changes):
+    body(
+        project,
+        f"path = Path({str(touched)!r}); path.write_text(path.read_text() + '# edited' if path.exists() else '')",
+    )
+    code, _, errors = run(project, "preprocess")
+    if changes:
+        sentence = "preprocess: the code of stage preprocess was edited while it ran; run `dvc repro` again.\n"
+        assert (code, errors) == (1, sentence)
+    else:
+        assert (code, errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        (
+            "OSError(errno.ENOSPC, 'No space left on device', 'data/shards/a b.tfrecord')",
+            "the disk is full while writing data/shards/a b.tfrecord; free some space and run `dvc repro` again.",
+        ),
+        (
+            "OSError(errno.ENOSPC, 'No space left on device')",
+            "the disk is full while writing an output; free some space and run `dvc repro` again.",
+        ),
+        (
+            "OSError(errno.EDQUOT, 'Disk quota exceeded', 'data/x')",
+            "the disk is full while writing data/x; free some space and run `dvc repro` again.",
+        ),
+        (
+            "PermissionError(errno.EACCES, 'Permission denied', 'data/shards')",
+            "no permission for data/shards; change its owner or mode and run `dvc repro` again.",
+        ),
+        (
+            "OSError(errno.EROFS, 'Read-only file system', 'data')",
+            "no permission for data; change its owner or mode and run `dvc repro` again.",
+        ),
+        (
+            "FileNotFoundError(errno.ENOENT, 'No such file or directory', 'data/raw')",
+            "No such file or directory (data/raw); mend it and run `dvc repro` again.",
+        ),
+        ("KeyboardInterrupt", "stopped; finished work is kept, and `dvc repro` goes on from there."),
+    ],
+)
+def test_an_error_of_the_system_is_one_sentence(project, raised, sentence):
+    body(project, f"raise {raised}")
+    assert run(project, "preprocess") == (1, "", f"preprocess: {sentence}\n")
+
+
+def test_a_defect_keeps_its_traceback(project):
+    body(project, "raise ZeroDivisionError")
+    code, _, errors = run(project, "preprocess")
+    assert code == 1 and "Traceback" in errors and errors.endswith("ZeroDivisionError\n")
+
+
+def test_preprocess_runs_and_a_missing_source_is_told(project):
+    code, _, errors = run(project, "preprocess")
+    assert (code, errors) == (1, "preprocess: data/raw/source.json is missing; run `dvc repro download`.\n")
+    write_raw(project / "data" / "raw", {"train": pairs(8), "test": pairs(2, 1)})
+    code, _, errors = run(project, "preprocess")
+    assert (code, errors) == (0, "")
+    assert sorted(p.name for p in (project / "data" / "shards").iterdir()) == [
+        "audit.json",
+        "manifest.json",
+        "test-00000-of-00001.tfrecord",
+        "train-00000-of-00001.tfrecord",
+        "validation-00000-of-00001.tfrecord",
+    ]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_stopped_stage_says_so_and_leaves_nothing_behind(project, stop):
+    """SIGTERM goes to the stage, Ctrl-C to it and its workers; the earlier shards stay whole."""
+    write_raw(project / "data" / "raw", {role: pairs(40, seed, role) for seed, role in enumerate(("train", "test"))})
+    edit(project / "params.yaml", "examples_per_shard: 64", "examples_per_shard: 1")
+    shards = project / "data" / "shards"
+    shards.mkdir()
+    (shards / "earlier").write_text("whole")
+    process = start(project, "preprocess")
+    while not list(project.glob("data/shards.partial/*")) and process.poll() is None:
+        time.sleep(0.005)
+    (os.killpg if stop == signal.SIGINT else os.kill)(process.pid, stop)
+    out, errors = process.communicate()
+    sentence = "preprocess: stopped; finished work is kept, and `dvc repro` goes on from there.\n"
+    assert (process.returncode, out, errors) == (1, "", sentence)
+    assert [p.name for p in shards.iterdir()] == ["earlier"]
+    assert sorted(os.listdir(project / "data")) == ["raw", "shards"]
+    assert none_left(process.pid)
+
+
+def test_a_full_disk_is_told_by_name_and_the_earlier_shards_stay(project):
+    """A real limit on the size of a file stands in for the disk's."""
+    write_raw(project / "data" / "raw", {"train": pairs(8), "test": pairs(2, 1)})
+    shards = project / "data" / "shards"
+    shards.mkdir()
+    (shards / "earlier").write_text("whole")
+    edit(
+        project / "stages" / "preprocess.py",
+        "import entry",
+        "import entry, resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))",
+    )
+    code, _, errors = run(project, "preprocess")
+    assert code == 1
+    assert errors == f"preprocess: {os.strerror(errno.EFBIG)} (data/shards); mend it and run `dvc repro` again.\n"
+    assert [p.name for p in shards.iterdir()] == ["earlier"]
+    assert sorted(os.listdir(project / "data")) == ["raw", "shards"]

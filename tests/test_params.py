@@ -1,0 +1,293 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from maskline.errors import InputError
+from maskline.params import Declared, Params, read_params
+from maskline.yaml12 import read_yaml
+
+ROOT = Path(__file__).parents[1]
+FOLDER = {"dataset.name": "folder", "dataset.path": "my photos", "dataset.classes": ["cat", "dog"]}
+NAN, INFINITY = float("nan"), float("inf")
+
+
+def changed(tmp_path, changes):
+    """Write the project's params with some keys changed, and return the file."""
+    values = read_yaml(ROOT / "params.yaml")
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def sentence(tmp_path, changes):
+    path = changed(tmp_path, changes)
+    with pytest.raises(InputError) as caught:
+        read_params(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ") and "\n" not in text
+    return text.removeprefix(f"{path}: ")
+
+
+def leaves(model, prefix=""):
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def lines():
+    """Yield each key of params.yaml and the text of its line."""
+    sections = []
+    for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"( *)(\w+):", line):
+            depth = len(match[1]) // 2
+            sections = [*sections[:depth], match[2]]
+            yield ".".join(sections), line
+
+
+def test_the_projects_params_are_valid():
+    params = read_params(ROOT / "params.yaml")
+    assert params.model_dump() == read_yaml(ROOT / "params.yaml")
+
+
+def test_ci_params_are_valid():
+    path = ROOT / "ci" / "params.yaml"
+    if not path.exists():
+        pytest.skip("ci/params.yaml is not there")
+    assert read_params(path).repo == ".."
+
+
+def test_every_key_of_the_file_has_a_field_and_the_reverse():
+    keys = [key for key, _ in lines()]
+    assert len(keys) == len(set(keys))
+    sections = {key.rpartition(".")[0] for key in keys} - {""}
+    assert set(keys) - sections == set(leaves(Params))
+
+
+def test_every_key_has_a_comment():
+    of_key = dict(lines())
+    for key in leaves(Params):
+        group = of_key.get(key.rpartition(".")[0], "")
+        assert "#" in of_key[key] or "#" in group, f"{key} has no comment"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.epoch", 3, "unknown key train.epoch; did you mean train.epochs. Received: 3"),
+        ("train.learning-rate", 1, "unknown key train.learning-rate; did you mean train.learning_rate. Received: 1"),
+        ("sed", 1, "unknown key sed; did you mean seed. Received: 1"),
+        ("train.loss.crossentropy", 1, "unknown key train.loss.crossentropy; did you mean train.loss.cross_entropy."),
+        ("preprocess.colour_space", "lab", "unknown key preprocess.colour_space; remove it. Received: 'lab'"),
+    ],
+)
+def test_unknown_key_is_named_with_what_may_be_meant(tmp_path, key, value, expected):
+    assert sentence(tmp_path, {key: value}).startswith(expected)
+
+
+def test_unknown_key_is_told_before_the_values_it_may_explain(tmp_path):
+    assert "unknown key seeds" in sentence(tmp_path, {"seeds": 1, "seed": "one"})
+
+
+def test_missing_key_is_named(tmp_path):
+    values = read_yaml(ROOT / "params.yaml")
+    del values["train"]["loss"]["dice"]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"key train\.loss\.dice is missing; add it, or restore the line"):
+        read_params(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("seed", "1", "must be a whole number, without quotes"),
+        ("seed", True, "must be a whole number"),
+        ("seed", 1.0, "must be a whole number"),
+        ("preprocess.height", None, "must be a whole number"),
+        ("train.learning_rate", "0.001", "must be a number, without quotes"),
+        ("train.learning_rate", True, "must be a number"),
+        ("augment.flip", "true", "must be true or false, without quotes"),
+        ("augment.flip", 1, "must be true or false"),
+        ("dataset.name", None, "must be text"),
+        ("dataset.classes", "cat", "must be a list"),
+        ("dataset.classes", ["cat", 2], "must be text, in quotes"),
+        ("dataset.void", 255, "must be a list"),
+        ("dataset.void", [True], "must be a whole number"),
+        ("dataset", None, "must be a mapping of keys"),
+        ("train.loss", "dice", "must be a mapping of keys"),
+        ("train.precision", 32, "must be 'float32', 'mixed_bfloat16' or 'mixed_float16'"),
+    ],
+)
+def test_wrong_type_is_named(tmp_path, key, value, remedy):
+    text = sentence(tmp_path, {key: value})
+    wrong = value if not isinstance(value, list) else next(v for v in value if v != "cat")
+    assert re.match(rf"{re.escape(key)}(\.\d)? {re.escape(remedy)}", text)
+    assert text.endswith(f"Received: {wrong!r}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("seed", -1, "must be at least 0"),
+        ("seed", 2**31, "must be below 2147483648"),
+        ("dataset.name", "", "must not be empty"),
+        ("dataset.classes", ["cat"], "must have at least 2 entries"),
+        ("dataset.limit", 0, "must be at least 1"),
+        ("dataset.masks", "colour", "must be 'index' or 'color'"),
+        ("dataset.validation_fraction", 0, "must be above 0.0"),
+        ("dataset.test_fraction", 0.6, "must be at most 0.5"),
+        ("preprocess.height", 15, "must be at least 16"),
+        ("preprocess.width", 8193, "must be at most 8192"),
+        ("preprocess.encoding", "webp", "must be 'raw', 'png' or 'jpeg'"),
+        ("preprocess.examples_per_shard", 0, "must be at least 1"),
+        ("model.architecture", "segmentnet", "must be 'unet'"),
+        ("model.dropout", 1.0, "must be below 1.0"),
+        ("augment.scale", 0.9, "must be below 0.9"),
+        ("augment.rotation", 181, "must be at most 180.0"),
+        ("train.epochs", 0, "must be at least 1"),
+        ("train.learning_rate", 0, "must be above 0.0"),
+        ("train.learning_rate", NAN, "must be"),
+        ("train.learning_rate", INFINITY, "must be at most 10.0"),
+        ("train.ema", 1, "must be below 1.0"),
+        ("train.loss.dice", -0.5, "must be at least 0.0"),
+        ("evaluate.samples", 25, "must be at most 24"),
+    ],
+)
+def test_value_out_of_range_is_named(tmp_path, key, value, remedy):
+    text = sentence(tmp_path, {key: value})
+    assert text.startswith(f"{key} {remedy}") and text.endswith(f"Received: {value!r}")
+
+
+@pytest.mark.parametrize("value", [NAN, INFINITY, -INFINITY])
+def test_no_number_may_be_infinite_or_nan(tmp_path, value):
+    numbers = [key for key in leaves(Params) if isinstance(_leaf(read_params(ROOT / "params.yaml"), key), float)]
+    assert len(numbers) > 10
+    for key in numbers:
+        assert sentence(tmp_path, {key: value}).startswith(f"{key}")
+
+
+def _leaf(params, key):
+    for part in key.split("."):
+        params = getattr(params, part)
+    return params
+
+
+COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dataset.name": "folder"}, ["dataset.path must name your folder", "None"]),
+        ({"dataset.name": "folder", "dataset.path": "x"}, ["dataset.classes must list the class names", "None"]),
+        (FOLDER | {"dataset.masks": "color"}, ["dataset.colors must give one colour per class", "None"]),
+        (
+            FOLDER | {"dataset.colors": ["#000000"]},
+            ["dataset.colors must have one entry per entry of classes", "1 colors and 2 classes"],
+        ),
+        ({"dataset.colors": ["#000000", "#ffffff"]}, ["dataset.colors", "2 colors and 0 classes"]),
+        (FOLDER | {"dataset.void": ["#ff00ff"]}, ["dataset.void must list label values", "#ff00ff"]),
+        (FOLDER | COLORS | {"dataset.void": [255]}, ["dataset.void must list", "'#rrggbb'", "255"]),
+        (FOLDER | {"dataset.void": [1, "#12"]}, ["dataset.void.1 must be a colour such as", "'#12'"]),
+        (FOLDER | {"dataset.void": [65536]}, ["dataset.void.0 must be at most 65535", "65536"]),
+        (FOLDER | {"dataset.colors": ["red", "#000000"]}, ["dataset.colors.0 must be a colour such as", "'red'"]),
+        (FOLDER | {"dataset.colors": ["#aaaaaa", "#AAAAAA"]}, ["dataset.colors must not name", "#aaaaaa"]),
+        (FOLDER | {"dataset.classes": ["cat", "Cat"]}, ["dataset.classes must not name anything twice", "'cat'"]),
+        (
+            {"model.architecture": "unet_pix2pix", "model.encoder": "unet"},
+            ["model.encoder must be mobilenet_v2 for unet_pix2pix", "'unet'"],
+        ),
+        ({"model.encoder_weights": "imagenet"}, ["model.encoder_weights must be 'none' or a file", "'imagenet'"]),
+        ({"model.freeze_encoder": True}, ["model.freeze_encoder must be false when", "True"]),
+        (
+            {"train.loss.cross_entropy": 0, "train.loss.dice": 0.0},
+            ["train.loss.cross_entropy or another loss must have a weight above 0", "0 for each"],
+        ),
+        ({"train.epochs": 3, "train.warmup_epochs": 3}, ["train.warmup_epochs must be below epochs, 3", "3.0"]),
+        ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw", "0.01"]),
+    ],
+)
+def test_impossible_combination_is_named(tmp_path, changes, words):
+    text = sentence(tmp_path, changes)
+    assert text.startswith(words[0])
+    for word in words[1:]:
+        assert word in text.removeprefix(words[0])
+    assert "Received: " in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        FOLDER,
+        FOLDER | COLORS | {"dataset.void": ["#ff00ff"]},
+        FOLDER | {"dataset.void": [255, 0]},
+        {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet", "model.freeze_encoder": True},
+        {"model.architecture": "unet_pix2pix", "model.encoder": "mobilenet_v2"},
+        {"train.optimizer": "adamw", "train.weight_decay": 0.01},
+        {"train.loss.cross_entropy": 0, "train.loss.dice": 1},
+    ],
+)
+def test_possible_combination_is_read(tmp_path, changes):
+    params = read_params(changed(tmp_path, changes))
+    for key, value in changes.items():
+        assert _leaf(params, key) == value
+
+
+@pytest.mark.parametrize(("text", "received"), [("", "None"), ("- seed", "['seed']"), ("seed", "'seed'")])
+def test_a_file_without_keys_is_named(tmp_path, text, received):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_params(path)
+    assert str(caught.value) == f"{path} must hold a mapping of params. Received: {received}"
+
+
+def test_keys_that_are_no_text_are_named(tmp_path):
+    assert "train" in sentence(tmp_path, {"train.1": 2})
+    path = changed(tmp_path, {})
+    path.write_text(path.read_text() + "1: 2\n")
+    with pytest.raises(InputError, match="keys that are text"):
+        read_params(path)
+
+
+def declared(*keys):
+    return Declared(read_params(ROOT / "params.yaml"), keys, "train")
+
+
+def test_declared_leaves_and_sections_are_read():
+    params = declared("seed", "train.loss", "dataset.limit")
+    assert params.seed == 1
+    assert params.train.loss.dice == 0.0
+    assert params.dataset.limit is None
+
+
+@pytest.mark.parametrize("key", ["repo", "train.epochs", "train.loss.dice", "dataset.name"])
+def test_undeclared_key_is_refused(key):
+    params = declared("seed", "train.loss.cross_entropy", "dataset.limit", "train.epoch")
+    with pytest.raises(InputError) as caught:
+        _leaf(params, key)
+    assert f"stage train reads the param {key}, which its entry in dvc.yaml does not declare" in str(caught.value)
+    assert f"add {key} to the stage's params" in str(caught.value)
+
+
+def test_declared_values_as_a_dictionary():
+    params = declared("seed", "evaluate", "train.loss.dice")
+    assert params.as_dict() == {"seed": 1, "evaluate": {"samples": 6}, "train.loss.dice": 0.0}
+
+
+@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "evaluate", "report"])
+def test_every_declared_key_exists(stage):
+    params = read_params(ROOT / "params.yaml")
+    for key in read_yaml(ROOT / "dvc.yaml")["stages"][stage]["params"]:
+        _leaf(params, key)
