@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from maskline.errors import InputError
-from maskline.models.blocks import double_conv
+from maskline.models.blocks import NORM_MOMENTUM, double_conv
 
 # Where MobileNetV2 is read at strides 2, 4, 8, 16 and 32, as in TensorFlow's segmentation tutorial.
 _MOBILENET_V2_FEATURES = (
@@ -49,6 +50,9 @@ def mobilenet_v2(width: int, weights: Path | None = None) -> keras.Model:
         InputError: `weights` are of another network.
     """
     backbone = keras.applications.MobileNetV2(input_shape=(None, None, 3), include_top=False, weights=None)
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = NORM_MOMENTUM
     _load(backbone, weights)
     features = [backbone.get_layer(name).output for name in _MOBILENET_V2_FEATURES]
     taps = keras.Model(backbone.input, features)
@@ -65,13 +69,19 @@ def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _load(network: keras.Model, weights: Path | None) -> None:
+    """Load a weights file that must set every variable; Keras itself passes over some that a file lacks."""
     if weights is None:
         return
+    for variable in network.variables:
+        variable.assign(np.full(variable.shape, np.nan))
     try:
         network.load_weights(weights)
+        missing = [variable.path for variable in network.variables if np.isnan(variable).any()]
+        reason = f"it sets no finite {missing[0]}" if missing else ""
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
+    if reason:
         raise InputError(
             f"{weights} does not hold the weights of {network.name} ({reason}); "
             "name a file of that network in model.encoder_weights, or set it to none."
-        ) from None
+        )
