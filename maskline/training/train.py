@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from maskline.artifacts import new_directory, sha256, write_csv
@@ -74,7 +75,7 @@ def train(
     history = fit(trainer, validator, batches, rate, params, run)
     with new_directory(out) as folder:
         save_model(network, folder / "model.keras")
-        write_csv(folder / "history.csv", list(history[0]), [list(row.values()) for row in history])
+        write_csv(folder / "history.csv", pd.DataFrame(history))
     run.clear()
 
 

@@ -1,0 +1,265 @@
+"""The training loop: resume to equal bytes, best epoch, early stopping, moving average, schedule, NaN."""
+
+import itertools
+import math
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from maskline.errors import InputError
+from maskline.models.segmentation import SegmentationModel
+from maskline.params import TrainParams
+from maskline.training.checkpoint import Checkpoints, State
+from maskline.training.ema import MovingAverage
+from maskline.training.fit import fit
+from maskline.training.losses import cross_entropy
+from maskline.training.schedule import Schedule, optimizer, schedule
+from maskline.training.trainer import Trainer
+from maskline.training.validate import Scores
+
+STEPS = 5  # in an epoch
+
+
+def params(**changes) -> TrainParams:
+    values = {
+        "epochs": 3,
+        "batch_size": 2,
+        "loss": {"cross_entropy": 1.0, "dice": 0.0},
+        "class_weights": "none",
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "weight_decay": 0.0,
+        "schedule": "cosine",
+        "warmup_epochs": 0.5,
+        "early_stopping": 0,
+        "ema": 0.0,
+        "precision": "float32",
+    }
+    return TrainParams.model_validate(values | changes)
+
+
+class Tiny(keras.Model):
+    """All kinds of state in a network that is traced in no time: kernels, statistics and a dropout stream."""
+
+    def __init__(self, precision):
+        super().__init__(dtype=precision)
+        images = keras.Input((None, None, 3))
+        x = keras.layers.Conv2D(4, 3, padding="same", dtype=precision)(images)
+        x = keras.layers.BatchNormalization(dtype=precision)(x)
+        x = keras.layers.Dropout(0.3, dtype=precision)(x)
+        self.network = keras.Model(images, keras.layers.Conv2D(2, 1, dtype="float32")(x))
+        self.built = True
+
+    def call(self, images, training=False):
+        return self.network(tf.cast(images, tf.float32) / 255.0, training=training)
+
+    def training_loss(self, images, labels, loss):
+        return loss(labels, self(images, training=True))
+
+
+def trainer(config: TrainParams) -> Trainer:
+    keras.utils.set_random_seed(1)
+    model = Tiny(config.precision)
+    return Trainer(model, cross_entropy, optimizer(config, schedule(config, STEPS)), config.ema)
+
+
+def batches(steps: range):
+    """Batches that are a pure function of the step."""
+    for step in steps:
+        random = np.random.default_rng(step)
+        labels = random.integers(0, 2, (2, 16, 16), np.uint8)
+        yield tf.constant((labels[..., None] * 150 + random.integers(0, 90, (2, 16, 16, 3))).astype(np.uint8)), labels
+
+
+def scores_of(values):
+    """A validator that says these mean IoUs in turn."""
+    turn = iter(values)
+    return lambda: Scores(1.0, 0.5, next(turn))
+
+
+def run(config, checkpoints, source=batches, validator=None):
+    one = trainer(config)
+    probe = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), np.uint8))
+    validator = validator or (lambda: Scores(1.0, 0.5, float(tf.reduce_mean(one.model(probe)[..., 1]))))
+    history = fit(one, validator, source, schedule(config, STEPS), config, checkpoints)
+    return history, [np.array(v) for v in one.model.variables]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the loop may catch it and save."""
+
+
+def dying(at: int, error: type[BaseException]):
+    def source(steps: range):
+        for step, batch in zip(steps, batches(steps), strict=True):
+            if step == at:
+                raise error
+            yield batch
+
+    return source
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"ema": 0.9, "optimizer": "adamw", "weight_decay": 0.01},
+        {"precision": "mixed_bfloat16", "early_stopping": 1},
+        {"precision": "mixed_float16"},
+    ],
+)
+@pytest.mark.parametrize("error", [Killed, KeyboardInterrupt])
+def test_a_stopped_run_ends_in_the_bytes_of_one_left_alone(changes, error, tmp_path):
+    config = params(**changes)
+    expected_history, expected = run(config, Checkpoints(tmp_path / "whole", 1))
+    stopped = Checkpoints(tmp_path / "stopped", 1)
+    for at in (3, 7, 13):
+        with pytest.raises(error):
+            run(config, stopped, dying(at, error))
+            raise error  # early stopping may end the run before the step at which it was to die
+    history, variables = run(config, stopped)
+    assert history == expected_history
+    for ours, theirs in zip(variables, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_ctrl_c_keeps_the_steps_inside_an_epoch(tmp_path, capsys):
+    checkpoints = Checkpoints(tmp_path, 1)
+    with pytest.raises(KeyboardInterrupt):
+        run(params(), checkpoints, dying(8, KeyboardInterrupt))
+    run(params(), checkpoints)
+    assert "goes on after step 8 of 15" in capsys.readouterr().out
+
+
+def test_another_fingerprint_never_goes_on_from_this_run(tmp_path):
+    fresh, _ = run(params(), Checkpoints(tmp_path / "fresh", "a"))
+    with pytest.raises(Killed):
+        run(params(), Checkpoints(tmp_path / "shared", "b"), dying(12, Killed))
+    assert run(params(), Checkpoints(tmp_path / "shared", "a"))[0] == fresh
+
+
+def test_a_torn_or_foreign_checkpoint_is_passed_over(tmp_path, capsys):
+    expected, _ = run(params(), Checkpoints(tmp_path / "whole", 1))
+    for number, damage in enumerate([lambda data: b"", lambda data: data[: len(data) // 2], flip_a_byte, foreign]):
+        root = tmp_path / str(number)
+        with pytest.raises(Killed):
+            run(params(), Checkpoints(root, 1), dying(12, Killed))
+        last = sorted(root.glob("*/*.npz"))[-1]
+        last.write_bytes(damage(last.read_bytes()))
+        history, _ = run(params(), Checkpoints(root, 1))
+        assert history == expected
+        output = capsys.readouterr().out
+        assert f"{last} is torn or foreign" in output
+        assert "goes on after step 5 of 15" in output
+
+
+def flip_a_byte(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def foreign(data: bytes) -> bytes:
+    from maskline.artifacts import npz_bytes
+
+    about = np.frombuffer(b'{"step": 9, "history": [], "variables": 1}', np.uint8)
+    return npz_bytes({"about": about, "00000": np.zeros(3)})
+
+
+def test_two_checkpoints_are_kept_and_none_after_clear(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 1)
+    for step in range(1, 5):
+        checkpoints.save(State(step, [], [np.arange(step)], []))
+    assert [path.name for path in sorted(tmp_path.glob("*/*"))] == ["0000000003.npz", "0000000004.npz"]
+    assert checkpoints.load([(4,)]).step == 4
+    checkpoints.clear()
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_best_epoch_is_kept_and_the_earlier_of_equals(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 1)
+    config = params(epochs=4)
+    history, kept = run(config, checkpoints, validator=scores_of([0.2, 0.6, 0.6, 0.1]))
+    assert [row["best"] for row in history] == [0, 1, 0, 0]
+    with pytest.raises(Killed):
+        run(config, Checkpoints(tmp_path / "b", 1), dying(10, Killed), scores_of([0.2, 0.6]))
+    at_two = Checkpoints(tmp_path / "b", 1).load(trainer(config).shapes())
+    for ours, theirs in zip(kept, at_two.variables, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_early_stopping_waits_as_long_as_it_is_told(tmp_path):
+    scores = [0.5, 0.4, 0.6, 0.5, 0.5, 0.9, 0.9]
+    for patience, epochs in ((0, 7), (1, 2), (2, 5), (3, 7)):
+        config = params(epochs=7, early_stopping=patience)
+        history, _ = run(config, Checkpoints(tmp_path / str(patience), 1), validator=scores_of(scores))
+        assert len(history) == epochs
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"loss became .*nan.* by step \d+; lower train.learning_rate"):
+        config = params()
+        one = trainer(config)
+        one.model.trainable_variables[-1].assign([math.nan] * 2)
+        fit(one, scores_of([0.1] * 3), batches, schedule(config, STEPS), config, Checkpoints(tmp_path, 1))
+    assert not list(tmp_path.glob("*/*.npz"))
+
+
+def test_schedule_by_hand():
+    rates = [float(Schedule("cosine", 1.0, 3, 13)(step)) for step in range(14)]
+    np.testing.assert_allclose(rates[:4], [0.25, 0.5, 0.75, 1.0])
+    assert rates[8] == pytest.approx(0.5)
+    assert rates[13] == pytest.approx(0.0)
+    assert all(a >= b for a, b in itertools.pairwise(rates[3:]))
+    assert [float(Schedule("constant", 1.0, 1, 9)(step)) for step in (0, 1, 8)] == [0.5, 1.0, 1.0]
+
+
+def test_the_moving_average_follows_its_formula():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    average = MovingAverage(model, 0.5)
+    value = float(model.variables[0].value[0, 0])
+    expected = value
+    for step in range(20):
+        model.variables[0].assign([[float(step)]])
+        average.update(tf.constant(step))
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+    assert float(average.variables[0][0, 0]) == pytest.approx(expected, rel=1e-5)
+    with average.in_place():
+        assert float(model.variables[0].value[0, 0]) == pytest.approx(expected, rel=1e-5)
+    assert float(model.variables[0].value[0, 0]) == 19.0
+
+
+def test_the_average_is_what_is_kept(tmp_path):
+    plain, with_average = (
+        run(params(ema=ema), Checkpoints(tmp_path / str(ema), 1), validator=scores_of([0.1, 0.2, 0.3]))[1]
+        for ema in (0.0, 0.9)
+    )
+    assert not all(np.array_equal(a, b) for a, b in zip(plain, with_average, strict=True))
+
+
+def test_weight_decay_spares_norms_and_biases():
+    config = params(optimizer="adamw", weight_decay=0.1)
+    one = optimizer(config, schedule(config, STEPS))
+    model = SegmentationModel("unet", "unet", ["a", "b"], ["#000000", "#ffffff"], 4, 0.0, False, "float32")
+    one.build(model.trainable_variables)
+    decayed = {v.name for v in model.trainable_variables if one._use_weight_decay(v)}
+    assert decayed == {"kernel"}
+
+
+def test_nothing_is_left_when_the_disk_is_full(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints.save(State(1, [], [np.arange(3)], []))
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            checkpoints.save(State(2, [], [np.arange(3)], []))
+    assert [path.name for path in tmp_path.glob("*/*")] == ["0000000001.npz"]
+    assert checkpoints.load([(3,)]).step == 1
+    shutil.rmtree(tmp_path)
