@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
@@ -37,7 +38,7 @@ def evaluate(shards: Path, model_file: Path, out: Path, metrics: Path, batch_siz
     Args:
         shards: folder of shards and manifest.
         model_file: the .keras file.
-        out: folder to make, of confusion.npz, pictures.json and pictures/.
+        out: folder to make, of confusion.npz, images.csv, pictures.json and pictures/.
         metrics: folder in which evaluation.json, confusion.csv and samples/ are written.
         batch_size: images predicted at once.
         samples: pictures of each kind.
@@ -59,9 +60,10 @@ def evaluate(shards: Path, model_file: Path, out: Path, metrics: Path, batch_siz
     with new_directory(out) as folder:
         arrays = {"filenames": np.array(counted.names), "matrices": counted.matrices, "void": counted.void}
         write_bytes(folder / "confusion.npz", npz_bytes(arrays))
+        write_csv(folder / "images.csv", image_table(counted, names))
         write_json(folder / "pictures.json", _write_pictures(folder, model, reader, counted, samples))
     _write_samples(metrics / "samples", model, reader, samples)
-    _write_confusion(metrics / "confusion.csv", counted.matrices.sum(axis=0), names)
+    write_csv(metrics / "confusion.csv", confusion_table(counted.matrices.sum(axis=0), names))
     write_json(metrics / "evaluation.json", summary(counted.matrices, names))
 
 
@@ -139,12 +141,21 @@ def _write_samples(folder: Path, model: SegmentationModel, reader: ShardReader, 
             Image.fromarray(strip(list(panels.values()))).save(partial / f"{number}.png")
 
 
-def _write_confusion(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
-    """Write one row per pair of classes, with its share of the true class's pixels."""
-    truth = matrix.sum(axis=1)
-    rows = [
-        [actual, predicted, int(matrix[i, j]), round(matrix[i, j] / truth[i], 6) if truth[i] else ""]
-        for i, actual in enumerate(names)
-        for j, predicted in enumerate(names)
-    ]
-    write_csv(path, ["actual", "predicted", "pixels", "share"], rows)
+def confusion_table(matrix: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """Return one row per pair of classes: actual, predicted, pixels, and the share of the true class's pixels."""
+    square = pd.DataFrame(matrix, pd.Index(names, name="actual"), pd.Index(names, name="predicted"))
+    table = square.stack().rename("pixels").reset_index()
+    table["share"] = (table["pixels"] / np.repeat(matrix.sum(axis=1), len(names))).round(6)
+    return table
+
+
+def image_table(counted: Counted, names: Sequence[str]) -> pd.DataFrame:
+    """Return one row per image: filename, void pixels, pixel accuracy, mean IoU, and the IoU of each class."""
+    per_class = iou(counted.matrices)
+    figures = {
+        "filename": counted.names,
+        "void_pixels": counted.void,
+        "pixel_accuracy": pixel_accuracy(counted.matrices).round(6),
+        "mean_iou": mean_over_classes(per_class).round(6),
+    }
+    return pd.DataFrame(figures | {f"iou.{name}": per_class[:, i].round(6) for i, name in enumerate(names)})

@@ -1,0 +1,149 @@
+"""Evaluation end to end on a small untrained model: everything follows from the per-image matrices."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from raw_data import pairs, write_raw
+
+from maskline.classes import VOID
+from maskline.errors import InputError
+from maskline.evaluation import evaluate as module
+from maskline.evaluation.evaluate import evaluate
+from maskline.evaluation.metrics import summary
+from maskline.evaluation.pictures import errors, paint, strip
+from maskline.models.files import load_model, save_model
+from maskline.models.segmentation import SegmentationModel
+from maskline.shards import convert
+from maskline.shards.build import Choice, build_shards
+from maskline.shards.convert import Target
+from maskline.shards.manifest import read_manifest
+from maskline.shards.reader import ShardReader
+
+NAMES = ["sky", "tree", "crème brûlée"]
+COLORS = ["#141e28", "#dc3c32", "#3cc85a"]
+
+
+def model(names=NAMES):
+    keras.utils.set_random_seed(2)
+    return SegmentationModel("unet", "unet", names, COLORS, 4, 0.0, False, "float32")
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    """A folder with shards and a model."""
+    folder = tmp_path_factory.mktemp("run")
+    write_raw(folder / "raw", {"train": pairs(4, 1), "validation": pairs(2, 2), "test": pairs(7, 3)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
+        build_shards(folder / "raw", folder / "shards", Target(32, 48, "raw"), 3, Choice(1, None, 0.1))
+    save_model(model(), folder / "model.keras")
+    return folder
+
+
+def run(ready, out, batch_size=3, samples=2):
+    evaluate(ready / "shards", ready / "model.keras", out / "evaluation", out / "metrics", batch_size, samples)
+    return out
+
+
+@pytest.fixture(scope="module")
+def done(ready, tmp_path_factory):
+    return run(ready, tmp_path_factory.mktemp("out"))
+
+
+def test_every_figure_follows_from_the_matrices(done):
+    arrays = np.load(done / "evaluation/confusion.npz")
+    assert json.loads((done / "metrics/evaluation.json").read_text()) == summary(arrays["matrices"], NAMES)
+    np.testing.assert_array_equal(arrays["matrices"].sum(axis=(1, 2)) + arrays["void"], 32 * 48)
+    assert (arrays["void"] > 0).all()
+    table = pd.read_csv(done / "metrics/confusion.csv")
+    np.testing.assert_array_equal(table["pixels"].to_numpy().reshape(3, 3), arrays["matrices"].sum(axis=0))
+    assert list(table["actual"][::3]) == list(table["predicted"][:3]) == NAMES
+    np.testing.assert_allclose(table.groupby("actual")["share"].sum(), 1.0, atol=1e-5)
+    images = pd.read_csv(done / "evaluation/images.csv")
+    assert list(images["filename"]) == list(arrays["filenames"])
+    hits = np.trace(arrays["matrices"], axis1=1, axis2=2)
+    np.testing.assert_allclose(images["pixel_accuracy"], hits / arrays["matrices"].sum(axis=(1, 2)), atol=1e-6)
+
+
+def test_the_matrices_are_the_models_own_predictions(ready, done):
+    reader = ShardReader(ready / "shards", read_manifest(ready / "shards"), "test")
+    arrays = np.load(done / "evaluation/confusion.npz")
+    loaded = load_model(ready / "model.keras")
+    for index, matrix in enumerate(arrays["matrices"]):
+        images, labels = reader.read([index])
+        predicted = np.argmax(loaded(images)[0], axis=-1)
+        for truth in range(3):
+            for prediction in range(3):
+                assert matrix[truth, prediction] == ((labels[0] == truth) & (predicted == prediction)).sum()
+
+
+def test_pictures_are_ranked_and_shown(done):
+    index = json.loads((done / "evaluation/pictures.json").read_text())
+    best, worst = ([entry["mean_iou"] for entry in index[kind]] for kind in ("best", "worst"))
+    assert best == sorted(best, reverse=True)
+    assert worst == sorted(worst)
+    assert max(worst) <= min(best)
+    for entry in [*index["best"], *index["worst"], *index["random"]]:
+        for name in ("image", "truth", "prediction", "errors"):
+            assert Image.open(done / "evaluation" / entry["folder"] / f"{name}.png").size == (48, 32)
+    assert sorted(path.name for path in (done / "metrics/samples").iterdir()) == ["1.png", "2.png"]
+    assert Image.open(done / "metrics/samples/1.png").size == (4 * 48 + 3 * 4, 32)
+
+
+def test_same_bytes_twice_and_the_same_counts_in_other_batches(ready, done, tmp_path):
+    again = run(ready, tmp_path / "again")
+    files = [path.relative_to(done) for path in done.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert all((done / name).read_bytes() == (again / name).read_bytes() for name in files)
+    whole = run(ready, tmp_path / "whole", batch_size=100)
+    ours, theirs = (np.load(folder / "evaluation/confusion.npz")["matrices"] for folder in (done, whole))
+    np.testing.assert_allclose(ours, theirs, atol=2)
+
+
+def test_more_samples_than_images_are_all_images(ready, tmp_path):
+    run(ready, tmp_path, samples=24)
+    assert len(list((tmp_path / "metrics/samples").iterdir())) == 7
+
+
+def test_random_pictures_depend_on_names_alone():
+    names = [f"{i}.png" for i in range(20)]
+    chosen = {names[i] for i in module._random(names, 5)}
+    backwards = names[::-1]
+    assert {backwards[i] for i in module._random(backwards, 5)} == chosen
+
+
+def test_a_model_of_other_classes_is_refused_and_earlier_outputs_stay(ready, done, tmp_path):
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    other = tmp_path / "other.keras"
+    save_model(model(["sky", "tree", "car"]), other)
+    with pytest.raises(InputError, match=r"other\.keras knows the classes sky, tree, car, but .*crème brûlée"):
+        evaluate(ready / "shards", other, tmp_path / "evaluation", tmp_path / "metrics", 2, 2)
+    assert (tmp_path / "metrics/evaluation.json").read_bytes() == (done / "metrics/evaluation.json").read_bytes()
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_corrupted_shard_is_refused_by_name(ready, tmp_path):
+    broken = shutil.copytree(ready / "shards", tmp_path / "shards")
+    path = sorted(broken.glob("test-*"))[0]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"test-00000-of-00003\.tfrecord is not the file the manifest records"):
+        evaluate(broken, ready / "model.keras", tmp_path / "evaluation", tmp_path / "metrics", 2, 2)
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_pictures_by_hand():
+    labels = np.array([[0, 1, VOID]], np.uint8)
+    np.testing.assert_array_equal(paint(labels, ["#010203", "#ff0080"]), [[[1, 2, 3], [255, 0, 128], [255, 255, 255]]])
+    grey = np.full((1, 3, 3), 100, np.uint8)
+    shown = errors(grey, labels, np.array([[0, 0, 0]], np.uint8))
+    assert shown[0, 0].tolist() == [162, 162, 162]
+    assert shown[0, 1, 0] > 2 * shown[0, 1, 1]
+    assert shown[0, 2].tolist() == [255, 255, 255]
+    assert strip([shown, shown]).shape == (1, 3 + 4 + 3, 3)
