@@ -1,0 +1,60 @@
+"""What is odd in the data, in words."""
+
+from maskline.report.inputs import SPLITS, Audit
+
+MUCH_DRIFT = 0.1
+MUCH_VOID = 0.2
+
+
+def findings(audit: Audit, names: list[str]) -> list[str]:
+    """Return one sentence for each thing a reader of the figures should know; empty when nothing is odd."""
+    return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
+
+
+def _unseen(audit: Audit, names: list[str]) -> list[str]:
+    means = {
+        "train": "the model cannot have learned it",
+        "validation": "the best epoch was chosen without it",
+        "test": "it is not measured",
+    }
+    sentences = []
+    for name in names:
+        lacking = [split for split in SPLITS if not audit.images_with_class[split][name]]
+        if lacking:
+            sentences.append(f"Class {name} is never seen in {_listed(lacking)}: {means[lacking[0]]}.")
+    return sentences
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+
+
+def _duplicates(audit: Audit) -> list[str]:
+    exact, near = audit.duplicates.exact, audit.duplicates.near
+    if not exact + near:
+        return []
+    return [f"Some images stand in two splits (pairs: {exact} exact, {near} near): their figures flatter the model."]
+
+
+def _drift(audit: Audit) -> list[str]:
+    return [
+        f"Class shares of {split} are unlike train's: {100 * drift:.0f}\u202f% of its pixels would have to change."
+        for split, drift in audit.class_drift.items()
+        if drift > MUCH_DRIFT
+    ]
+
+
+def _void(audit: Audit) -> list[str]:
+    return [
+        f"{100 * share:.0f}\u202f% of the pixels of {split} are void and count for nothing."
+        for split, share in audit.void_share.items()
+        if share > MUCH_VOID
+    ]
+
+
+def _left_out(audit: Audit) -> list[str]:
+    counts = {split: count for split, count in audit.left_out_by_limit.items() if count}
+    if not counts:
+        return []
+    parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())
+    return [f"dataset.limit left images out: {parts}."]

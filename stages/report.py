@@ -1,0 +1,27 @@
+"""Report stage: one self-contained page, and the small files that Git tracks."""
+
+from pathlib import Path
+
+from entry import Stage, main
+
+from maskline.artifacts import write_bytes
+from maskline.report.inputs import AUDIT, HISTORY, read_bytes, read_inputs
+from maskline.report.page import render_page
+
+DESCRIPTION = "Write metrics/report.html, and copy the audit and the history beside it."
+
+
+def run(stage: Stage) -> None:
+    """Read what the earlier stages wrote in the current folder and write metrics/."""
+    folder, metrics = Path(), Path("metrics")
+    inputs = read_inputs(folder)
+    params = {key: value for key, value in stage.params.as_dict().items() if key != "repo"}
+    page = render_page(inputs, params)
+    write_bytes(metrics / "dataset.json", read_bytes(folder / AUDIT))
+    write_bytes(metrics / "history.csv", read_bytes(folder / HISTORY))
+    write_bytes(metrics / "report.html", page.encode())
+    print(f"report: metrics/report.html ({len(page.encode()) / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    main("report", DESCRIPTION, run)

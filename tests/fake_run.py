@@ -1,0 +1,193 @@
+"""A made-up finished run, as the stages before report leave it: seven classes, twenty test images."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HEIGHT = WIDTH = 96
+ABSENT = 5
+NAMES = ["background", "disc", '<b>"x" & y', "triangle", "cross", "unicorn", "ring"]
+COLORS = ["#404a57", "#d95f45", "#3f9c6b", "#e0b13c", "#5b7fd4", "#a05fc0", "#3fb3c4"]
+FILENAME = 'photo <i>"7" & Ünïcode.png'
+SCORES = ["validation_pixel_accuracy", "validation_mean_iou"]
+HEADER = ["epoch", "learning_rate", "train_loss", "validation_loss", *SCORES, "best"]
+
+
+def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, samples: int = 6) -> None:
+    """Write data/ and metrics/evaluation.json of a run below `folder`; the same for the same seed."""
+    generator = np.random.default_rng(seed)
+    truths = [_truth(generator) for _ in range(images)]
+    predictions = [_prediction(truth, generator) for truth in truths]
+    matrices = np.stack([_matrix(t, p) for t, p in zip(truths, predictions, strict=True)])
+    filenames = [FILENAME, *(f"image_{i:03d}.png" for i in range(1, images))]
+    _write_shards(folder)
+    _write_history(folder, epochs, generator)
+    _write_json(folder / "metrics/evaluation.json", evaluation(matrices))
+    evaluation_folder = folder / "data/evaluation"
+    evaluation_folder.mkdir(parents=True)
+    void = np.array([(t == 255).sum() for t in truths], np.int64)
+    np.savez(evaluation_folder / "confusion.npz", filenames=np.array(filenames), matrices=matrices, void=void)
+    _write_pictures(evaluation_folder, filenames, truths, predictions, matrices, samples, generator)
+    _write_confusion(folder / "metrics/confusion.csv", matrices.sum(0))
+
+
+def evaluation(matrices: np.ndarray) -> dict[str, float | int | None]:
+    """Return the flat metrics of matrices [N, C, C], rounded to four places; None: nothing to judge by."""
+    matrix = matrices.sum(0)
+    truth, predicted, right = matrix.sum(1), matrix.sum(0), np.diag(matrix)
+    union = truth + predicted - right
+    iou, dice = _ratio(right, union), _ratio(2 * right, truth + predicted)
+    recall, precision = _ratio(right, truth), _ratio(right, predicted)
+    flat = {
+        "images": len(matrices),
+        "pixel_accuracy": right.sum() / matrix.sum(),
+        "mean_accuracy": np.nanmean(recall),
+        "mean_iou": np.nanmean(iou),
+        "mean_dice": np.nanmean(dice),
+        "frequency_weighted_iou": np.nansum(iou * truth) / truth.sum(),
+    }
+    for figure, values in (("iou", iou), ("dice", dice), ("precision", precision), ("recall", recall)):
+        flat |= {f"{figure}.{name}": value for name, value in zip(NAMES, values, strict=True)}
+    flat = {key: None if np.isnan(value) else round(float(value), 4) for key, value in flat.items()}
+    return flat | {"images": len(matrices)} | {f"pixels.{n}": int(t) for n, t in zip(NAMES, truth, strict=True)}
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def _truth(generator: np.random.Generator) -> np.ndarray:
+    """Draw discs of several classes on background, with a void rim; uint8 [H, W]."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for label in generator.choice([1, 1, 1, 2, 2, 3, 3, 4, 6], size=4, replace=False):
+        cy, cx, r = generator.integers(10, HEIGHT - 10), generator.integers(10, WIDTH - 10), generator.integers(9, 26)
+        distance = np.hypot(y - cy, x - cx)
+        mask[distance < r + 1] = 255
+        mask[distance < r] = label
+    return mask
+
+
+def _prediction(truth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Shift the truth a little and take one class for another in a corner; uint8 [H, W] without void."""
+    shift = tuple(generator.integers(-4, 5, size=2))
+    prediction = np.roll(np.where(truth == 255, 0, truth), shift, (0, 1))
+    corner = prediction[: HEIGHT // 2, : WIDTH // 2]
+    if generator.random() < 0.4:
+        corner[corner == 1] = 3
+        corner[corner == 4] = 0
+    return prediction
+
+
+def _matrix(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    valid, n = truth != 255, len(NAMES)
+    return np.bincount(n * truth[valid].astype(int) + prediction[valid], minlength=n * n).reshape(n, n)
+
+
+def _write_shards(folder: Path) -> None:
+    source = {"name": "shapes", "version": "1.0.0"}
+    size = {"height": HEIGHT, "width": WIDTH, "encoding": "raw"}
+    classes = [{"name": n, "color": c} for n, c in zip(NAMES, COLORS, strict=True)]
+    manifest = {"format": 1, "source": source, **size, "void_label": 255, "classes": classes, "splits": {}}
+    _write_json(folder / "data/shards/manifest.json", manifest)
+    _write_json(folder / "data/shards/audit.json", {"source": source, **size, **_audit()})
+
+
+def _audit() -> dict:
+    counts = {"train": 320, "validation": 40, "test": 20}
+    share = [0.742, 0.121, 0.061, 0.048, 0.0204, 0.0, 0.0076]
+    drifted = [0.61, 0.2, 0.09, 0.06, 0.03, 0.0, 0.01]
+    shares = {"train": share, "validation": share, "test": drifted}
+    return {
+        "images": counts,
+        "left_out_by_limit": {"train": 80, "validation": 0, "test": 0},
+        "original_size": {"smallest": [90, 96], "largest": [128, 160]},
+        "void_share": {"train": 0.0312, "validation": 0.0298, "test": 0.0305},
+        "class_share": {split: dict(zip(NAMES, values, strict=True)) for split, values in shares.items()},
+        "images_with_class": {
+            split: {n: round(count * min(1, 4 * s)) for n, s in zip(NAMES, shares[split], strict=True)}
+            for split, count in counts.items()
+        },
+        "class_drift": {"validation": 0.0, "test": 0.132},
+        "converted": {"greyscale": 3, "alpha": 0, "sixteen_bit": 0, "palette": 1, "exif_rotated": 0},
+        "duplicates": {"exact": 1, "near": 0, "pairs": [["exact", "train/image_009.png", f"test/{FILENAME}"]]},
+    }
+
+
+def _write_history(folder: Path, epochs: int, generator: np.random.Generator) -> None:
+    rows, best = [], 0.0
+    for epoch in range(1, epochs + 1):
+        loss = 0.22 + 1.5 * 0.72**epoch
+        iou = 0.82 - 0.75 * 0.7**epoch + generator.normal(0, 0.012)
+        accuracy = 0.95 - 0.3 * 0.7**epoch
+        row = [epoch, 0.002 * (1 - (epoch - 1) / epochs), loss, loss * 1.15 + generator.normal(0, 0.02), accuracy, iou]
+        rows.append([epoch, *(round(float(v), 6) for v in row[1:]), int(iou > best)])
+        best = max(best, iou)
+    _write_csv(folder / "data/model/history.csv", HEADER, rows)
+
+
+def _write_pictures(
+    folder: Path,
+    filenames: list[str],
+    truths: list[np.ndarray],
+    predictions: list[np.ndarray],
+    matrices: np.ndarray,
+    samples: int,
+    generator: np.random.Generator,
+) -> None:
+    order = sorted(range(len(truths)), key=lambda i: -evaluation(matrices[i : i + 1])["mean_iou"])
+    chosen = {
+        "best": order[:samples],
+        "worst": order[::-1][:samples],
+        "random": sorted(generator.permutation(order)[:samples]),
+    }
+    if not any(0 in group for group in chosen.values()):
+        chosen["random"][0] = 0
+    listing = {}
+    for group, indices in chosen.items():
+        listing[group] = []
+        for place, i in enumerate(map(int, indices)):
+            name = f"pictures/{group}_{place}"
+            figures = evaluation(matrices[i : i + 1])
+            entry = {"filename": filenames[i], "folder": name}
+            listing[group].append(entry | {key: figures[key] for key in ("mean_iou", "pixel_accuracy")})
+            _write_sample(folder / name, truths[i], predictions[i], np.random.default_rng(i))
+    _write_json(folder / "pictures.json", listing)
+
+
+def _write_sample(folder: Path, truth: np.ndarray, prediction: np.ndarray, generator: np.random.Generator) -> None:
+    palette = np.full((256, 3), 255, np.uint8)
+    palette[: len(COLORS)] = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLORS]
+    texture = generator.integers(-40, 40, (HEIGHT, WIDTH, 1))
+    image = np.clip(palette[np.where(truth == 255, 0, truth)] * 0.7 + 50 + texture, 0, 255).astype(np.uint8)
+    errors = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    errors[truth != prediction] = (220, 30, 30)
+    errors[truth == 255] = 255
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {"image": image, "truth": palette[truth], "prediction": palette[prediction], "errors": errors}
+    for kind, pixels in pictures.items():
+        Image.fromarray(pixels).save(folder / f"{kind}.png")
+
+
+def _write_confusion(path: Path, matrix: np.ndarray) -> None:
+    truth = matrix.sum(1)
+    rows = [
+        [actual, predicted, int(matrix[i, j]), round(matrix[i, j] / truth[i], 6) if truth[i] else ""]
+        for i, actual in enumerate(NAMES)
+        for j, predicted in enumerate(NAMES)
+    ]
+    _write_csv(path, ["actual", "predicted", "pixels", "share"], rows)
+
+
+def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
