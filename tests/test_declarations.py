@@ -1,0 +1,76 @@
+"""dvc.yaml tells the truth: every project file a stage imports is in its deps, and ci/ runs the same pipeline."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from maskline.yaml12 import read_yaml
+
+ROOT = Path(__file__).parents[1]
+STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
+
+
+def module_files(module: str) -> set[Path]:
+    """Return the files that importing a project module runs: it, and its packages' __init__.py."""
+    parts = module.split(".")
+    packages = [ROOT.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    file = ROOT.joinpath(*parts).with_suffix(".py")
+    return {path for path in (*packages, file) if path.exists()}
+
+
+def imports(path: Path) -> set[Path]:
+    """Return the project files that a file imports, at its top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            if name == "entry":
+                found.add(ROOT / "stages/entry.py")
+            elif name.split(".")[0] == "maskline":
+                found |= module_files(name)
+    return found
+
+
+def reached(start: Path) -> set[Path]:
+    seen, waiting = set(), {start}
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        waiting |= imports(path) - seen
+    return seen
+
+
+def declared(stage: str) -> set[Path]:
+    files = set()
+    for dep in STAGES[stage]["deps"]:
+        if dep.startswith("${repo}/"):
+            path = ROOT / dep.removeprefix("${repo}/")
+            assert path.exists(), f"{stage} depends on {dep}, which does not exist"
+            files |= set(path.rglob("*.py")) if path.is_dir() else {path}
+    return files
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_import_is_declared(stage):
+    missing = reached(ROOT / "stages" / f"{stage}.py") - declared(stage)
+    assert not {str(path.relative_to(ROOT)) for path in missing}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_single_file_is_declared_without_need(stage):
+    named = {ROOT / dep.removeprefix("${repo}/") for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert not named - reached(ROOT / "stages" / f"{stage}.py")
+
+
+def test_the_walk_sees_an_import_inside_a_function():
+    assert ROOT / "maskline/training/train.py" in reached(ROOT / "stages/train.py")
+
+
+def test_ci_runs_the_same_pipeline():
+    assert (ROOT / "ci/dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+    assert read_yaml(ROOT / "ci/params.yaml")["repo"] == ".."
