@@ -16,6 +16,7 @@ class Source(BaseModel):
     `labels` maps a stored mask value to the index of its class: decimal text for index masks, lower-case '#rrggbb' for
     colour masks. Values in `void` become the void label; any other value is an error.
     `splits` names the TFDS split of each role; a role without one is held out of another by preprocess.
+    `left_out` counts the source's images that stand in no split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +31,7 @@ class Source(BaseModel):
     labels: dict[str, int]
     void: list[str]
     splits: dict[Role, str]
+    left_out: Annotated[int, Field(ge=0)] = 0
 
     def files(self, raw: Path, role: Role) -> list[Path]:
         """Return the TFRecord files of a role's split, in order."""

@@ -1,0 +1,116 @@
+"""The canonical copy of a prepared TFDS data set: bytes that depend on its examples alone, however it was got.
+
+TFDS writes the features of an example in the order of a hash map and records when and from where it came; here every
+example is written anew in the order of its keys, in files of a fixed number, beside a dataset_info.json of the splits.
+"""
+
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from maskline.artifacts import write_bytes, write_json
+from maskline.datasets.source import Source
+from maskline.errors import InputError
+
+EXAMPLES_PER_FILE = 256
+
+
+def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: int, test_fraction: float) -> None:
+    """Write the splits of `source` to `raw/<name>/<version>`, loadable by `tfds.builder_from_directory`.
+
+    A test split that the data set lacks is held out of train, each example by a hash of the seed and its name.
+
+    Raises:
+        InputError: a file is damaged or short, a split is empty, or the copy is in another format than TFRecord.
+    """
+    folder = Path(raw) / source.name / source.version
+    folder.mkdir(parents=True)
+    roles: dict[str, Callable[[], Iterable[bytes]]] = {
+        split: functools.partial(_examples, prepared, split) for split in source.splits.values()
+    }
+    if "test" not in prepared.info.splits:
+        held = _held_out(roles["train"](), source.filename_feature, seed, test_fraction)
+        if not 0 < sum(held) < len(held):
+            raise InputError(f"{source.name} has {len(held)} images, too few to hold a test split out; add images.")
+        roles["test"] = lambda: _where(_examples(prepared, "train"), held, True)
+        roles["train"] = lambda: _where(_examples(prepared, "train"), held, False)
+    splits = [_write_split(folder, source.name, split, roles[split]()) for split in sorted(roles)]
+    info = {"fileFormat": "tfrecord", "name": source.name, "splits": splits, "version": source.version}
+    write_json(folder / "dataset_info.json", info)
+    _copy_features(Path(prepared.data_dir), folder)
+
+
+def _copy_features(prepared: Path, folder: Path) -> None:
+    features = json.loads((prepared / "features.json").read_bytes())
+    write_bytes(folder / "features.json", (json.dumps(features, indent=2, sort_keys=True) + "\n").encode())
+    for labels in sorted(prepared.glob("*.labels.txt")):
+        shutil.copyfile(labels, folder / labels.name)
+
+
+def _examples(prepared: tfds.core.DatasetBuilder, split: str) -> Iterator[bytes]:
+    """Yield a split's examples in order, each serialised with its keys in order."""
+    info = prepared.info.splits[split]
+    for path, length in zip(info.filepaths, info.shard_lengths, strict=True):
+        count = 0
+        try:
+            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+                count += 1
+                yield tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+        except (tf.errors.DataLossError, tf.errors.NotFoundError):
+            raise InputError(f"{path} is damaged or missing after record {count}; prepare the data set anew.") from None
+        if count != length:
+            raise InputError(
+                f"{path} must hold {length} records by dataset_info.json; prepare the data set anew. Received: {count}"
+            )
+
+
+def _held_out(examples: Iterable[bytes], name: str | None, seed: int, fraction: float) -> list[bool]:
+    """Say of each example whether it is among the lowest hashes, so many as the fraction asks, and at least one."""
+    hashes = [_hash(f"{seed}/{_name(example, name, i)}") for i, example in enumerate(examples)]
+    held = set(sorted(hashes)[: max(1, round(fraction * len(hashes)))])
+    return [value in held for value in hashes]
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _name(example: bytes, feature: str | None, index: int) -> str:
+    if feature is None:
+        return str(index)
+    return tf.train.Example.FromString(example).features.feature[feature].bytes_list.value[0].decode()
+
+
+def _where(examples: Iterable[bytes], held: list[bool], wanted: bool) -> Iterator[bytes]:
+    return (example for example, is_held in zip(examples, held, strict=True) if is_held is wanted)
+
+
+def _write_split(folder: Path, name: str, split: str, examples: Iterable[bytes]) -> dict:
+    """Write a split's files and return its entry of dataset_info.json."""
+    lengths: list[int] = []
+    size, writer = 0, None
+    for i, example in enumerate(examples):
+        if i % EXAMPLES_PER_FILE == 0:
+            writer and writer.close()
+            writer = tf.io.TFRecordWriter(str(folder / f"{split}-{len(lengths)}"))
+            lengths.append(0)
+        writer.write(example)
+        lengths[-1] += 1
+        size += len(example)
+    if writer is None:
+        raise InputError(f"split {split} of {name} holds no image; add some, or remove the split.")
+    writer.close()
+    for i in range(len(lengths)):
+        (folder / f"{split}-{i}").rename(folder / f"{name}-{split}.tfrecord-{i:05d}-of-{len(lengths):05d}")
+    return {
+        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        "name": split,
+        "numBytes": str(size),
+        "shardLengths": [str(length) for length in lengths],
+    }

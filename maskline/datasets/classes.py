@@ -1,0 +1,64 @@
+"""Class tables: the names, colours and labels of a source's masks."""
+
+from typing import Any, Literal, NamedTuple
+
+from maskline.datasets.source import ClassInfo
+from maskline.errors import InputError
+
+OWN_CLASSES = ("classes", "colors", "masks", "void", "image_feature", "mask_feature")
+_DEFAULTS = (None, None, "index", [], "image", "segmentation_mask")
+
+
+class ClassTable(NamedTuple):
+    """The classes in order, and how mask values stand for them; see `source.Source`."""
+
+    masks: Literal["index", "color"]
+    classes: list[ClassInfo]
+    labels: dict[str, int]
+    void: list[str]
+
+
+def index_table(names: dict[str, str], first: int = 0, void: tuple[int, ...] = ()) -> ClassTable:
+    """Return the table of index masks whose labels count from `first` in the order of `names`, name to colour."""
+    classes = [ClassInfo(name=name, color=color) for name, color in names.items()]
+    labels = {str(first + i): i for i in range(len(classes))}
+    return ClassTable("index", classes, labels, [str(value) for value in void])
+
+
+def table_of(dataset: Any) -> ClassTable:
+    """Return the table that the params of section `dataset` describe.
+
+    Raises:
+        InputError: no classes, or a value that is both void and a class.
+    """
+    if dataset.classes is None:
+        raise InputError(f"dataset.classes must list the class names of {dataset.name} in label order. Received: null")
+    colors = [color.lower() for color in dataset.colors or map(palette_color, range(len(dataset.classes)))]
+    classes = [ClassInfo(name=name, color=color) for name, color in zip(dataset.classes, colors, strict=True)]
+    keys = colors if dataset.masks == "color" else map(str, range(len(classes)))
+    labels = {key: i for i, key in enumerate(keys)}
+    void = [str(value).lower() for value in dataset.void]
+    for value in void:
+        if value in labels:
+            name = classes[labels[value]].name
+            raise InputError(
+                f"dataset.void names {value}, the label of class {name}; take it out of void, or out of classes."
+            )
+    return ClassTable(dataset.masks, classes, labels, void)
+
+
+def refuse_own_classes(dataset: Any) -> None:
+    """Raise InputError where params describe classes or features that the named source brings itself."""
+    for key, default in zip(OWN_CLASSES, _DEFAULTS, strict=True):
+        value = getattr(dataset, key)
+        if value != default:
+            raise InputError(
+                f"dataset.{key} is for folder and other TFDS sets, {dataset.name} brings its own; "
+                f"set it to {'null' if default is None else default}. Received: {value!r}"
+            )
+
+
+def palette_color(index: int) -> str:
+    """Return '#rrggbb' of PASCAL VOC's palette: the bits of the index dealt to red, green and blue, highest first."""
+    channels = [sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for channel in range(3)]
+    return "#{:02x}{:02x}{:02x}".format(*channels)

@@ -1,0 +1,27 @@
+"""The features that the project's own builders share: image, segmentation_mask, file_name."""
+
+import tensorflow_datasets as tfds
+
+
+def segmentation_info(
+    builder: tfds.core.DatasetBuilder, description: str, homepage: str, licence: str, citation: str
+) -> tfds.core.DatasetInfo:
+    """Return the info of a data set of images and masks kept in the bytes of their own files, in the order given.
+
+    Sizes and the masks' channels are left open: a mask may be greyscale, palette or colour.
+    """
+    features = {
+        "image": tfds.features.Image(shape=(None, None, 3)),
+        "segmentation_mask": tfds.features.Image(shape=(None, None, None)),
+        "file_name": tfds.features.Text(),
+    }
+    return tfds.core.DatasetInfo(
+        builder=builder,
+        description=description,
+        features=tfds.features.FeaturesDict(features),
+        homepage=homepage or None,
+        license=licence or None,
+        citation=citation or None,
+        supervised_keys=("image", "segmentation_mask"),
+        disable_shuffling=True,
+    )

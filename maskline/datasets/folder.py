@@ -1,0 +1,119 @@
+"""A user's own pairs: images/ and masks/ with the same relative names, and split lists if there are any."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from maskline.datasets.features import segmentation_info
+from maskline.datasets.pairs import checked_example, first_with, read_list
+from maskline.errors import InputError
+
+LAYOUT = "images/ and masks/, and train.txt, val.txt and test.txt if you have them"
+LISTS = {"train": ("train.txt",), "validation": ("validation.txt", "val.txt"), "test": ("test.txt",)}
+
+
+class Folder(tfds.core.GeneratorBasedBuilder):
+    """Reads the folder `tree`; without lists, all is train and the test split is held out of it."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, *, tree: Path, **kwargs: Any) -> None:
+        self._tree = tree
+        super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return segmentation_info(self, "Images and masks of a folder.", "", "", "")
+
+    def left_out(self) -> int:
+        """Return the number of images that stand in no list."""
+        return len(_pairs(self._tree)) - self.info.splits.total_num_examples
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        return {split: self._generate_examples(pairs) for split, pairs in examples_of(self._tree).items()}
+
+    def _generate_examples(self, examples: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
+        yield from enumerate(examples)
+
+
+def find_tree(path: Path) -> Path | None:
+    """Return the user's path if it has the two folders."""
+    return first_with([path], lambda folder: (folder / "images").is_dir() and (folder / "masks").is_dir())
+
+
+def examples_of(tree: Path) -> dict[str, list[dict[str, str]]]:
+    """Return the checked examples by split, in the order of the lists, or of the names where there are none.
+
+    Raises:
+        InputError: a file without its pair, two files for one name, a wrong list, or a file of a wrong format.
+    """
+    pairs = _pairs(tree)
+    splits = _listed(tree, pairs) or {"train": sorted(pairs)}
+    return {split: [_example(tree, *pairs[name]) for name in names] for split, names in splits.items()}
+
+
+def _example(tree: Path, image: str, mask: str) -> dict[str, str]:
+    return checked_example(tree / "images" / image, tree / "masks" / mask, image)
+
+
+def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
+    """Return image and mask, relative to their folders, by the name they share."""
+    images, masks = _files(tree / "images"), _files(tree / "masks")
+    if not images:
+        raise InputError(f"{tree / 'images'} holds no image; put JPEG or PNG files there.")
+    for name in images:
+        if name not in masks:
+            raise InputError(
+                f"{tree / 'images' / images[name]} has no mask; add {tree / 'masks' / name}.png, or move it away."
+            )
+    for name in masks:
+        if name not in images:
+            raise InputError(
+                f"{tree / 'masks' / masks[name]} has no image; add it under {tree / 'images'}, or move the mask away."
+            )
+    return {name: (images[name], masks[name]) for name in images}
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Return the visible files at any depth: POSIX path relative to the folder, by the same without suffix."""
+    files: dict[str, str] = {}
+    for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        folders.sort()
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = (Path(parent) / name).relative_to(folder).as_posix()
+            key = _stem(path)
+            if key in files:
+                raise InputError(f"{folder} holds both {files[key]} and {path}; remove or rename one of the two.")
+            files[key] = path
+    return files
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
+
+
+def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names of each split that has a list."""
+    splits: dict[str, list[str]] = {}
+    owner: dict[str, Path] = {}
+    for split, listings in LISTS.items():
+        for listing in (tree / name for name in listings if (tree / name).exists()):
+            for line in read_list(listing):
+                name = line if line in pairs else _stem(line)
+                if name not in pairs:
+                    raise InputError(f"{listing} lists {line!r}, which images/ does not hold; add it, or take it out.")
+                if name in owner:
+                    raise InputError(
+                        f"{listing} lists {line!r}, which {owner[name].name} lists as well; take it out of one of them."
+                    )
+                owner[name] = listing
+                splits.setdefault(split, []).append(name)
+    if splits and "train" not in splits:
+        raise InputError(f"{tree} has {next(iter(owner.values())).name} but no train.txt; add it.")
+    return splits

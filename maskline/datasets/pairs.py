@@ -1,0 +1,65 @@
+"""Pairs of image and mask files, checked before any work: present, not empty, of a format that keeps its labels."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from maskline.errors import InputError
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+
+
+def read_list(path: Path) -> list[str]:
+    """Return the lines of a split list, blank ones left out.
+
+    Raises:
+        InputError: the list is missing, is empty, is not UTF-8, or holds a line twice.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; restore this list of the split's images.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from None
+    lines = [line for line in lines if line]
+    if not lines:
+        raise InputError(f"{path} lists no image; fill it, or remove it.")
+    seen: set[str] = set()
+    for line in lines:
+        if line in seen:
+            raise InputError(f"{path} lists {line!r} twice; remove one of the two.")
+        seen.add(line)
+    return lines
+
+
+def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
+    """Return the example of an image and its mask, whose files' own bytes it keeps.
+
+    Raises:
+        InputError: a file is missing, has no bytes, or is neither PNG nor, for images only, JPEG.
+    """
+    start = _start(image)
+    if not start.startswith((_PNG, _JPEG)):
+        raise InputError(f"{image} is neither JPEG nor PNG by its content; convert it to PNG, or move it elsewhere.")
+    start = _start(mask)
+    if start.startswith(_JPEG):
+        raise InputError(f"{mask} is a JPEG, whose compression changes labels; save the mask anew as PNG.")
+    if not start.startswith(_PNG):
+        raise InputError(f"{mask} is no PNG by its content; save the mask as PNG, or move the file elsewhere.")
+    return {"image": str(image), "segmentation_mask": str(mask), "file_name": name}
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_PNG))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; restore it, or take it out of its split's list.") from None
+    if not start:
+        raise InputError(f"{path} has no bytes; restore it, or remove it with its pair.")
+    return start
+
+
+def first_with(candidates: Iterable[Path], holds: Callable[[Path], bool]) -> Path | None:
+    """Return the first candidate folder that holds what is looked for."""
+    return next((path for path in candidates if holds(path)), None)

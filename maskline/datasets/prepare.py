@@ -1,0 +1,154 @@
+"""The raw data set: a local copy or a builder's work, copied in canonical form beside what its masks mean."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from maskline.artifacts import new_directory
+from maskline.datasets import other
+from maskline.datasets.catalogue import PREPARED, Entry, entry_of
+from maskline.datasets.classes import ClassTable, refuse_own_classes, table_of
+from maskline.datasets.fetch import persistent
+from maskline.datasets.folder import Folder
+from maskline.datasets.source import Source, write_source
+from maskline.errors import InputError
+
+ROLES = ("train", "validation", "test")
+
+
+def prepare(dataset: Any, seed: int, raw: Path) -> None:
+    """Replace the folder `raw` by the data set that the params of section `dataset` name.
+
+    Whole downloads wait beside it, in `downloads`, until the data set stands.
+
+    Raises:
+        InputError: params that do not fit, no usable copy, or a network that fails.
+    """
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    raw = Path(raw)
+    scratch, downloads = raw.with_name(f"{raw.name}.scratch.partial"), raw.with_name("downloads")
+    entry = entry_of(dataset.name)
+    if entry.table is not None:
+        refuse_own_classes(dataset)
+    table = entry.table or table_of(dataset)
+    from maskline.datasets import canonical  # imports TensorFlow, which a mistake in params need not wait for
+
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        prepared = _builder(dataset, entry, scratch, downloads)
+        source = _source(dataset, table, prepared)
+        with new_directory(raw) as folder:
+            canonical.copy(prepared, folder, source, seed, dataset.test_fraction)
+            write_source(folder, source)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        for unfinished in [*downloads.rglob("*.tmp.*")]:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(downloads, ignore_errors=True)
+
+
+def _builder(dataset: Any, entry: Entry, scratch: Path, downloads: Path) -> tfds.core.DatasetBuilder:
+    """Return a builder of a prepared data set: a local copy's if there is one, else one that has done its work."""
+    places = tfds_dirs() if dataset.path is None else [_existing(dataset.path)]
+    for place in places if entry.published else []:
+        if (found := find_prepared(place, dataset.name, entry.version)) is not None:
+            return _read(found)
+    tree = None if dataset.path is None else entry.find_tree(places[0])
+    if dataset.path is not None and tree is None:
+        raise InputError(_unusable(dataset, entry))
+    return _run(entry.builder(tree, scratch), dataset.name, downloads, entry.layout)
+
+
+def _run(builder: tfds.core.DatasetBuilder, name: str, downloads: Path, layout: str) -> tfds.core.DatasetBuilder:
+    config = tfds.download.DownloadConfig(manual_dir=tfds_dirs()[0] / "downloads" / "manual", try_download_gcs=False)
+
+    def work() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS tells of folders that are gone when it is done
+            try:
+                builder.download_and_prepare(download_dir=downloads, download_config=config)
+            except (AssertionError, ImportError) as error:  # files to be got by hand, or a package that TFDS wants
+                raise InputError(f"{name} cannot be prepared as it is: {' '.join(str(error).split())}") from None
+
+    persistent(work, name, f"Check the network, or set dataset.path to a local copy: {layout}.")
+    return builder
+
+
+def tfds_dirs() -> list[Path]:
+    """Return the folders where TFDS keeps prepared data sets."""
+    given = os.environ.get("TFDS_DATA_DIR")
+    return [Path(place).expanduser() for place in (given, "~/tensorflow_datasets") if place]
+
+
+def find_prepared(place: Path, name: str, version: str | None) -> Path | None:
+    """Return the folder of a prepared TFDS data set at `place`, `place/<version>` or `place/<name>/<version>`.
+
+    A name may carry '/config' and ':version'; without a version, the highest is taken.
+    """
+    name, _, wanted = name.partition(":")
+    version = version or wanted or None
+    stem, _, config = name.partition("/")
+    found = []
+    for folder in (place, *place.glob("*.*.*"), *(place / stem / config).glob("*.*.*")):
+        info = _info(folder)
+        if info.get("name") == stem and version in (None, info.get("version")):
+            found.append((tuple(map(int, re.findall(r"\d+", info["version"]))), folder))
+    return max(found)[1] if found else None
+
+
+def _info(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "dataset_info.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        raise InputError(f"{folder / 'dataset_info.json'} is damaged ({error}); prepare the data set anew.") from None
+
+
+def _read(folder: Path) -> tfds.core.DatasetBuilder:
+    builder = tfds.builder_from_directory(folder)
+    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+        raise InputError(
+            f"{folder} holds {builder.info.file_format.value} files; prepare the data set anew as tfrecord."
+        )
+    return builder
+
+
+def _existing(path: str) -> Path:
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"dataset.path must be an existing folder. Received: {path!r}")
+    return folder
+
+
+def _unusable(dataset: Any, entry: Entry) -> str:
+    if not entry.layout:
+        return f"{dataset.name} is drawn by the project; set dataset.path to null. Received: {dataset.path!r}"
+    forms = [f"a prepared TFDS data set {dataset.name} {entry.version or ''}".strip()] if entry.published else []
+    forms += [entry.layout] if entry.layout != PREPARED else []
+    return f"dataset.path holds no {dataset.name}; it must hold {', or '.join(forms)}. Received: {dataset.path!r}"
+
+
+def _source(dataset: Any, table: ClassTable, prepared: tfds.core.DatasetBuilder) -> Source:
+    info = prepared.info
+    other.check_features(info, dataset.image_feature, dataset.mask_feature)
+    if "train" not in info.splits:
+        raise InputError(f"{info.full_name} has no split train; it cannot be used. Received: {', '.join(info.splits)}")
+    return Source(
+        name=info.name,
+        version=str(info.version),
+        image_feature=dataset.image_feature,
+        mask_feature=dataset.mask_feature,
+        filename_feature=other.filename_feature(info),
+        splits={role: role for role in ROLES if role in info.splits or role == "test"},
+        left_out=prepared.left_out() if isinstance(prepared, Folder) else 0,
+        **table._asdict(),
+    )

