@@ -103,6 +103,7 @@ def _audit() -> dict:
     shares = {"train": share, "validation": share, "test": drifted}
     return {
         "images": counts,
+        "left_out_by_lists": 3,
         "left_out_by_limit": {"train": 80, "validation": 0, "test": 0},
         "original_size": {"smallest": [90, 96], "largest": [128, 160]},
         "void_share": {"train": 0.0312, "validation": 0.0298, "test": 0.0305},

@@ -203,6 +203,7 @@ def test_audit_of_a_case_worked_by_hand(tmp_path, in_process):
     assert audit["source"] == {"name": "tiny", "version": "1.0.0"}
     assert audit["images"] == {"train": 3, "validation": 2, "test": 2}
     assert audit["left_out_by_limit"] == {"train": 0, "validation": 0, "test": 0}
+    assert audit["left_out_by_lists"] == 0
     assert audit["original_size"] == {"smallest": [32, 32], "largest": [32, 32]}
     assert audit["void_share"] == {"train": round(8 / 96, 6), "validation": 0, "test": 0.125}
     sky, tree, creme = "sky", "tree", "crème brûlée"

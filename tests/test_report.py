@@ -208,6 +208,7 @@ def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     sentences = " ".join(findings(inputs.audit, NAMES))
     assert "Class unicorn is never seen in train, validation and test" in sentences
     assert "1 exact" in sentences and "80 of train" in sentences
+    assert "3 images of the source stand in no split list" in sentences
     assert "Class shares of test" in sentences and "Class shares of validation" not in sentences
     assert "void" not in sentences
 
@@ -217,6 +218,7 @@ def test_nothing_odd_is_said_of_good_data(inputs: Inputs) -> None:
     changes = {
         "images_with_class": seen,
         "class_drift": {"test": 0.01},
+        "left_out_by_lists": 0,
         "left_out_by_limit": dict.fromkeys(seen, 0),
         "duplicates": inputs.audit.duplicates.model_copy(update={"exact": 0, "pairs": []}),
     }

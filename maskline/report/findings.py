@@ -53,8 +53,11 @@ def _void(audit: Audit) -> list[str]:
 
 
 def _left_out(audit: Audit) -> list[str]:
+    sentences = []
+    if audit.left_out_by_lists:
+        sentences.append(f"{audit.left_out_by_lists:,} images of the source stand in no split list and are left out.")
     counts = {split: count for split, count in audit.left_out_by_limit.items() if count}
-    if not counts:
-        return []
-    parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())
-    return [f"dataset.limit left images out: {parts}."]
+    if counts:
+        parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())
+        sentences.append(f"dataset.limit left images out: {parts}.")
+    return sentences

@@ -79,6 +79,7 @@ class Audit(_Record):
     """What preprocess found in the data; shares are of valid pixels, 0 to 1."""
 
     images: dict[Role, Count]
+    left_out_by_lists: Count
     left_out_by_limit: dict[Role, Count]
     original_size: OriginalSize
     void_share: dict[Role, Share]

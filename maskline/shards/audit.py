@@ -15,12 +15,15 @@ _LISTED_PAIRS = 50
 _CONVERSIONS = ("greyscale", "alpha", "sixteen_bit", "palette", "exif_rotated")
 
 
-def audit(counts: dict[Role, Sequence[Counts]], names: Sequence[str], left_out: dict[Role, int]) -> dict[str, Any]:
+def audit(
+    counts: dict[Role, Sequence[Counts]], names: Sequence[str], unlisted: int, left_out: dict[Role, int]
+) -> dict[str, Any]:
     """Sum up the counts of each split's shards.
 
     Args:
         counts: one `Counts` per shard of each split.
         names: the classes' names.
+        unlisted: images of the source that stand in no split's list.
         left_out: examples of each split that dataset.limit left out.
 
     Returns:
@@ -33,6 +36,7 @@ def audit(counts: dict[Role, Sequence[Counts]], names: Sequence[str], left_out: 
     sizes = sorted({size for part in everything for size in part.sizes}, key=lambda size: (size[0] * size[1], size))
     return {
         "images": {role: sum(len(part.names) for part in parts) for role, parts in counts.items()},
+        "left_out_by_lists": unlisted,
         "left_out_by_limit": left_out,
         "original_size": {"smallest": list(sizes[0]), "largest": list(sizes[-1])},
         "void_share": {role: _void_share(parts) for role, parts in counts.items()},

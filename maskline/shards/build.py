@@ -53,7 +53,7 @@ def build_shards(
         manifest = _manifest(source, target, results)
         _check(manifest, written)
         write_manifest(folder, manifest)
-        write_json(folder / "audit.json", _audit(manifest, results, left_out))
+        write_json(folder / "audit.json", _audit(manifest, results, source.left_out, left_out))
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[Raw]:
@@ -158,7 +158,7 @@ def _check(manifest: Manifest, written: Sequence[tuple[Shard, Counts]]) -> None:
         raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each a name of its own.")
 
 
-def _audit(manifest: Manifest, results: Results, left_out: dict[Role, int]) -> dict:
+def _audit(manifest: Manifest, results: Results, unlisted: int, left_out: dict[Role, int]) -> dict:
     about = {"source": manifest.source.model_dump()} | manifest.model_dump(include={"height", "width", "encoding"})
     counts = {role: [part for _, part in parts] for role, parts in results.items()}
-    return about | audit(counts, [c.name for c in manifest.classes], left_out)
+    return about | audit(counts, [c.name for c in manifest.classes], unlisted, left_out)
