@@ -1,0 +1,126 @@
+"""A copy of the project with a data set of its own, as a user has it: a Git repository that DVC runs."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from raw_data import painted, scene
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.org",
+    "DVC_NO_ANALYTICS": "1",
+}
+PARAMS = {
+    "dataset.name": "folder",
+    "dataset.classes": ["sky", "tree", "crème brûlée"],
+    "dataset.void": [255],
+    "dataset.validation_fraction": 0.25,
+    "dataset.test_fraction": 0.25,
+    "preprocess.height": 32,
+    "preprocess.width": 32,
+    "preprocess.examples_per_shard": 4,
+    "model.width": 8,
+    "model.dropout": 0.2,
+    "augment.rotation": 10.0,
+    "train.epochs": 6,
+    "train.batch_size": 2,
+    "train.loss.dice": 0.0,
+    "train.class_weights": "median_frequency",
+    "train.learning_rate": 0.01,
+    "train.ema": 0.5,
+    "evaluate.samples": 2,
+}
+
+
+def photos(folder: Path, count: int = 16) -> Path:
+    """Write pairs of JPEG images and PNG masks with names that need care."""
+    rng = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for index in range(count):
+        labels = scene(rng)
+        image = painted(labels) + rng.integers(0, 12, (*labels.shape, 3), np.uint8)
+        Image.fromarray(image).save(folder / "images" / f"photo {index:02d} é.jpg", quality=92)
+        Image.fromarray(labels).save(folder / "masks" / f"photo {index:02d} é.png")
+    return folder
+
+
+def create(folder: Path, data: Path) -> Path:
+    """Copy the project's files to a new Git repository whose params name the images in `data`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        made = name == "dvc.lock" or name.startswith(("metrics/", "tests/", "benchmarks/", "docs/"))
+        if not made and (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    shutil.rmtree(folder / "ci")
+    set_params(folder, PARAMS | {"dataset.path": str(data)})
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    commit(folder, "The project with my images")
+    return folder
+
+
+def set_params(folder: Path, changes: dict[str, Any]) -> None:
+    """Set dotted keys of params.yaml."""
+    yaml = YAML()
+    values = yaml.load(folder / "params.yaml")
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        assert last in section
+        section[last] = value
+    yaml.dump(values, folder / "params.yaml")
+
+
+def run(folder: Path, *command: str, check: bool = True, **environment: str) -> str:
+    """Run a command in the project and return what it printed, both streams together."""
+    done = subprocess.run(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT | environment
+    )
+    assert not check or done.returncode == 0, f"{command} exited {done.returncode}:\n{done.stdout}"
+    assert check or done.returncode != 0, f"{command} did not fail:\n{done.stdout}"
+    return done.stdout
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git."""
+    return run(folder, "git", *arguments)
+
+
+def dvc(folder: Path, *arguments: str, check: bool = True, **environment: str) -> str:
+    """Run dvc; `check=False` expects it to fail."""
+    return run(folder, "dvc", *arguments, check=check, **environment)
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything that Git does not ignore."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+
+
+def digests(folder: Path, *names: str) -> dict[str, str]:
+    """Return the SHA-256 of the named files and of every file under the named folders."""
+    places = [folder / name for name in names]
+    files = [file for place in places for file in (place.rglob("*") if place.is_dir() else [place])]
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(files)
+        if file.is_file()
+    }

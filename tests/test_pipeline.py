@@ -1,0 +1,176 @@
+"""The pipeline as its users run it: repro, branches, experiments, remotes, kills and bad input, all through DVC."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import boto3
+import numpy as np
+import pytest
+from moto.server import ThreadedMotoServer
+from PIL import Image
+from processes import none_left
+from project import ENVIRONMENT, commit, create, digests, dvc, git, photos, run, set_params
+
+OUTPUTS = ("data", "metrics", "dvc.lock")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return photos(tmp_path_factory.mktemp("my images é"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, images):
+    """The project after its first run, committed; tests that change it work in clones."""
+    folder = create(tmp_path_factory.mktemp("project"), images)
+    dvc(folder, "repro")
+    commit(folder, "The first result")
+    return folder
+
+
+@pytest.fixture
+def clone(project, tmp_path):
+    """A clone with all outputs, sharing the project's cache."""
+    folder = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(project), str(folder))
+    dvc(folder, "cache", "dir", "--local", str(project / ".dvc/cache"))
+    dvc(folder, "checkout")
+    return folder
+
+
+def test_first_run_leaves_what_readme_says_and_second_does_nothing(project):
+    figures = json.loads((project / "metrics/evaluation.json").read_text())
+    assert {"pixel_accuracy", "mean_iou", "iou.sky", "dice.crème brûlée"} <= set(figures)
+    assert (project / "metrics/report.html").read_text().startswith("<!DOCTYPE html>")
+    assert len(list((project / "metrics/samples").glob("*.png"))) == 2
+    before = digests(project, *OUTPUTS)
+    assert "up to date" in dvc(project, "repro")
+    assert digests(project, *OUTPUTS) == before
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_it_learns_from_a_dozen_photos(project):
+    assert json.loads((project / "metrics/evaluation.json").read_text())["mean_iou"] > 0.5
+
+
+def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_path):
+    """Another folder, hash seed, time zone, locale and number of cores; SIGKILL in training; an empty cache."""
+    folder = tmp_path / "Ein anderer Ört"
+    git(tmp_path, "clone", "--quiet", str(project), str(folder))
+    elsewhere = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C"}
+    for name in ("metrics", "dvc.lock"):
+        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
+    process = subprocess.Popen(
+        ["dvc", "repro"], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT | elsewhere, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("epoch   3"):
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.wait()
+    assert none_left(process.pid)
+    (folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    assert "train: goes on after step" in dvc(folder, "repro", **elsewhere)
+    assert digests(folder, *OUTPUTS) == digests(project, *OUTPUTS)
+    assert git(folder, "status", "--porcelain") == ""
+    assert not any((folder / ".checkpoints").iterdir())
+
+
+def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(clone, images, tmp_path):
+    before = digests(clone, *OUTPUTS)
+    broken = shutil.copytree(images, tmp_path / "broken")
+    mask = np.array(Image.open(broken / "masks/photo 05 é.png"))
+    mask[3, 4] = 77
+    Image.fromarray(mask).save(broken / "masks/photo 05 é.png")
+    set_params(clone, {"dataset.path": str(broken)})
+    output = dvc(clone, "repro", check=False)
+    assert "photo 05 é" in output
+    assert "has the label 77 at 1 pixels, outside the classes and void (0, 1, 2, 255)" in output
+    assert "Traceback" not in output
+    git(clone, "checkout", "params.yaml", "dvc.lock")
+    dvc(clone, "checkout")
+    assert digests(clone, *OUTPUTS) == before
+    assert "up to date" in dvc(clone, "repro")
+    assert not list(clone.rglob("*.partial"))
+
+
+def test_branches_can_be_compared(clone, tmp_path):
+    git(clone, "checkout", "--quiet", "-b", "dice")
+    set_params(clone, {"train.loss.dice": 1.0})
+    output = dvc(clone, "repro")
+    assert "Stage 'preprocess' didn't change" in output
+    commit(clone, "Dice beside cross-entropy")
+    changes = json.loads(dvc(clone, "metrics", "diff", "main", "--json"))
+    assert "mean_iou" in changes["metrics/evaluation.json"]
+    assert "train.loss.dice" in dvc(clone, "params", "diff", "main")
+    page = tmp_path / "page"
+    dvc(clone, "plots", "diff", "main", "--out", str(page))
+    html = (page / "index.html").read_text()
+    assert "Validation mean IoU by epoch" in html
+    assert "Where the pixels of each true class went" in html
+    pictures = sorted(path.name for path in (page / "static").glob("*.png"))
+    assert len(pictures) == 4  # two samples of two revisions
+    assert {name.split("_")[0] for name in pictures} == {"main", "workspace"}
+    set_params(clone, {"train.loss.dice": 0.0})
+    toggled = dvc(clone, "repro")
+    assert "Stage 'train' is cached" in toggled
+    assert git(clone, "diff", "--stat", "main", "--", "metrics") == ""
+
+
+def test_experiments_run_at_once_and_from_the_queue(clone):
+    dvc(clone, "exp", "run", "--name", "slow", "-S", "train.learning_rate=0.001")
+    for name, epochs in (("two", 2), ("three", 3)):
+        dvc(clone, "exp", "run", "--queue", "--name", name, "-S", f"train.epochs={epochs}")
+    dvc(clone, "queue", "start")
+    dvc(clone, "queue", "logs", "two", "--follow")
+    dvc(clone, "queue", "logs", "three", "--follow")
+    table = dvc(clone, "exp", "show", "--csv", "--sort-by", "mean_iou")
+    shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
+    assert {"slow", "two", "three"} <= shown
+
+
+@pytest.fixture
+def s3():
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+    url = f"http://{host}:{port}"
+    boto3.client(
+        "s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    ).create_bucket(Bucket="masks")
+    yield url, keys
+    server.stop()
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_result_is_pushed_and_pulled(kind, project, clone, tmp_path, s3):
+    url, keys = s3
+    git(clone, "remote", "remove", "origin")
+    dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store") if kind == "folder" else "s3://masks/dvc")
+    if kind == "s3":
+        dvc(clone, "remote", "modify", "store", "endpointurl", url)
+    commit(clone, "A remote")
+    assert "pushed" in dvc(clone, "push", **keys)
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", str(clone), str(other))
+    dvc(other, "pull", **keys)
+    assert digests(other, *OUTPUTS) == digests(project, *OUTPUTS)
+    assert "up to date" in dvc(other, "status", **keys)
+
+
+def test_metrics_and_plots_show_in_a_clone_without_cache_or_remote(project, tmp_path):
+    folder = tmp_path / "fresh"
+    git(tmp_path, "clone", "--quiet", str(project), str(folder))
+    assert "mean_iou" in dvc(folder, "metrics", "show")
+    dvc(folder, "plots", "show", "--out", str(tmp_path / "page"))
+    assert (tmp_path / "page/index.html").exists()
+
+
+@pytest.mark.parametrize("name", ["download", "preprocess", "train", "evaluate", "report"])
+def test_every_stage_has_help(name, project):
+    assert f"usage: stages/{name}.py" in run(project, "python", f"stages/{name}.py", "--help")
