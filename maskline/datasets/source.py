@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from maskline.artifacts import write_bytes
 from maskline.classes import ClassInfo, Role
-from maskline.errors import InputError
+from maskline.records import read_record
 
 
 class Source(BaseModel):
@@ -50,12 +50,4 @@ def read_source(raw: Path) -> Source:
     Raises:
         InputError: the file is missing or not what download writes.
     """
-    path = Path(raw) / "source.json"
-    try:
-        return Source.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; run `dvc repro download`.") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise InputError(f"{path} is damaged at {place}: {first['msg']}; run `dvc repro --force download`.") from None
+    return read_record(Path(raw) / "source.json", Source, "download")

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from maskline.artifacts import write_bytes
 from maskline.classes import ClassInfo, Role
-from maskline.errors import InputError
+from maskline.records import read_record
 
 NAME = "manifest.json"
 
@@ -78,13 +78,4 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         InputError: the manifest is missing, or not what preprocess writes.
     """
-    path = Path(folder) / NAME
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; run `dvc repro preprocess`.") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{path} is damaged at {place}: {reason}; run `dvc repro --force preprocess`.") from None
+    return read_record(Path(folder) / NAME, Manifest, "preprocess")
