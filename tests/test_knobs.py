@@ -1,0 +1,175 @@
+"""No param is idle: turning any of them changes what its stage writes."""
+
+import json
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+from project import digests
+from raw_data import pairs, write_raw
+
+from maskline.artifacts import sha256
+from maskline.evaluation.evaluate import evaluate
+from maskline.models.encoders import ENCODERS
+from maskline.params import Params
+from maskline.shards import convert
+from maskline.shards.build import Choice, build_shards
+from maskline.shards.convert import Target
+from maskline.training.train import train
+from maskline.yaml12 import read_yaml
+
+ROOT = Path(__file__).parents[1]
+BASE = {
+    "preprocess.height": 16,
+    "preprocess.width": 16,
+    "preprocess.examples_per_shard": 4,
+    "model.width": 4,
+    "augment.flip": False,
+    "train.epochs": 1,
+    "train.warmup_epochs": 0.5,
+    "train.batch_size": 4,
+    "evaluate.samples": 1,
+}
+PREPROCESS = {
+    "seed": 2,
+    "dataset.validation_fraction": 0.5,
+    "dataset.limit": 3,
+    "preprocess.height": 24,
+    "preprocess.width": 24,
+    "preprocess.encoding": "png",
+    "preprocess.examples_per_shard": 3,
+}
+# Some knobs turn only beside others; those others are set in both runs.
+TRAIN = {
+    "seed": (2, {}),
+    "model.architecture": ("unet_pix2pix", {"model.encoder": "mobilenet_v2"}),
+    "model.encoder": ("mobilenet_v2", {}),
+    "model.encoder_weights": ("file", {}),
+    "model.freeze_encoder": (True, {"model.encoder_weights": "file"}),
+    "model.width": (5, {}),
+    "model.dropout": (0.5, {}),
+    "augment.flip": (True, {}),
+    "augment.scale": (0.5, {}),
+    "augment.rotation": (45.0, {}),
+    "augment.brightness": (0.5, {}),
+    "augment.contrast": (0.5, {}),
+    "augment.saturation": (0.5, {}),
+    "train.epochs": (2, {}),
+    "train.batch_size": (2, {}),
+    "train.loss.cross_entropy": (0.0, {}),
+    "train.loss.dice": (0.0, {}),
+    "train.class_weights": ("inverse", {}),
+    "train.optimizer": ("adamw", {}),
+    "train.learning_rate": (0.1, {}),
+    "train.weight_decay": (0.5, {"train.optimizer": "adamw"}),
+    "train.schedule": ("constant", {}),
+    "train.warmup_epochs": (0.0, {}),
+    "train.early_stopping": (1, {"train.epochs": 4, "train.learning_rate": 1e-7}),
+    "train.ema": (0.9, {}),
+    "train.precision": ("mixed_bfloat16", {}),
+}
+# tests/test_datasets_sources.py turns these, on sources of every kind.
+DOWNLOAD = {"name", "path", "classes", "colors", "masks", "void", "image_feature", "mask_feature", "test_fraction"}
+
+
+def leaves(values: dict, prefix: str = "") -> dict:
+    """Return nested params by dotted key."""
+    found = {}
+    for key, value in values.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def params(**changes) -> Params:
+    values = read_yaml(ROOT / "params.yaml")
+    for key, value in (BASE | changes).items():
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    return Params.model_validate(values)
+
+
+def preprocess(raw: Path, out: Path, p: Params) -> dict[str, str]:
+    target = Target(p.preprocess.height, p.preprocess.width, p.preprocess.encoding)
+    choice = Choice(p.seed, p.dataset.limit, p.dataset.validation_fraction)
+    build_shards(raw, out, target, p.preprocess.examples_per_shard, choice)
+    return digests(out, ".")
+
+
+def fit(shards: Path, folder: Path, p: Params) -> dict[str, str]:
+    """Train step by step, for tracing would take most of the time."""
+    weights = folder / "weights"
+    weights.mkdir(parents=True)
+    record = {"encoder": p.model.encoder, "weights": p.model.encoder_weights, "file": None, "sha256": None}
+    if p.model.encoder_weights == "file":
+        keras.utils.set_random_seed(99)
+        ENCODERS[p.model.encoder](p.model.width).save_weights(weights / "encoder.weights.h5")
+        record |= {"file": "encoder.weights.h5", "sha256": sha256(weights / "encoder.weights.h5")}
+    (weights / "encoder.json").write_text(json.dumps(record))
+    tf.config.run_functions_eagerly(True)
+    try:
+        train(
+            shards, weights, folder / "model", folder / "checkpoints",
+            seed=p.seed, model=p.model, augment=p.augment, params=p.train, code="",
+        )  # fmt: skip
+    finally:
+        tf.config.run_functions_eagerly(False)
+    return digests(folder / "model", ".")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("knobs") / "raw"
+    write_raw(folder, {"train": pairs(10, 1), "test": pairs(3, 2)})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shards(raw):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
+        preprocess(raw, raw.parent / "shards", params())
+    return raw.parent / "shards"
+
+
+def test_every_key_is_turned_somewhere():
+    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), "evaluate.samples", "repo"}
+    assert turned == set(leaves(read_yaml(ROOT / "params.yaml")))
+
+
+@pytest.mark.parametrize("key", PREPROCESS)
+def test_a_turned_knob_changes_the_shards(key, raw, tmp_path, in_process):
+    before = preprocess(raw, tmp_path / "before", params())
+    assert preprocess(raw, tmp_path / "again", params()) == before
+    assert preprocess(raw, tmp_path / "after", params(**{key: PREPROCESS[key]})) != before
+
+
+@pytest.fixture(scope="module")
+def trained(shards, tmp_path_factory):
+    """Train with some params set, once for each such set."""
+    done: dict[str, dict[str, str]] = {}
+
+    def of(beside: dict) -> dict[str, str]:
+        name = json.dumps(beside, sort_keys=True)
+        if name not in done:
+            done[name] = fit(shards, tmp_path_factory.mktemp("trained"), params(**beside))
+        return done[name]
+
+    return of
+
+
+@pytest.mark.parametrize("key", TRAIN)
+def test_a_turned_knob_changes_the_model(key, shards, trained, tmp_path):
+    value, beside = TRAIN[key]
+    assert fit(shards, tmp_path, params(**(beside | {key: value}))) != trained(beside)
+
+
+def test_a_turned_knob_changes_the_evaluation(shards, tmp_path):
+    fit(shards, tmp_path, params())
+    for samples in (1, 2):
+        out = tmp_path / str(samples)
+        evaluate(shards, tmp_path / "model/model.keras", out / "evaluation", out / "metrics", 4, samples)
+        assert len(list((out / "metrics/samples").iterdir())) == samples
