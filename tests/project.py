@@ -14,14 +14,7 @@ from raw_data import painted, scene
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.org",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.org",
-    "DVC_NO_ANALYTICS": "1",
-}
+ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 PARAMS = {
     "dataset.name": "folder",
     "dataset.classes": ["sky", "tree", "crème brûlée"],
@@ -71,6 +64,7 @@ def create(folder: Path, data: Path) -> Path:
     shutil.rmtree(folder / "ci")
     set_params(folder, PARAMS | {"dataset.path": str(data)})
     git(folder, "init", "--quiet", "--initial-branch", "main")
+    identify(folder)
     commit(folder, "The project with my images")
     return folder
 
@@ -107,6 +101,19 @@ def git(folder: Path, *arguments: str) -> str:
 def dvc(folder: Path, *arguments: str, check: bool = True, **environment: str) -> str:
     """Run dvc; `check=False` expects it to fail."""
     return run(folder, "dvc", *arguments, check=check, **environment)
+
+
+def identify(folder: Path) -> None:
+    """Give the repository the committer that a machine for tests may lack."""
+    git(folder, "config", "user.name", "A")
+    git(folder, "config", "user.email", "a@example.org")
+
+
+def clone(source: Path, folder: Path) -> Path:
+    """Clone a repository without its cache."""
+    git(folder.parent, "clone", "--quiet", str(source), str(folder))
+    identify(folder)
+    return folder
 
 
 def commit(folder: Path, message: str) -> None:

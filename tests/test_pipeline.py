@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
 from processes import none_left
-from project import ENVIRONMENT, commit, create, digests, dvc, git, photos, run, set_params
+from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, photos, run, set_params
 
 OUTPUTS = ("data", "metrics", "dvc.lock")
 
@@ -32,10 +32,9 @@ def project(tmp_path_factory, images):
 
 
 @pytest.fixture
-def clone(project, tmp_path):
+def copy(project, tmp_path):
     """A clone with all outputs, sharing the project's cache."""
-    folder = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", str(project), str(folder))
+    folder = clone(project, tmp_path / "copy")
     dvc(folder, "cache", "dir", "--local", str(project / ".dvc/cache"))
     dvc(folder, "checkout")
     return folder
@@ -58,8 +57,7 @@ def test_it_learns_from_a_dozen_photos(project):
 
 def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_path):
     """Another folder, hash seed, time zone, locale and number of cores; SIGKILL in training; an empty cache."""
-    folder = tmp_path / "Ein anderer Ört"
-    git(tmp_path, "clone", "--quiet", str(project), str(folder))
+    folder = clone(project, tmp_path / "Ein anderer Ört")
     elsewhere = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C"}
     for name in ("metrics", "dvc.lock"):
         shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
@@ -73,62 +71,61 @@ def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_p
             break
     process.wait()
     assert none_left(process.pid)
-    (folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
     assert "train: goes on after step" in dvc(folder, "repro", **elsewhere)
     assert digests(folder, *OUTPUTS) == digests(project, *OUTPUTS)
     assert git(folder, "status", "--porcelain") == ""
     assert not any((folder / ".checkpoints").iterdir())
 
 
-def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(clone, images, tmp_path):
-    before = digests(clone, *OUTPUTS)
+def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(copy, images, tmp_path):
+    before = digests(copy, *OUTPUTS)
     broken = shutil.copytree(images, tmp_path / "broken")
     mask = np.array(Image.open(broken / "masks/photo 05 é.png"))
     mask[3, 4] = 77
     Image.fromarray(mask).save(broken / "masks/photo 05 é.png")
-    set_params(clone, {"dataset.path": str(broken)})
-    output = dvc(clone, "repro", check=False)
+    set_params(copy, {"dataset.path": str(broken)})
+    output = dvc(copy, "repro", check=False)
     assert "photo 05 é" in output
     assert "has the label 77 at 1 pixels, outside the classes and void (0, 1, 2, 255)" in output
     assert "Traceback" not in output
-    git(clone, "checkout", "params.yaml", "dvc.lock")
-    dvc(clone, "checkout")
-    assert digests(clone, *OUTPUTS) == before
-    assert "up to date" in dvc(clone, "repro")
-    assert not list(clone.rglob("*.partial"))
+    git(copy, "checkout", "params.yaml", "dvc.lock")
+    dvc(copy, "checkout")
+    assert digests(copy, *OUTPUTS) == before
+    assert "up to date" in dvc(copy, "repro")
+    assert not list(copy.rglob("*.partial"))
 
 
-def test_branches_can_be_compared(clone, tmp_path):
-    git(clone, "checkout", "--quiet", "-b", "dice")
-    set_params(clone, {"train.loss.dice": 1.0})
-    output = dvc(clone, "repro")
+def test_branches_can_be_compared(copy, tmp_path):
+    git(copy, "checkout", "--quiet", "-b", "dice")
+    set_params(copy, {"train.loss.dice": 1.0})
+    output = dvc(copy, "repro")
     assert "Stage 'preprocess' didn't change" in output
-    commit(clone, "Dice beside cross-entropy")
-    changes = json.loads(dvc(clone, "metrics", "diff", "main", "--json"))
+    commit(copy, "Dice beside cross-entropy")
+    changes = json.loads(dvc(copy, "metrics", "diff", "main", "--json"))
     assert "mean_iou" in changes["metrics/evaluation.json"]
-    assert "train.loss.dice" in dvc(clone, "params", "diff", "main")
+    assert "train.loss.dice" in dvc(copy, "params", "diff", "main")
     page = tmp_path / "page"
-    dvc(clone, "plots", "diff", "main", "--out", str(page))
+    dvc(copy, "plots", "diff", "main", "--out", str(page))
     html = (page / "index.html").read_text()
     assert "Validation mean IoU by epoch" in html
     assert "Where the pixels of each true class went" in html
     pictures = sorted(path.name for path in (page / "static").glob("*.png"))
     assert len(pictures) == 4  # two samples of two revisions
     assert {name.split("_")[0] for name in pictures} == {"main", "workspace"}
-    set_params(clone, {"train.loss.dice": 0.0})
-    toggled = dvc(clone, "repro")
+    set_params(copy, {"train.loss.dice": 0.0})
+    toggled = dvc(copy, "repro")
     assert "Stage 'train' is cached" in toggled
-    assert git(clone, "diff", "--stat", "main", "--", "metrics") == ""
+    assert git(copy, "diff", "--stat", "main", "--", "metrics") == ""
 
 
-def test_experiments_run_at_once_and_from_the_queue(clone):
-    dvc(clone, "exp", "run", "--name", "slow", "-S", "train.learning_rate=0.001")
+def test_experiments_run_at_once_and_from_the_queue(copy):
+    dvc(copy, "exp", "run", "--name", "slow", "-S", "train.learning_rate=0.001")
     for name, epochs in (("two", 2), ("three", 3)):
-        dvc(clone, "exp", "run", "--queue", "--name", name, "-S", f"train.epochs={epochs}")
-    dvc(clone, "queue", "start")
-    dvc(clone, "queue", "logs", "two", "--follow")
-    dvc(clone, "queue", "logs", "three", "--follow")
-    table = dvc(clone, "exp", "show", "--csv", "--sort-by", "mean_iou")
+        dvc(copy, "exp", "run", "--queue", "--name", name, "-S", f"train.epochs={epochs}")
+    dvc(copy, "queue", "start")
+    dvc(copy, "queue", "logs", "two", "--follow")
+    dvc(copy, "queue", "logs", "three", "--follow")
+    table = dvc(copy, "exp", "show", "--csv", "--sort-by", "mean_iou")
     shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
     assert {"slow", "two", "three"} <= shown
 
@@ -148,27 +145,33 @@ def s3():
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_a_result_is_pushed_and_pulled(kind, project, clone, tmp_path, s3):
+def test_a_result_is_pushed_and_pulled(kind, project, copy, tmp_path, s3):
     url, keys = s3
-    git(clone, "remote", "remove", "origin")
-    dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "store") if kind == "folder" else "s3://masks/dvc")
+    git(copy, "remote", "remove", "origin")
+    dvc(copy, "remote", "add", "--default", "store", str(tmp_path / "store") if kind == "folder" else "s3://masks/dvc")
     if kind == "s3":
-        dvc(clone, "remote", "modify", "store", "endpointurl", url)
-    commit(clone, "A remote")
-    assert "pushed" in dvc(clone, "push", **keys)
-    other = tmp_path / "other"
-    git(tmp_path, "clone", "--quiet", str(clone), str(other))
+        dvc(copy, "remote", "modify", "store", "endpointurl", url)
+    commit(copy, "A remote")
+    assert "pushed" in dvc(copy, "push", **keys)
+    other = clone(copy, tmp_path / "other")
     dvc(other, "pull", **keys)
     assert digests(other, *OUTPUTS) == digests(project, *OUTPUTS)
     assert "up to date" in dvc(other, "status", **keys)
 
 
 def test_metrics_and_plots_show_in_a_clone_without_cache_or_remote(project, tmp_path):
-    folder = tmp_path / "fresh"
-    git(tmp_path, "clone", "--quiet", str(project), str(folder))
+    folder = clone(project, tmp_path / "fresh")
     assert "mean_iou" in dvc(folder, "metrics", "show")
     dvc(folder, "plots", "show", "--out", str(tmp_path / "page"))
     assert (tmp_path / "page/index.html").exists()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the project's Git history")
+@pytest.mark.parametrize("pipeline", ["dvc.yaml", "ci/dvc.yaml"])
+def test_the_committed_result_is_of_the_committed_code_and_params(pipeline, tmp_path):
+    plan = dvc(clone(ROOT, tmp_path / "fresh"), "repro", "--dry", "--allow-missing", pipeline)
+    assert "Running stage" not in plan, f"run `dvc repro {pipeline}` and commit:\n{plan}"
+    assert "up to date" in plan
 
 
 @pytest.mark.parametrize("name", ["download", "preprocess", "train", "evaluate", "report"])
