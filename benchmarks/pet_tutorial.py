@@ -94,6 +94,9 @@ def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
         return both[..., :3] / 127.5 - 1.0, both[..., 3]
 
     data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(1000, seed=seed).batch(64).map(augment)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its threads hold up the end of each epoch, and change no result
+    data = data.prefetch(2).with_options(options)
     network.fit(data, epochs=20, verbose=0)
     test, _ = images_of(shards, "test")
     return np.argmax(network.predict(test / 127.5 - 1.0, verbose=0), axis=-1)
