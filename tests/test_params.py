@@ -268,7 +268,7 @@ def declared(*keys):
 def test_declared_leaves_and_sections_are_read():
     params = declared("seed", "train.loss", "dataset.limit")
     assert params.seed == 1
-    assert params.train.loss.dice == 0.0
+    assert params.train.loss.dice == 1.0
     assert params.dataset.limit is None
 
 
@@ -283,7 +283,7 @@ def test_undeclared_key_is_refused(key):
 
 def test_declared_values_as_a_dictionary():
     params = declared("seed", "evaluate", "train.loss.dice")
-    assert params.as_dict() == {"seed": 1, "evaluate": {"samples": 6}, "train.loss.dice": 0.0}
+    assert params.as_dict() == {"seed": 1, "evaluate": {"samples": 6}, "train.loss.dice": 1.0}
 
 
 @pytest.mark.parametrize("stage", ["download", "preprocess", "train", "evaluate", "report"])

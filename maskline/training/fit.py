@@ -119,7 +119,7 @@ def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Sched
         }
         state.history.append(row)
         if _best_epoch(state.history) == row["epoch"]:
-            state.best = [np.array(variable) for variable in trainer.model.variables]
+            state.best = [np.array(variable.numpy()) for variable in trainer.model.variables]
     trainer.loss_sum.assign(0.0)
     note = "best so far" if _best_epoch(state.history) == row["epoch"] else ""
     print(

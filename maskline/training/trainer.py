@@ -42,7 +42,7 @@ class Trainer:
 
     def values(self) -> list[np.ndarray]:
         """Return copies of all variables, in a fixed order."""
-        return [np.array(variable) for variable in self._variables()]
+        return [np.array(variable.numpy()) for variable in self._variables()]
 
     def assign(self, values: Sequence[np.ndarray]) -> None:
         """Set all variables to what `values` returned."""
