@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import boto3
 import numpy as np
@@ -123,8 +124,11 @@ def test_experiments_run_at_once_and_from_the_queue(copy):
     for name, epochs in (("two", 2), ("three", 3)):
         dvc(copy, "exp", "run", "--queue", "--name", name, "-S", f"train.epochs={epochs}")
     dvc(copy, "queue", "start")
-    dvc(copy, "queue", "logs", "two", "--follow")
-    dvc(copy, "queue", "logs", "three", "--follow")
+    deadline = time.monotonic() + 400
+    while any(word in (status := dvc(copy, "queue", "status")) for word in ("Queued", "Running")):
+        assert time.monotonic() < deadline, status
+        time.sleep(1)
+    assert status.count("Success") == 2, status
     table = dvc(copy, "exp", "show", "--csv", "--sort-by", "mean_iou")
     shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
     assert {"slow", "two", "three"} <= shown
