@@ -316,7 +316,7 @@ def test_imagenet_is_the_file_of_keras_applications() -> None:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Path:
+def run_folder(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     text = (ROOT / "params.yaml").read_text().replace("repo: .  ", f"repo: {ROOT}  ")
     (tmp_path / "params.yaml").write_text(text)
@@ -327,24 +327,24 @@ def stage(folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, ROOT / "stages/download.py"], cwd=folder, capture_output=True, text=True)
 
 
-def test_stage(workplace: Path) -> None:
-    done = stage(workplace)
+def test_stage(run_folder: Path) -> None:
+    done = stage(run_folder)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (workplace / "data").iterdir()) == ["raw", "weights"]
-    source = read_source(workplace / "data/raw")
+    assert sorted(path.name for path in (run_folder / "data").iterdir()) == ["raw", "weights"]
+    source = read_source(run_folder / "data/raw")
     assert source.name == "shapes" and set(source.splits) == {"train", "validation", "test"}
-    content = b"".join(path.read_bytes() for path in sorted((workplace / "data/raw").rglob("*.*")) if path.is_file())
-    assert str(workplace).encode() not in content
-    params = workplace / "params.yaml"
+    content = b"".join(path.read_bytes() for path in sorted((run_folder / "data/raw").rglob("*.*")) if path.is_file())
+    assert str(run_folder).encode() not in content
+    params = run_folder / "params.yaml"
     params.write_text(params.read_text().replace("classes: null", "classes: [a, b]"))
-    failed = stage(workplace)
+    failed = stage(run_folder)
     assert failed.returncode == 1 and failed.stderr.startswith("download: dataset.classes")
     assert "Traceback" not in failed.stderr
-    assert read_source(workplace / "data/raw") == source
+    assert read_source(run_folder / "data/raw") == source
 
 
-def test_stage_says_a_mistake_without_tensorflow(workplace: Path) -> None:
-    params = workplace / "params.yaml"
+def test_stage_says_a_mistake_without_tensorflow(run_folder: Path) -> None:
+    params = run_folder / "params.yaml"
     params.write_text(params.read_text().replace("encoder_weights: none", "encoder_weights: gone.h5"))
     code = (
         "import runpy, sys; sys.argv = ['download.py']\n"
@@ -352,5 +352,5 @@ def test_stage_says_a_mistake_without_tensorflow(workplace: Path) -> None:
         "finally: print('tensorflow' in sys.modules)"
     )
     env_path = {"PYTHONPATH": str(ROOT / "stages")}
-    done = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, env=env_path)
+    done = subprocess.run([sys.executable, "-c", code], cwd=run_folder, capture_output=True, text=True, env=env_path)
     assert "gone.h5" in done.stderr and done.stdout.strip() == "False"
