@@ -1,13 +1,19 @@
-"""JSON files between stages, read as pydantic models with one sentence for what is wrong."""
+"""JSON files between stages, written from and read as pydantic models with one sentence for what is wrong."""
 
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from maskline.artifacts import write_bytes
 from maskline.errors import InputError
 
 _Record = TypeVar("_Record", bound=BaseModel)
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record as indented JSON."""
+    write_bytes(path, (record.model_dump_json(indent=2) + "\n").encode())
 
 
 def read_record(path: Path, kind: type[_Record], stage: str) -> _Record:

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from maskline.artifacts import write_bytes
 from maskline.classes import ClassInfo, Role
-from maskline.records import read_record
+from maskline.records import read_record, write_record
 
 
 class Source(BaseModel):
@@ -41,7 +40,7 @@ class Source(BaseModel):
 
 def write_source(raw: Path, source: Source) -> None:
     """Write `source.json` beside the data sets in `raw`."""
-    write_bytes(Path(raw) / "source.json", (source.model_dump_json(indent=2) + "\n").encode())
+    write_record(Path(raw) / "source.json", source)
 
 
 def read_source(raw: Path) -> Source:

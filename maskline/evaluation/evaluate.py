@@ -15,7 +15,7 @@ from maskline.artifacts import new_directory, npz_bytes, write_bytes, write_csv,
 from maskline.classes import VOID
 from maskline.errors import InputError
 from maskline.evaluation.confusion import confusion_matrices
-from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy, summary
+from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy, rounded, summary
 from maskline.evaluation.pictures import errors, paint, strip
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
@@ -106,15 +106,11 @@ def _write_pictures(
                 {
                     "filename": reader.names[example],
                     "folder": place,
-                    "mean_iou": _rounded(scores[example]),
-                    "pixel_accuracy": _rounded(accuracies[example]),
+                    "mean_iou": rounded(scores[example]),
+                    "pixel_accuracy": rounded(accuracies[example]),
                 }
             )
     return index
-
-
-def _rounded(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
 
 
 def _random(names: Sequence[str], count: int) -> list[int]:

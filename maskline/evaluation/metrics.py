@@ -62,14 +62,14 @@ def summary(matrices: np.ndarray, names: Sequence[str]) -> dict[str, float | int
     total = matrices.sum(axis=0)
     figures = {
         "images": len(matrices),
-        "pixel_accuracy": _rounded(pixel_accuracy(total)),
-        "mean_accuracy": _rounded(mean_over_classes(recall(total))),
-        "mean_iou": _rounded(mean_over_classes(iou(total))),
-        "mean_dice": _rounded(mean_over_classes(dice(total))),
-        "frequency_weighted_iou": _rounded(frequency_weighted_iou(total)),
+        "pixel_accuracy": rounded(pixel_accuracy(total)),
+        "mean_accuracy": rounded(mean_over_classes(recall(total))),
+        "mean_iou": rounded(mean_over_classes(iou(total))),
+        "mean_dice": rounded(mean_over_classes(dice(total))),
+        "frequency_weighted_iou": rounded(frequency_weighted_iou(total)),
     }
     for key, metric in {"iou": iou, "dice": dice, "precision": precision, "recall": recall}.items():
-        figures |= {f"{key}.{name}": _rounded(value) for name, value in zip(names, metric(total), strict=True)}
+        figures |= {f"{key}.{name}": rounded(value) for name, value in zip(names, metric(total), strict=True)}
     return figures | {f"pixels.{name}": int(n) for name, n in zip(names, total.sum(axis=1), strict=True)}
 
 
@@ -82,5 +82,6 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return np.true_divide(numerator, denominator)
 
 
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
+    """Return a figure as JSON holds it: 6 digits, None for NaN."""
     return None if np.isnan(value) else round(float(value), 6)

@@ -5,9 +5,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from maskline.artifacts import write_bytes
 from maskline.classes import ClassInfo, Role
-from maskline.records import read_record
+from maskline.records import read_record, write_record
 
 NAME = "manifest.json"
 
@@ -69,7 +68,7 @@ class Manifest(_Section):
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write manifest.json into a folder of shards."""
-    write_bytes(Path(folder) / NAME, (manifest.model_dump_json(indent=2) + "\n").encode())
+    write_record(Path(folder) / NAME, manifest)
 
 
 def read_manifest(folder: Path) -> Manifest:

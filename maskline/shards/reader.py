@@ -1,6 +1,5 @@
 """Random access to a split's examples, read from the shards into the batch itself, so that memory stays small."""
 
-import hashlib
 import io
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from maskline.artifacts import sha256
 from maskline.classes import Role
 from maskline.errors import InputError
 from maskline.shards.manifest import Manifest, Shard
@@ -110,6 +110,5 @@ def _check(path: Path, shard: Shard) -> None:
     size = path.stat().st_size
     if size != shard.bytes:
         raise InputError(f"{path} holds {size} bytes, but the manifest records {shard.bytes}; {_REMEDY}.")
-    with open(path, "rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-            raise InputError(f"{path} is not the file the manifest records (its SHA-256 differs); {_REMEDY}.")
+    if sha256(path) != shard.sha256:
+        raise InputError(f"{path} is not the file the manifest records (its SHA-256 differs); {_REMEDY}.")
