@@ -15,11 +15,56 @@ Strength = Annotated[float, Field(ge=0, le=1)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Name = Annotated[str, Field(min_length=1)]
 
-# The encoders each architecture can stand on; the first is the one its paper used.
+_APPLICATIONS = (
+    "mobilenet_v2",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "vgg16",
+    "vgg19",
+    "densenet121",
+    "efficientnet_b0",
+    "efficientnet_v2_b0",
+    "xception",
+)
+
+
+def _first(encoder: str) -> tuple[str, ...]:
+    """Return the encoders with ImageNet weights, a paper's own before the others."""
+    return (encoder, *(name for name in _APPLICATIONS if name != encoder))
+
+
+# SegNet's VGG takes the convolutions of the plain one.
+WITH_IMAGENET = (*_APPLICATIONS, "vgg16_bn", "vgg19_bn")
+
+# The encoders each architecture can stand on; the first is the one its paper used, or the nearest to it.
 ENCODERS_OF = {
-    "unet": ("unet", "mobilenet_v2"),
-    "unet_pix2pix": ("mobilenet_v2",),
+    "convtranspose": ("unet", *_APPLICATIONS),
+    "fcn32s": _first("vgg16"),
+    "fcn16s": _first("vgg16"),
+    "fcn8s": _first("vgg16"),
+    # Their decoders need the indices of 2x2 max-pooling, which other encoders do not have.
+    "segnet": ("vgg16_bn", "vgg19_bn", "vgg16", "vgg19"),
+    "bayesian_segnet": ("vgg16_bn", "vgg19_bn"),
+    "unet": ("unet", *_APPLICATIONS),
+    "unet_pix2pix": _first("mobilenet_v2"),
+    "deeplab": _first("vgg16"),
+    "deeplabv3": _first("resnet50"),
+    "deeplabv3plus": _first("xception"),
+    "enet": ("enet",),
+    "pspnet": _first("resnet50"),
+    "fpn": _first("resnet50"),
+    "panoptic_fpn": _first("resnet50"),
+    "panet": _first("resnet50"),
+    "linknet": _first("resnet50"),
+    "pointrend": _first("resnet50"),
 }
+
+# The output strides of those that dilate their encoder; the first is the paper's. All others have 32.
+OUTPUT_STRIDES_OF = {"deeplab": (8,), "deeplabv3": (16, 8), "deeplabv3plus": (16, 8), "pspnet": (8, 16)}
+
+# What PointRend can refine: networks whose own logits are smaller than the image.
+COARSE = ("deeplab", "deeplabv3", "deeplabv3plus", "pspnet", "fpn", "panoptic_fpn", "panet")
 
 
 class _Section(BaseModel):
@@ -79,10 +124,12 @@ class PreprocessParams(_Section):
 class ModelParams(_Section):
     """The network and where its encoder's weights come from."""
 
-    architecture: Literal["unet", "unet_pix2pix"]
-    encoder: Literal["unet", "mobilenet_v2"]
+    architecture: Literal[tuple(ENCODERS_OF)]
+    encoder: Literal["unet", "enet", "vgg16_bn", "vgg19_bn", *_APPLICATIONS]
     encoder_weights: Name
     freeze_encoder: bool
+    output_stride: Literal[8, 16] | None
+    coarse: Literal[COARSE]
     width: Annotated[int, Field(ge=4, le=256)]
     dropout: Fraction
 
@@ -93,9 +140,9 @@ class ModelParams(_Section):
             raise ValueError(
                 f"encoder must be {' or '.join(allowed)} for {self.architecture}. Received: {self.encoder!r}"
             )
-        if self.encoder == "unet" and self.encoder_weights == "imagenet":
+        if self.encoder not in WITH_IMAGENET and self.encoder_weights == "imagenet":
             raise ValueError(
-                "encoder_weights must be 'none' or a file for encoder 'unet', which has no ImageNet weights. "
+                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet weights. "
                 "Received: 'imagenet'"
             )
         if self.freeze_encoder and self.encoder_weights == "none":
@@ -103,7 +150,31 @@ class ModelParams(_Section):
                 "freeze_encoder must be false when encoder_weights is 'none', or random weights stay random. "
                 "Received: True"
             )
+        if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:
+            raise ValueError(
+                f"width must be 64 when {self.encoder} starts from a file, whose channels it has. Received: {self.width}"
+            )
+        if self.architecture == "bayesian_segnet" and not self.dropout:
+            raise ValueError("dropout must be above 0 for bayesian_segnet, which samples it. Received: 0.0")
+        if self.output_stride not in (None, *self._output_strides):
+            raise ValueError(
+                f"output_stride must be null{''.join(f' or {s}' for s in self._output_strides if s < 32)} for "
+                f"{self._dilating}. Received: {self.output_stride}"
+            )
         return self
+
+    @property
+    def _dilating(self) -> str:
+        return self.coarse if self.architecture == "pointrend" else self.architecture
+
+    @property
+    def _output_strides(self) -> tuple[int, ...]:
+        return OUTPUT_STRIDES_OF.get(self._dilating, (32,))
+
+    @property
+    def encoder_stride(self) -> int:
+        """The encoder's output stride."""
+        return self.output_stride or self._output_strides[0]
 
 
 class AugmentParams(_Section):

@@ -168,7 +168,13 @@ def _write_sample(folder: Path, truth: np.ndarray, prediction: np.ndarray, gener
     errors[truth != prediction] = (220, 30, 30)
     errors[truth == 255] = 255
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {"image": image, "truth": palette[truth], "prediction": palette[prediction], "errors": errors}
+    pictures = {
+        "image": image,
+        "truth": palette[truth],
+        "prediction": palette[prediction],
+        "errors": errors,
+        "uncertainty": errors,
+    }
     for kind, pixels in pictures.items():
         Image.fromarray(pixels).save(folder / f"{kind}.png")
 

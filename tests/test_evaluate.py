@@ -89,10 +89,10 @@ def test_pictures_are_ranked_and_shown(done):
     assert worst == sorted(worst)
     assert max(worst) <= min(best)
     for entry in [*index["best"], *index["worst"], *index["random"]]:
-        for name in ("image", "truth", "prediction", "errors"):
+        for name in ("image", "truth", "prediction", "errors", "uncertainty"):
             assert Image.open(done / "evaluation" / entry["folder"] / f"{name}.png").size == (48, 32)
     assert sorted(path.name for path in (done / "metrics/samples").iterdir()) == ["1.png", "2.png"]
-    assert Image.open(done / "metrics/samples/1.png").size == (4 * 48 + 3 * 4, 32)
+    assert Image.open(done / "metrics/samples/1.png").size == (5 * 48 + 4 * 4, 32)
 
 
 def test_same_bytes_twice_and_the_same_counts_in_other_batches(ready, done, tmp_path):

@@ -117,7 +117,7 @@ def test_page_is_valid_html(page: str) -> None:
 def test_page_asks_for_nothing_outside_itself(page: str) -> None:
     document = html5lib.parse(page, namespaceHTMLElements=False)
     sources = [e.get(key) for e in document.iter() for key in ("src", "href", "srcset", "data", "poster") if e.get(key)]
-    assert len(sources) > 4 * 18
+    assert len(sources) > 5 * 18
     assert all(source.startswith(("#", "data:image/webp;base64,")) for source in sources)
     assert not list(document.iter("script")) and not list(document.iter("link"))
     assert not re.search(r"url\(|@import|https?://", page)
@@ -181,7 +181,7 @@ def test_predictions_show_each_picture_with_its_figures(page: str, inputs: Input
         for picture in group:
             words = f"{picture.filename} mean IoU {picture.mean_iou:.3f} pixel accuracy {picture.pixel_accuracy:.3f}"
             assert words in shown
-    assert section(page, "predictions").count("<img") == 4 * 18
+    assert section(page, "predictions").count("<img") == 5 * 18
 
 
 def test_labels_keep_their_exact_colours(page: str, finished: Path) -> None:

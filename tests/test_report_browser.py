@@ -66,6 +66,6 @@ def seen(folder: Path, width: int, dark: bool, profile: Path) -> tuple[int, int,
 def test_page_fits_and_draws_every_picture(folder: Path, width: int, dark: bool, tmp_path: Path) -> None:
     scroll_width, pictures, drawn, color = seen(folder, width, dark, tmp_path / "profile")
     assert scroll_width <= width
-    assert pictures == drawn == 4 * 18
+    assert pictures == drawn == 5 * 18
     red = int(re.search(r"\d+", color)[0])
     assert red > 200 if dark else red < 60

@@ -4,16 +4,43 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from maskline.artifacts import new_directory, sha256, write_json
 from maskline.errors import InputError
 
-# The file that keras.applications loads for an encoder without its classifier.
+_HOST = "https://storage.googleapis.com/"
+_TENSORFLOW = f"{_HOST}tensorflow/keras-applications"
+_NO_TOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+class Published(NamedTuple):
+    """Where a file is, and its MD5 where its publisher states it."""
+
+    url: str
+    md5: str | None = None
+
+
+# The files that keras.applications loads for an encoder without its classifier.
 IMAGENET = {
-    "mobilenet_v2": "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+    "mobilenet_v2": Published(
+        f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    ),
+    "resnet50": Published(f"{_TENSORFLOW}/resnet/resnet50_{_NO_TOP}", "4d473c1dd8becc155b73f8504c6f6626"),
+    "resnet101": Published(f"{_TENSORFLOW}/resnet/resnet101_{_NO_TOP}", "88cf7a10940856eca736dc7b7e228a21"),
+    "resnet152": Published(f"{_TENSORFLOW}/resnet/resnet152_{_NO_TOP}", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
+    "vgg16": Published(f"{_TENSORFLOW}/vgg16/vgg16_{_NO_TOP}", "6d6bbae143d832006294945121d1f1fc"),
+    "vgg19": Published(f"{_TENSORFLOW}/vgg19/vgg19_{_NO_TOP}", "253f8cb515780f3b799900260a226db6"),
+    "densenet121": Published(f"{_TENSORFLOW}/densenet/densenet121_{_NO_TOP}", "30ee3e1110167f948a6b9946edeeb738"),
+    "efficientnet_b0": Published(
+        f"{_HOST}keras-applications/efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d"
+    ),
+    "efficientnet_v2_b0": Published(
+        f"{_TENSORFLOW}/efficientnet_v2/efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff"
+    ),
+    "xception": Published(f"{_TENSORFLOW}/xception/xception_{_NO_TOP}", "b0042744bf5b25fce3cb969f33bebb97"),
 }
+IMAGENET |= {f"{name}_bn": IMAGENET[name] for name in ("vgg16", "vgg19")}
 KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
 
 
@@ -51,13 +78,13 @@ def _imagenet(encoder: str) -> Path:
             f"model.encoder_weights is imagenet, which there is for {', '.join(IMAGENET)}; set it to none. "
             f"Received encoder: {encoder!r}"
         )
-    url = IMAGENET[encoder]
+    published = IMAGENET[encoder]
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    cached = home / "models" / url.rpartition("/")[2]
-    return cached if cached.is_file() else _fetch(url, home)
+    cached = home / "models" / published.url.rpartition("/")[2]
+    return cached if cached.is_file() else _fetch(published, home)
 
 
-def _fetch(url: str, home: Path) -> Path:
+def _fetch(published: Published, home: Path) -> Path:
     import keras
 
     from maskline.datasets.fetch import persistent
@@ -66,14 +93,16 @@ def _fetch(url: str, home: Path) -> Path:
 
     def work() -> str:
         try:
-            return keras.utils.get_file(origin=url, cache_subdir="models", cache_dir=home)
+            return keras.utils.get_file(
+                origin=published.url, file_hash=published.md5, cache_subdir="models", cache_dir=home
+            )
         except Exception as error:  # Keras raises the bare class, whatever went wrong
             if re.search(r": 4\d\d --", str(error)):
                 raise InputError(f"{error}. {remedy}") from None
             raise ConnectionError(str(error)) if type(error) is Exception else error from None
 
     home.mkdir(parents=True, exist_ok=True)
-    return Path(persistent(work, url, remedy))
+    return Path(persistent(work, published.url, remedy))
 
 
 def _format(path: Path) -> str:

@@ -16,7 +16,7 @@ from maskline.classes import VOID
 from maskline.errors import InputError
 from maskline.evaluation.confusion import confusion_matrices
 from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy, rounded, summary
-from maskline.evaluation.pictures import errors, paint, strip
+from maskline.evaluation.pictures import errors, paint, shade, strip
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.shards.batches import ordered_batches
@@ -119,15 +119,17 @@ def _random(names: Sequence[str], count: int) -> list[int]:
 
 
 def _panels(model: SegmentationModel, reader: ShardReader, indices: Iterable[int]) -> Iterable[dict[str, np.ndarray]]:
-    """Yield image, truth, prediction and errors, each uint8 [H, W, 3], one image at a time."""
+    """Yield image, truth, prediction, errors and uncertainty, each uint8 [H, W, 3], one image at a time."""
     for index in indices:
         images, labels = reader.read([index])
-        prediction = np.argmax(model(images, training=False)[0], axis=-1).astype(np.uint8)
+        probabilities, uncertainty = model.predicted(images)
+        prediction = np.argmax(probabilities[0], axis=-1).astype(np.uint8)
         yield {
             "image": images[0],
             "truth": paint(labels[0], model.class_colors),
             "prediction": paint(prediction, model.class_colors),
             "errors": errors(images[0], labels[0], prediction),
+            "uncertainty": shade(uncertainty[0].numpy()),
         }
 
 

@@ -1,4 +1,4 @@
-"""Pictures of predictions: masks in class colours, errors over the greyed image, and both side by side."""
+"""Pictures of predictions: masks in class colours, errors over the greyed image, uncertainty, all side by side."""
 
 from collections.abc import Sequence
 
@@ -26,6 +26,12 @@ def errors(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.n
     out[truth != prediction] = _RED
     out[truth == VOID] = _WHITE
     return out
+
+
+def shade(uncertainty: np.ndarray) -> np.ndarray:
+    """Return uncertainty float [H, W] in 0..1 as uint8 [H, W, 3], from black to white by its square root."""
+    grey = np.round(255 * np.sqrt(np.clip(uncertainty, 0.0, 1.0))).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def strip(panels: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,82 +1,118 @@
 """Encoders: RGB 0..255 to features at several strides, each with the normalisation its weights expect.
 
-An encoder is a `keras.Model` from images [B, H, W, 3] to a list of features from shallow to deep; its strides are
-`STRIDES[name]`.
+An encoder is a `keras.Model` from images [B, H, W, 3] to a list of features from shallow to deep; their strides are
+`strides(name, output_stride)`.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
 
 from maskline.errors import InputError
-from maskline.models.blocks import NORM_MOMENTUM, double_conv
-
-# Where MobileNetV2 is read at strides 2, 4, 8, 16 and 32, as in TensorFlow's segmentation tutorial.
-_MOBILENET_V2_FEATURES = (
-    "block_1_expand_relu",
-    "block_3_expand_relu",
-    "block_6_expand_relu",
-    "block_13_expand_relu",
-    "block_16_project",
-)
+from maskline.models import enet, vgg_bn
+from maskline.models.backbones import BACKBONES, features, minus_one_to_one, network
+from maskline.models.blocks import double_conv
 
 
-def unet(width: int, weights: Path | None = None) -> keras.Model:
+class Options(NamedTuple):
+    """What an encoder may be told.
+
+    Attributes:
+        width: channels of the first level, of those that are no network of keras.applications.
+        dropout: share of features dropped in training, in those whose papers drop any.
+        output_stride: of the deepest features; only networks of keras.applications can have less than 32.
+        multi_grid: rates 1, 2, 4 in the last stage of a ResNet.
+        weights: a weights file.
+    """
+
+    width: int = 64
+    dropout: float = 0.0
+    output_stride: int = 32
+    multi_grid: bool = False
+    weights: Path | None = None
+
+
+def _unet(options: Options) -> keras.Model:
     """The contracting path of U-Net: five levels whose channels double from `width`.
 
     Ronneberger et al., MICCAI 2015, with padded convolutions and batch normalisation.
-
-    Raises:
-        InputError: `weights` are of another network.
     """
     images = keras.Input((None, None, 3))
-    x = _minus_one_to_one(images)
-    features = []
-    for level in range(len(STRIDES["unet"])):
-        x = double_conv(layers.MaxPooling2D()(x) if level else x, width * 2**level)
-        features.append(x)
-    encoder = keras.Model(images, features, name="unet")
-    _load(encoder, weights)
+    x = minus_one_to_one(images)
+    levels = []
+    for level in range(len(_OWN["unet"].strides)):
+        x = double_conv(layers.MaxPooling2D()(x) if level else x, options.width * 2**level)
+        levels.append(x)
+    encoder = keras.Model(images, levels, name="unet")
+    _load(encoder, options.weights)
     return encoder
 
 
-def mobilenet_v2(width: int, weights: Path | None = None) -> keras.Model:
-    """MobileNetV2 (Sandler et al., CVPR 2018) of width multiplier 1; `width` has no say.
+def _enet(options: Options) -> keras.Model:
+    images = keras.Input((None, None, 3))
+    levels = enet.encoder(minus_one_to_one(images), options.width, options.dropout)
+    encoder = keras.Model(images, levels, name="enet")
+    _load(encoder, options.weights)
+    return encoder
+
+
+def _vgg_bn(name: str, options: Options) -> keras.Model:
+    plain = None
+    if options.weights:
+        plain = network(name.removesuffix("_bn"), 32, False)
+        _load(plain, options.weights)
+    return vgg_bn.encoder(name, options.width, options.dropout, plain)
+
+
+def _application(name: str, options: Options) -> keras.Model:
+    built = network(name, options.output_stride, options.multi_grid)
+    _load(built, options.weights)
+    return features(name, built)
+
+
+class _Own(NamedTuple):
+    build: Callable[[Options], keras.Model]
+    strides: tuple[int, ...]
+
+
+_OWN = {
+    "unet": _Own(_unet, (1, 2, 4, 8, 16)),
+    "enet": _Own(_enet, (2, 4, 8)),
+    "vgg16_bn": _Own(lambda options: _vgg_bn("vgg16_bn", options), BACKBONES["vgg16"].strides),
+    "vgg19_bn": _Own(lambda options: _vgg_bn("vgg19_bn", options), BACKBONES["vgg19"].strides),
+}
+ENCODERS = (*_OWN, *BACKBONES)
+
+
+def build_encoder(name: str, options: Options) -> keras.Model:
+    """Return an encoder, one of `ENCODERS`.
 
     Raises:
-        InputError: `weights` are of another network.
+        InputError: the weights are of another network.
     """
-    backbone = keras.applications.MobileNetV2(input_shape=(None, None, 3), include_top=False, weights=None)
-    for layer in backbone.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = NORM_MOMENTUM
-    _load(backbone, weights)
-    features = [backbone.get_layer(name).output for name in _MOBILENET_V2_FEATURES]
-    taps = keras.Model(backbone.input, features)
-    images = keras.Input((None, None, 3))
-    return keras.Model(images, taps(_minus_one_to_one(images)), name="mobilenet_v2")
+    return _OWN[name].build(options) if name in _OWN else _application(name, options)
 
 
-ENCODERS: dict[str, Callable[..., keras.Model]] = {"unet": unet, "mobilenet_v2": mobilenet_v2}
-STRIDES = {"unet": (1, 2, 4, 8, 16), "mobilenet_v2": (2, 4, 8, 16, 32)}
-
-
-def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
-    return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(images)
+def strides(name: str, output_stride: int = 32) -> tuple[int, ...]:
+    """Return the strides of an encoder's features, from shallow to deep."""
+    whole = _OWN[name].strides if name in _OWN else BACKBONES[name].strides
+    return tuple(min(stride, output_stride) for stride in whole)
 
 
 def _load(network: keras.Model, weights: Path | None) -> None:
     """Load a weights file that must set every variable; Keras itself passes over some that a file lacks."""
     if weights is None:
         return
-    for variable in network.variables:
+    floats = [variable for variable in network.variables if "float" in str(variable.dtype)]
+    for variable in floats:
         variable.assign(np.full(variable.shape, np.nan))
     try:
         network.load_weights(weights)
-        missing = [variable.path for variable in network.variables if np.isnan(variable).any()]
+        missing = [variable.path for variable in floats if np.isnan(variable).any()]
         reason = f"it sets no finite {missing[0]}" if missing else ""
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:200]

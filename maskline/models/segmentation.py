@@ -1,17 +1,21 @@
 """The model that is trained, saved and served: any architecture on any encoder, for images of any size."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from maskline.models.encoders import ENCODERS, STRIDES
-from maskline.models.unet import unet
-from maskline.models.unet_pix2pix import unet_pix2pix
+from maskline.classes import VOID
+from maskline.models import encoders
+from maskline.models.architectures import find_architecture
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Loss
+from maskline.models.resizing import Upsampling
 
-ARCHITECTURES: dict[str, Callable[..., keras.KerasTensor]] = {"unet": unet, "unet_pix2pix": unet_pix2pix}
+_TINY = 1e-30  # a probability whose logarithm is still finite
 
 
 @keras.saving.register_keras_serializable("maskline")
@@ -20,16 +24,20 @@ class SegmentationModel(keras.Model):
 
     Called on images [B, H, W, 3], integer or float, it returns logits float32 [B, H, W, C]. It pads inside to whole
     strides, normalises inside, and carries its classes' names and colours, so a saved file needs nothing beside it.
+    Training calls `training_loss`, evaluation the model itself, and prediction `predicted`, whatever the architecture.
 
     Args:
-        architecture: a key of `ARCHITECTURES`.
-        encoder: a key of `encoders.ENCODERS`.
+        architecture: a key of `architectures.ARCHITECTURES`, or 'pointrend'.
+        encoder: one of `encoders.ENCODERS`.
         class_names: C names, in label order.
         class_colors: C colours '#rrggbb'.
-        width: channels of the first level, where the network has a choice.
-        dropout: share of the deepest features dropped in training.
+        width: scale of the decoder's channels, and of encoders that are no network of keras.applications; 64 is each
+            paper's.
+        dropout: share of features dropped in training, where the paper drops them.
         freeze_encoder: keep the encoder as it is.
         precision: Keras dtype policy of the layers; weights and logits stay float32.
+        output_stride: of the encoder: 8, 16 or 32.
+        coarse: the architecture that 'pointrend' refines; others ignore it.
         encoder_weights: a file for the encoder; not part of the saved configuration.
 
     Raises:
@@ -46,6 +54,8 @@ class SegmentationModel(keras.Model):
         dropout: float,
         freeze_encoder: bool,
         precision: str,
+        output_stride: int = 32,
+        coarse: str = "fpn",
         encoder_weights: Path | None = None,
         name: str = "segmentation",
     ) -> None:
@@ -59,34 +69,92 @@ class SegmentationModel(keras.Model):
             "dropout": dropout,
             "freeze_encoder": freeze_encoder,
             "precision": precision,
+            "output_stride": output_stride,
+            "coarse": coarse,
             "name": name,
         }
         self.class_names, self.class_colors = list(class_names), list(class_colors)
-        self.stride = STRIDES[encoder][-1]
+        self.architecture = find_architecture(architecture, coarse)
+        strides = encoders.strides(encoder, output_stride)
+        self.stride = strides[-1]
         outer = keras.config.dtype_policy()
         keras.config.set_dtype_policy(precision)
         try:
-            backbone = ENCODERS[encoder](width, encoder_weights)
+            backbone = encoders.build_encoder(
+                encoder,
+                encoders.Options(
+                    width,
+                    dropout if self.architecture.encoder_dropout else 0.0,
+                    output_stride,
+                    self.architecture.multi_grid,
+                    encoder_weights,
+                ),
+            )
             backbone.trainable = not freeze_encoder
             images = keras.Input((None, None, 3))
-            logits = ARCHITECTURES[architecture](backbone(images), STRIDES[encoder], len(class_names), width, dropout)
-            self.network = keras.Model(images, logits, name=architecture)
+            decoded = self.architecture.decoder(backbone(images), strides, len(class_names), width, dropout)
+            logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
+            self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
         finally:
             keras.config.set_dtype_policy(outer)
         self.built = True
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return logits float32 [B, H, W, C]."""
-        height, width = tf.shape(images)[1], tf.shape(images)[2]
-        below, right = -height % self.stride, -width % self.stride
-        padded = tf.pad(tf.cast(images, tf.float32), [[0, 0], [0, below], [0, right], [0, 0]], "SYMMETRIC")
-        return self.network(padded, training=training)[:, :height, :width]
+        """Return logits float32 [B, H, W, C]; of a sampled network, the log of its mean probabilities."""
+        if training or not self.architecture.samples:
+            return self._cropped(self._outputs(images, training)["logits"], images)
+        return tf.math.log(tf.maximum(self.predicted(images)[0], _TINY))
 
-    def training_loss(
-        self, images: tf.Tensor, labels: tf.Tensor, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    ) -> tf.Tensor:
-        """Return the scalar to minimise; a network with auxiliary outputs adds their losses here."""
-        return loss(labels, self(images, training=True))
+    def predicted(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return probabilities float32 [B, H, W, C] and uncertainty float32 [B, H, W], as a share of its highest value.
+
+        The uncertainty of a sampled network is the variance of its samples, averaged over the classes (Kendall et al.,
+        BMVC 2017); that of any other network is the entropy of its probabilities.
+        """
+        classes, samples = len(self.class_names), self.architecture.samples
+        if not samples:
+            logits = self(images)
+            probabilities = tf.nn.softmax(logits)
+            entropy = -tf.reduce_sum(probabilities * tf.nn.log_softmax(logits), axis=-1)
+            return probabilities, entropy / math.log(classes)
+        mean, squares = 0.0, 0.0
+        for number in range(1, samples + 1):
+            sample = self.sampled(images, number)
+            mean += sample / samples
+            squares += sample**2 / samples
+        variance = tf.reduce_sum(tf.maximum(squares - mean**2, 0.0), axis=-1)
+        return mean, variance / (1 - 1 / classes)
+
+    def sampled(self, images: tf.Tensor, number: int) -> tf.Tensor:
+        """Return the probabilities [B, H, W, C] of one pass with dropout, a function of its number from 1 on."""
+        layers = list(_dropouts(self.network))
+        for layer in layers:
+            layer.sample.assign(number)
+        logits = self._cropped(self._outputs(images, training=False)["logits"], images)
+        for layer in layers:
+            layer.sample.assign(0)
+        return tf.nn.softmax(logits)
+
+    def training_loss(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tf.Tensor:
+        """Return the scalar to minimise: the loss of the logits, and what the architecture adds."""
+        labels = tf.pad(labels, self._padding(images)[:3], constant_values=VOID)
+        outputs = self._outputs(images, training=True)
+        total = loss(labels, outputs["logits"])
+        if self.architecture.auxiliary_loss:
+            total += self.architecture.auxiliary_loss(outputs, labels, loss)
+        return total
+
+    def _outputs(self, images: tf.Tensor, training: bool) -> Mapping[str, tf.Tensor]:
+        """Return the network's outputs on images padded to whole strides."""
+        padded = tf.pad(tf.cast(images, tf.float32), self._padding(images), "SYMMETRIC")
+        return self.network(padded, training=training)
+
+    def _padding(self, images: tf.Tensor) -> list[list]:
+        height, width = tf.shape(images)[1], tf.shape(images)[2]
+        return [[0, 0], [0, -height % self.stride], [0, -width % self.stride], [0, 0]]
+
+    def _cropped(self, logits: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        return logits[:, : tf.shape(images)[1], : tf.shape(images)[2]]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -96,3 +164,11 @@ class SegmentationModel(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "SegmentationModel":
         """Build an untrained model of the same configuration."""
         return cls(**config)
+
+
+def _dropouts(network: keras.Model) -> Iterator[MonteCarloDropout]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _dropouts(layer)
+        elif isinstance(layer, MonteCarloDropout) and layer.rate:
+            yield layer

@@ -10,25 +10,22 @@ import keras
 from keras import layers
 
 from maskline.models.blocks import double_conv, head, up_conv
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
 
 
 def unet(
     features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> keras.KerasTensor:
-    """Return logits float32 [B, H, W, classes] at the images' size.
+) -> Decoded:
+    """Decode from the deepest features upwards; `width` channels at stride 1, doubled at each level below.
 
-    Args:
-        features: the encoder's, from shallow to deep.
-        strides: theirs.
-        classes: number of logits.
-        width: channels at stride 1, doubled at each level below.
-        dropout: share of the deepest features dropped in training, as at the end of the paper's contracting path.
+    Dropout stands at the end of the contracting path, as in the paper.
     """
     skips = dict(zip(strides, features, strict=True))
-    x = layers.Dropout(dropout)(skips.pop(strides[-1]))
+    x = MonteCarloDropout(dropout)(skips.pop(strides[-1]))
     for level in reversed(range(strides[-1].bit_length() - 1)):
         x = up_conv(x, width * 2**level)
         if 2**level in skips:
             x = layers.Concatenate()([skips[2**level], x])
         x = double_conv(x, width * 2**level)
-    return head(x, classes)
+    return Decoded(head(x, classes), 1)

@@ -8,25 +8,31 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import pix2pix_upsample
+from maskline.models.blocks import norm_relu, scaled
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
 
 _CHANNELS = (512, 256, 128, 64)  # at strides 16, 8, 4 and 2
+
+# Where pix2pix starts the weights of its up-sampling.
+_INITIALIZER = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
 
 
 def unet_pix2pix(
     features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> keras.KerasTensor:
-    """Return logits float32 [B, H, W, classes] at the images' size.
-
-    Args:
-        features: the encoder's at strides 2 to 32, from shallow to deep.
-        strides: theirs.
-        classes: number of logits.
-        width: has no say; the channels are the tutorial's.
-        dropout: share of the deepest features dropped in training; the tutorial's is 0.
-    """
-    *skips, x = features
-    x = layers.Dropout(dropout)(x)
+) -> Decoded:
+    """Decode the features at strides 32 to 2; the tutorial drops none, here dropout acts on the deepest."""
+    *skips, x = features[-5:]
+    x = MonteCarloDropout(dropout)(x)
     for channels, skip in zip(_CHANNELS, reversed(skips), strict=True):
-        x = layers.Concatenate()([pix2pix_upsample(x, channels), skip])
-    return layers.Conv2DTranspose(classes, 3, strides=2, padding="same", dtype="float32", name="logits")(x)
+        x = layers.Concatenate()([_upsample(x, scaled(channels, width)), skip])
+    return Decoded(layers.Conv2DTranspose(classes, 3, strides=2, padding="same", dtype="float32")(x), 1)
+
+
+def _upsample(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+    """Transposed 3x3 convolution of stride 2, batch normalisation, ReLU, as in the pix2pix generator."""
+    initializer = keras.initializers.deserialize(_INITIALIZER)
+    x = layers.Conv2DTranspose(channels, 3, strides=2, padding="same", use_bias=False, kernel_initializer=initializer)(
+        x
+    )
+    return norm_relu(x)

@@ -25,7 +25,7 @@ PICTURES = Path("data/evaluation/pictures.json")
 SPLITS: tuple[Role, ...] = get_args(Role)
 HEADLINE = ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_dice")
 PER_CLASS = ("iou", "dice", "precision", "recall", "pixels")
-KINDS = ("image", "truth", "prediction", "errors")
+KINDS = ("image", "truth", "prediction", "errors", "uncertainty")
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -14,7 +14,7 @@ MOST_CHARACTERS = 4_000_000
 
 
 def embedded(evaluation: Path, pictures: Pictures, height: int, width: int) -> dict[str, dict[str, str]]:
-    """Return data URIs by folder and kind (image, truth, prediction, errors).
+    """Return data URIs by folder and kind (image, truth, prediction, errors, uncertainty).
 
     Labels keep their exact colours (lossless WebP, nearest neighbour), the others are compressed; all are shrunk alike
     until they hold at most MOST_PIXELS and MOST_CHARACTERS together.

@@ -107,6 +107,8 @@ def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precisi
         dropout=model.dropout,
         freeze_encoder=model.freeze_encoder,
         precision=precision,
+        output_stride=model.encoder_stride,
+        coarse=model.coarse,
         encoder_weights=weights,
     )
 

@@ -1,0 +1,31 @@
+"""Atrous spatial pyramid pooling with image pooling, of DeepLabv3 and DeepLabv3+."""
+
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from maskline.models.blocks import conv
+from maskline.models.resizing import AdaptiveAveragePooling, ResizeLike
+
+_RATES = (6, 12, 18)  # at output stride 16; smaller strides multiply them
+
+
+def aspp(
+    x: keras.KerasTensor, stride: int, channels: int, atrous: Callable[..., keras.KerasTensor]
+) -> keras.KerasTensor:
+    """Join 1x1, three atrous 3x3 and image-pooled features, each of `channels`, and project them to `channels`.
+
+    Chen et al. 2017, "Rethinking Atrous Convolution for Semantic Image Segmentation".
+
+    Args:
+        x: the encoder's deepest features.
+        stride: theirs, which the rates follow.
+        channels: of each branch and of the result.
+        atrous: the 3x3 block, of (x, channels, rate=).
+    """
+    branches = [conv(x, channels, kernel=1)]
+    branches += [atrous(x, channels, rate=rate * 16 // stride) for rate in _RATES]
+    pooled = conv(AdaptiveAveragePooling(1)(x), channels, kernel=1)
+    branches.append(ResizeLike()([pooled, x]))
+    return conv(layers.Concatenate()(branches), channels, kernel=1)

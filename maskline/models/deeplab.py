@@ -1,0 +1,34 @@
+"""DeepLab v1 and v2 with a large field of view: atrous convolution at output stride 8, and fc6 with rate 12.
+
+Chen et al., ICLR 2015 (DeepLab-LargeFOV); Chen et al., TPAMI 2018. The papers refine its predictions by a fully
+connected CRF, which is no part of the network.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from maskline.models.blocks import head, scaled
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
+
+_RATE = 12
+
+
+def deeplab(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Score the deepest features through fc6 (3x3 of rate 12) and fc7, of 1024 channels each at width 64."""
+    x = features[-1]
+    for kernel, rate, stream in ((3, _RATE, 6), (1, 1, 7)):
+        x = layers.Conv2D(
+            scaled(1024, width),
+            kernel,
+            padding="same",
+            dilation_rate=rate,
+            activation="relu",
+            kernel_initializer="he_normal",
+        )(x)
+        x = MonteCarloDropout(dropout, stream=stream)(x)
+    return Decoded(head(x, classes), strides[-1])

@@ -1,0 +1,22 @@
+"""DeepLabv3: atrous convolution in the encoder, multi-grid in its last stage, and ASPP with image pooling.
+
+Chen, Papandreou, Schroff and Adam 2017, "Rethinking Atrous Convolution for Semantic Image Segmentation". Multi-grid
+rates 1, 2, 4 are those of the paper's ResNets; other encoders have the plain rates.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from maskline.models.aspp import aspp
+from maskline.models.blocks import conv, head, scaled
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
+
+
+def deeplabv3(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Score the deepest features through ASPP, of 256 channels at width 64."""
+    x = aspp(features[-1], strides[-1], scaled(256, width), conv)
+    return Decoded(head(MonteCarloDropout(dropout)(x), classes), strides[-1])

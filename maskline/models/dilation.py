@@ -1,0 +1,67 @@
+"""A trous: a classification network with a smaller output stride and the same weights."""
+
+import re
+
+import keras
+from keras import layers
+
+_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+_POOLS = (layers.MaxPooling2D, layers.AveragePooling2D)
+_MULTI_GRID = {"conv5_block1_2_conv": 1, "conv5_block2_2_conv": 2, "conv5_block3_2_conv": 4}
+
+
+def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) -> keras.Model:
+    """Return the network with strides beyond `output_stride` replaced by dilation of what follows.
+
+    Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Where a kernel's zeros do not meet the border, every
+    second feature is what the network gave before.
+
+    Args:
+        network: from keras.applications, whose strides are 1 or 2; its weights are not taken over.
+        output_stride: 8, 16 or 32.
+        multi_grid: multiply the rates of a ResNet's last three blocks by 1, 2, 4 (Chen et al. 2017, DeepLabv3).
+    """
+    strides: dict[int, tuple[keras.KerasTensor, int]] = {}  # of the network as it was; the tensor keeps its id in use
+
+    def call(layer: layers.Layer, *args: keras.KerasTensor, **options: object) -> keras.KerasTensor:
+        inputs = keras.tree.flatten(args)
+        before = max(strides.get(id(x), (x, 1))[1] for x in inputs)
+        after = before * _stride(layer)
+        if isinstance(layer, layers.ZeroPadding2D) and before >= output_stride:
+            return inputs[0]  # it made room for a stride that is gone
+        rate = max(1, before // output_stride)
+        if multi_grid:
+            rate *= _MULTI_GRID.get(layer.name, 1)
+        out = _changed(layer, rate, after > output_stride)(*args, **options)
+        strides[id(out)] = (out, after)
+        return out
+
+    return keras.models.clone_model(network, call_function=call)
+
+
+def _stride(layer: layers.Layer) -> int:
+    return layer.strides[0] if isinstance(layer, (*_CONVOLUTIONS, *_POOLS)) else 1
+
+
+def _changed(layer: layers.Layer, rate: int, dense: bool) -> layers.Layer:
+    """Return the layer with kernels spread by `rate`, and without its stride if `dense`."""
+    changes = {}
+    if isinstance(layer, _CONVOLUTIONS) and (dense or (rate > 1 and max(layer.kernel_size) > 1)):
+        changes = {"strides": (1, 1), "padding": "same"}
+        if max(layer.kernel_size) > 1:
+            changes["dilation_rate"] = (rate, rate)
+    elif isinstance(layer, _POOLS) and (dense or rate > 1):
+        size = (layer.pool_size[0] - 1) * rate + 1
+        changes = {"pool_size": (size, size), "strides": (1, 1), "padding": "same"}
+    return layer.from_config(layer.get_config() | changes) if changes else layer
+
+
+def same_padding(network: keras.Model, pattern: str) -> keras.Model:
+    """Return the network with zero padding in the convolutions whose names match, so that sizes stay multiples."""
+
+    def call(layer: layers.Layer, *args: keras.KerasTensor, **options: object) -> keras.KerasTensor:
+        if re.fullmatch(pattern, layer.name):
+            layer = layer.from_config(layer.get_config() | {"padding": "same"})
+        return layer(*args, **options)
+
+    return keras.models.clone_model(network, call_function=call)

@@ -1,0 +1,98 @@
+"""FCN-32s, FCN-16s and FCN-8s: a classifier made convolutional, whose scores at several strides are summed.
+
+Long, Shelhamer and Darrell, CVPR 2015; Shelhamer, Long and Darrell, TPAMI 2017. All strides are trained at once, from
+scores that start small, as in the latter's "at-once" variant.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers
+
+from maskline.models.blocks import scaled
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
+
+
+def fcn32s(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Upsample the classifier's scores 32 times."""
+    return Decoded(_upsampled(_classifier(features, strides, classes, width, dropout), 32, learned=False), 1)
+
+
+def fcn16s(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Add the scores at stride 16, and upsample 16 times."""
+    x = _fused(_classifier(features, strides, classes, width, dropout), _skip(features, strides, 16), classes)
+    return Decoded(_upsampled(x, 16, learned=False), 1)
+
+
+def fcn8s(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Add the scores at strides 16 and 8, and upsample 8 times."""
+    x = _classifier(features, strides, classes, width, dropout)
+    for stride in (16, 8):
+        x = _fused(x, _skip(features, strides, stride), classes)
+    return Decoded(_upsampled(x, 8, learned=False), 1)
+
+
+def _is_vgg(strides: Sequence[int]) -> bool:
+    """Whether features stand before each pooling, of which FCN wants those after it, and fc6 and fc7 follow."""
+    return strides[0] == 1
+
+
+def _classifier(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> keras.KerasTensor:
+    """Score the deepest features: through fc6 and fc7 on VGG; other classifiers have no hidden layers."""
+    x = features[-1]
+    if _is_vgg(strides):
+        for kernel, stream in ((7, 6), (1, 7)):
+            x = layers.Conv2D(
+                scaled(4096, width), kernel, padding="same", activation="relu", kernel_initializer="he_normal"
+            )(x)
+            x = MonteCarloDropout(dropout, stream=stream)(x)
+    else:
+        x = MonteCarloDropout(dropout)(x)
+    return _score(x, classes)
+
+
+def _skip(features: Sequence[keras.KerasTensor], strides: Sequence[int], stride: int) -> keras.KerasTensor:
+    by_stride = dict(zip(strides, features, strict=True))
+    return layers.MaxPooling2D()(by_stride[stride // 2]) if _is_vgg(strides) else by_stride[stride]
+
+
+def _fused(x: keras.KerasTensor, skip: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    return layers.Add()([_upsampled(x, 2, learned=True), _score(skip, classes)])
+
+
+def _score(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    """1x1 convolution to scores, which start near the paper's zeros."""
+    initializer = keras.initializers.RandomNormal(stddev=0.01)
+    return layers.Conv2D(classes, 1, kernel_initializer=initializer, dtype="float32")(x)
+
+
+def _upsampled(x: keras.KerasTensor, factor: int, learned: bool) -> keras.KerasTensor:
+    """Transposed convolution that starts as bilinear interpolation of each class, and stays so unless `learned`."""
+    layer = layers.Conv2DTranspose(
+        x.shape[-1],
+        2 * factor,
+        strides=factor,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=_bilinear,
+        dtype="float32",
+    )
+    layer.trainable = learned
+    return layer(x)
+
+
+def _bilinear(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
+    """Return a kernel [size, size, C, C] that interpolates each class by itself."""
+    size, _, classes, _ = shape
+    ramp = 1 - np.abs((np.arange(size) - (size - 1) / 2) / (size / 2))
+    return (np.outer(ramp, ramp)[..., None, None] * np.eye(classes)).astype(dtype)

@@ -1,0 +1,36 @@
+"""LinkNet: bottleneck decoder blocks whose outputs are added to the encoder's features.
+
+Chaurasia and Culurciello, VCIP 2017.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from maskline.models.blocks import conv, norm_relu, scaled, up_conv
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
+
+
+def linknet(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Decode with the channels of the encoder's features down to stride 4; the last layers have 32 at width 64."""
+    by_stride = dict(zip(strides, features, strict=True))
+    x = MonteCarloDropout(dropout)(features[-1])
+    stride = strides[-1]
+    while stride > 4:
+        stride //= 2
+        x = layers.Add()([_block(x, by_stride[stride].shape[-1]), by_stride[stride]])
+    x = _block(x, scaled(64, width), strides=1)
+    x = norm_relu(up_conv(x, scaled(32, width), kernel=3))
+    x = conv(x, scaled(32, width))
+    return Decoded(layers.Conv2DTranspose(classes, 2, strides=2, padding="same", dtype="float32")(x), 1)
+
+
+def _block(x: keras.KerasTensor, channels: int, strides: int = 2) -> keras.KerasTensor:
+    """1x1 convolution to a quarter of the channels, transposed 3x3, 1x1 to `channels`."""
+    narrow = max(1, x.shape[-1] // 4)
+    x = norm_relu(up_conv(conv(x, narrow, kernel=1), narrow, kernel=3, strides=strides))
+    return conv(x, channels, kernel=1)

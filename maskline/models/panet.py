@@ -1,0 +1,27 @@
+"""PANet: FPN with bottom-up path augmentation, under FPN's summed segmentation head.
+
+Liu, Qi, Qin, Shi and Jia, CVPR 2018, whose instance heads are left out.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from maskline.models.blocks import conv, scaled
+from maskline.models.fpn import pyramid, summed_head
+from maskline.models.interface import Decoded
+
+
+def panet(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Carry the pyramid's stride 4 up again to 32, joining each level, and sum; 256 and 128 channels at width 64."""
+    channels = scaled(256, width)
+    levels = pyramid(features, strides, channels)
+    x = levels[4]
+    augmented = {4: x}
+    for stride in (8, 16, 32):
+        x = conv(layers.Add()([conv(x, channels, strides=2), levels[stride]]), channels)
+        augmented[stride] = x
+    return summed_head(augmented, classes, scaled(128, width), dropout)

@@ -1,0 +1,36 @@
+"""The semantic branch of Panoptic FPN: each level is upsampled in steps of 2, with group normalisation, and summed.
+
+Kirillov, Girshick, He and Dollar, CVPR 2019.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from maskline.models.blocks import head, scaled
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.fpn import pyramid
+from maskline.models.interface import Decoded
+from maskline.models.resizing import Upsampling
+
+_GROUP = 4  # channels in a group: 32 groups of the paper's 128
+
+
+def panoptic_fpn(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Sum the levels of strides 4 to 32 at stride 4; pyramid 256, branch 128 channels at width 64."""
+    levels = pyramid(features, strides, scaled(256, width))
+    parts = [_branch(level, stride, scaled(128, width)) for stride, level in levels.items()]
+    return Decoded(head(MonteCarloDropout(dropout)(layers.Add()(parts)), classes), 4)
+
+
+def _branch(x: keras.KerasTensor, stride: int, channels: int) -> keras.KerasTensor:
+    """3x3 convolution, group normalisation, ReLU and twofold upsampling, once for each halving from 4 to `stride`."""
+    for _ in range(max(1, (stride // 4).bit_length() - 1)):
+        x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+        x = layers.ReLU()(layers.GroupNormalization(max(1, channels // _GROUP))(x))
+        if stride > 4:
+            x = Upsampling(2)(x)
+    return x

@@ -1,0 +1,186 @@
+"""PointRend: a coarse network whose uncertain points are predicted again from fine features.
+
+Kirillov, Wu, He and Girshick, CVPR 2020. Trained on points of which most are uncertain; at inference the coarse logits
+are doubled in size step by step, and each step's most uncertain points are replaced.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from maskline.classes import VOID
+from maskline.models.blocks import scaled
+from maskline.models.interface import Architecture, Decoded
+
+_POINTS_PER_AREA = 256  # one point for so many pixels of the image: as many as there are at stride 16
+_OVERSAMPLING = 3
+_UNCERTAIN_SHARE = 0.75
+_HIDDEN = 3
+
+
+def pointrend(coarse: Architecture) -> Architecture:
+    """Return the architecture that refines `coarse`, whose logits must be smaller than the image."""
+
+    def auxiliary_loss(
+        outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Callable[..., tf.Tensor]
+    ) -> tf.Tensor:
+        other = coarse.auxiliary_loss(outputs, labels, loss) if coarse.auxiliary_loss else 0.0
+        return other + point_loss(outputs["points"], outputs["point_logits"], labels)
+
+    return coarse._replace(decoder=partial(_decode, coarse.decoder), auxiliary_loss=auxiliary_loss)
+
+
+def _decode(
+    coarse: Callable[..., Decoded],
+    features: Sequence[keras.KerasTensor],
+    strides: Sequence[int],
+    classes: int,
+    width: int,
+    dropout: float,
+) -> Decoded:
+    """Refine the coarse logits by the encoder's features at stride 4; the point head has 256 channels at width 64."""
+    decoded = coarse(features, strides, classes, width, dropout)
+    refined = PointRend(decoded.stride, scaled(256, width))([decoded.logits, features[strides.index(4)]])
+    logits = refined.pop("logits")
+    return Decoded(logits, 1, {**decoded.extras, **refined})
+
+
+def point_loss(points: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return the mean cross-entropy over the points that are not void, as a scalar.
+
+    Args:
+        points: float32 [B, N, 2], rows and columns in 0..1.
+        logits: float32 [B, N, C].
+        labels: integer [B, H, W].
+    """
+    places = tf.cast(points * tf.cast(tf.shape(labels)[1:], tf.float32), tf.int32)
+    truth = tf.cast(tf.gather_nd(labels, tf.minimum(places, tf.shape(labels)[1:] - 1), batch_dims=1), tf.int32)
+    valid = truth != VOID
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.where(valid, truth, 0), logits=logits)
+    weights = tf.cast(valid, tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))
+
+
+@keras.saving.register_keras_serializable("maskline")
+class PointRend(layers.Layer):
+    """The point head, and the choice of points in training and at inference.
+
+    Called on coarse logits [B, H / stride, W / stride, C] and fine features [B, h, w, D], it returns 'logits' float32
+    [B, H, W, C], 'points' [B, N, 2] and 'point_logits' [B, N, C]. In training the logits are the coarse ones; at
+    inference N is 0.
+
+    Args:
+        stride: of the coarse logits, a power of 2 above 1.
+        channels: of the point head's three hidden layers.
+    """
+
+    def __init__(self, stride: int, channels: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.stride, self.channels = stride, channels
+        self._generator = keras.random.SeedGenerator()
+
+    def build(self, shapes: list[tuple]) -> None:
+        """Make the point head: each layer reads the coarse logits beside the features."""
+        classes, inputs = shapes[0][-1], shapes[1][-1]
+        self._layers_of_head = [
+            layers.Dense(self.channels, activation="relu", kernel_initializer="he_normal") for _ in range(_HIDDEN)
+        ]
+        for layer in self._layers_of_head:
+            layer.build((None, None, inputs + classes))
+            inputs = self.channels
+        self._last = layers.Dense(classes, dtype="float32")
+        self._last.build((None, None, inputs + classes))
+
+    def call(self, inputs: list[tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """Return logits, points and their logits."""
+        coarse, fine = tf.cast(inputs[0], tf.float32), inputs[1]
+        if training:
+            points = self._uncertain_points(coarse)
+            size = tf.shape(coarse)[1:3] * self.stride
+            logits = tf.image.resize(coarse, size)
+            return {"logits": logits, "points": points, "point_logits": self._head(coarse, fine, points)}
+        empty = tf.zeros_like(coarse[:, :0, 0])
+        return {"logits": self._subdivided(coarse, fine), "points": empty[..., :2], "point_logits": empty}
+
+    def _head(self, coarse: tf.Tensor, fine: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+        x, beside = _at_points(fine, points), _at_points(coarse, points)
+        for layer in self._layers_of_head:
+            x = layer(tf.concat([x, tf.cast(beside, x.dtype)], axis=-1))
+        return self._last(tf.concat([tf.cast(x, tf.float32), beside], axis=-1))
+
+    def _count(self, coarse: tf.Tensor) -> tf.Tensor:
+        height, width = tf.unstack(tf.shape(coarse)[1:3] * self.stride)
+        return tf.maximum(1, height * width // _POINTS_PER_AREA)
+
+    def _uncertain_points(self, coarse: tf.Tensor) -> tf.Tensor:
+        """Return points [B, N, 2]: most of them the least certain of many, the rest anywhere."""
+        batch, count = tf.shape(coarse)[0], self._count(coarse)
+        many = keras.random.uniform((batch, _OVERSAMPLING * count, 2), seed=self._generator)
+        chosen = tf.cast(_UNCERTAIN_SHARE * tf.cast(count, tf.float32), tf.int32)
+        _, best = tf.math.top_k(_uncertainty(_at_points(coarse, many)), chosen)
+        anywhere = keras.random.uniform((batch, count - chosen, 2), seed=self._generator)
+        return tf.stop_gradient(tf.concat([tf.gather(many, best, batch_dims=1), anywhere], axis=1))
+
+    def _subdivided(self, coarse: tf.Tensor, fine: tf.Tensor) -> tf.Tensor:
+        """Double the logits until they have the image's size, predicting the least certain points again each time."""
+        logits = coarse
+        for _ in range(self.stride.bit_length() - 1):
+            logits = tf.image.resize(logits, tf.shape(logits)[1:3] * 2)
+            batch, height, width, classes = tf.unstack(tf.shape(logits))
+            flat = tf.reshape(logits, [batch, height * width, classes])
+            _, chosen = tf.math.top_k(_uncertainty(flat), tf.minimum(self._count(coarse), height * width))
+            centres = (tf.cast(tf.stack([chosen // width, chosen % width], axis=-1), tf.float32) + 0.5) / tf.cast(
+                tf.stack([height, width]), tf.float32
+            )
+            new = self._head(coarse, fine, centres)
+            images = tf.broadcast_to(tf.range(batch)[:, None], tf.shape(chosen))
+            flat = tf.tensor_scatter_nd_update(flat, tf.stack([images, chosen], axis=-1), new)
+            logits = tf.reshape(flat, tf.shape(logits))
+        return logits
+
+    def compute_output_shape(self, shapes: list[tuple]) -> dict[str, tuple]:
+        """Return the shapes of the outputs."""
+        batch, height, width, classes = shapes[0]
+        height, width = (length and length * self.stride for length in (height, width))
+        return {
+            "logits": (batch, height, width, classes),
+            "points": (batch, None, 2),
+            "point_logits": (batch, None, classes),
+        }
+
+    def compute_output_spec(self, inputs: list[keras.KerasTensor], training: bool = False) -> dict[str, Any]:
+        """Return the outputs' shapes, all in float32."""
+        shapes = self.compute_output_shape([x.shape for x in inputs])
+        return {name: keras.KerasTensor(shape, "float32") for name, shape in shapes.items()}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"stride": self.stride, "channels": self.channels}
+
+
+def _uncertainty(logits: tf.Tensor) -> tf.Tensor:
+    """Return how close the two highest logits are, [B, N] from [B, N, C]; 0 is the most uncertain."""
+    top = tf.math.top_k(logits, 2).values
+    return top[..., 1] - top[..., 0]
+
+
+def _at_points(x: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Return x [B, H, W, C] at points [B, N, 2] (rows and columns in 0..1), bilinearly, as [B, N, C]."""
+    size = tf.shape(x)[1:3]
+    place = points * tf.cast(size, tf.float32) - 0.5
+    low = tf.floor(place)
+    share = tf.cast((place - low)[..., None], x.dtype)
+    low = tf.cast(low, tf.int32)
+    rows, columns = ([tf.clip_by_value(low[..., axis] + i, 0, size[axis] - 1) for i in (0, 1)] for axis in (0, 1))
+    down, right = share[..., 0, :], share[..., 1, :]
+    return tf.add_n(
+        [
+            row_weight * column_weight * tf.gather_nd(x, tf.stack([row, column], axis=-1), batch_dims=1)
+            for row, row_weight in zip(rows, (1 - down, down), strict=True)
+            for column, column_weight in zip(columns, (1 - right, right), strict=True)
+        ]
+    )

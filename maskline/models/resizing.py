@@ -1,0 +1,79 @@
+"""Bilinear resizing and adaptive pooling that work for sizes unknown when the network is built."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("maskline")
+class Upsampling(layers.Layer):
+    """Bilinear upsampling [B, H, W, C] -> [B, H * factor, W * factor, C], pixels being areas, not points."""
+
+    def __init__(self, factor: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return x, larger."""
+        if self.factor == 1:
+            return x
+        return tf.cast(tf.image.resize(x, tf.shape(x)[1:3] * self.factor), x.dtype)
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Return the input's shape with the new height and width."""
+        height, width = (length and length * self.factor for length in shape[1:3])
+        return (shape[0], height, width, shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("maskline")
+class ResizeLike(layers.Layer):
+    """Bilinear resizing of the first input [B, h, w, C] to the height and width of the second [B, H, W, D]."""
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """Return the first input at the second's size."""
+        x, like = inputs
+        return tf.cast(tf.image.resize(x, tf.shape(like)[1:3]), x.dtype)
+
+    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+        """Return the second input's shape with the first's channels."""
+        return (*shapes[1][:3], shapes[0][3])
+
+
+@keras.saving.register_keras_serializable("maskline")
+class AdaptiveAveragePooling(layers.Layer):
+    """Averages [B, H, W, C] over a grid of bins x bins areas: [B, bins, bins, C].
+
+    Bin i spans floor(i H / bins) to ceil((i + 1) H / bins), so that bins overlap where H is no multiple, and repeat
+    pixels where it is smaller.
+    """
+
+    def __init__(self, bins: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.bins = bins
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return the averages."""
+        rows, columns = (self._weights(tf.shape(x)[axis]) for axis in (1, 2))
+        averages = tf.einsum("ih,bhwc,jw->bijc", rows, tf.cast(x, tf.float32), columns)
+        return tf.cast(averages, x.dtype)
+
+    def _weights(self, length: tf.Tensor) -> tf.Tensor:
+        """Return float32 [bins, length]: each bin's share of each row."""
+        bins, pixels = tf.range(self.bins)[:, None], tf.range(length)[None]
+        inside = (pixels >= bins * length // self.bins) & (pixels < -(-(bins + 1) * length // self.bins))
+        weights = tf.cast(inside, tf.float32)
+        return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Return the input's shape with bins for height and width."""
+        return (shape[0], self.bins, self.bins, shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"bins": self.bins}

@@ -1,0 +1,46 @@
+"""SegNet: VGG's convolutions mirrored, with max-unpooling by the encoder's pooling indices.
+
+Badrinarayanan, Kendall and Cipolla, TPAMI 2017.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from maskline.models.blocks import conv, head
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.interface import Decoded
+from maskline.models.unpooling import MaxUnpooling
+
+_CONVOLUTIONS = (3, 3, 3, 2, 2)  # of each block, from the deepest; the last one is the classifier
+_MIDDLE = 3  # blocks from the deepest that drop features, in Bayesian SegNet
+
+
+def segnet(
+    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
+) -> Decoded:
+    """Decode VGG's last pooling with the encoder's channels; `width` has no say of its own."""
+    return mirrored(MonteCarloDropout(dropout)(features[-1]), features, classes)
+
+
+def mirrored(
+    x: keras.KerasTensor, features: Sequence[keras.KerasTensor], classes: int, middle_dropout: float = 0.0
+) -> Decoded:
+    """Unpool and convolve x by the blocks of VGG in reverse.
+
+    Args:
+        x: the last pooling.
+        features: the encoder's, those before each pooling and the last pooling.
+        classes: number of logits.
+        middle_dropout: share of features dropped after each of the three deepest blocks.
+    """
+    blocks = list(reversed(features[:-1]))
+    for index, (pooled, convolutions) in enumerate(zip(blocks, _CONVOLUTIONS, strict=True)):
+        x = MaxUnpooling()([x, pooled])
+        for _ in range(convolutions - 1):
+            x = conv(x, pooled.shape[-1])
+        if index + 1 < len(blocks):
+            x = conv(x, blocks[index + 1].shape[-1])
+        if index < _MIDDLE:
+            x = MonteCarloDropout(middle_dropout, stream=10 + index)(x)
+    return Decoded(head(x, classes, kernel=3), 1)

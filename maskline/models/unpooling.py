@@ -1,0 +1,32 @@
+"""Max-unpooling: values go back to where 2x2 max-pooling found its maxima."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("maskline")
+class MaxUnpooling(layers.Layer):
+    """Upsampling by the pooling indices of the encoder (SegNet: Badrinarayanan et al., TPAMI 2017).
+
+    Called on values [B, H, W, C] and the features [B, 2H, 2W, C] that 2x2 max-pooling had before it, it returns
+    [B, 2H, 2W, C]: each value where its window's maximum was, the first one of equals, and zeros elsewhere.
+    """
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """Return the sparse upsampled values."""
+        values, pooled = inputs
+        corners = [pooled[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+        free = tf.ones_like(corners[0], tf.bool)
+        maximum = tf.reduce_max(tf.stack(corners), axis=0)
+        parts = []
+        for corner in corners:
+            here = free & (corner == maximum)
+            parts.append(tf.where(here, values, tf.zeros_like(values)))
+            free &= ~here
+        rows = [tf.stack(parts[i : i + 2], axis=3) for i in (0, 2)]
+        return tf.reshape(tf.stack(rows, axis=2), tf.shape(pooled))
+
+    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+        """Return the features' shape."""
+        return shapes[1]
