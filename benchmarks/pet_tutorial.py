@@ -34,6 +34,7 @@ OURS = {
     "dataset.name": "oxford_iiit_pet",
     "model.architecture": "unet_pix2pix",
     "model.encoder": "mobilenet_v2",
+    "model.width": 64,
     "model.dropout": 0.3,
     "augment.scale": 0.25,
     "augment.rotation": 15.0,

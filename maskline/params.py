@@ -142,8 +142,8 @@ class ModelParams(_Section):
             )
         if self.encoder not in WITH_IMAGENET and self.encoder_weights == "imagenet":
             raise ValueError(
-                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet weights. "
-                "Received: 'imagenet'"
+                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet "
+                "weights. Received: 'imagenet'"
             )
         if self.freeze_encoder and self.encoder_weights == "none":
             raise ValueError(
@@ -152,7 +152,8 @@ class ModelParams(_Section):
             )
         if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:
             raise ValueError(
-                f"width must be 64 when {self.encoder} starts from a file, whose channels it has. Received: {self.width}"
+                f"width must be 64 when {self.encoder} starts from a file, whose channels it takes. "
+                f"Received: {self.width}"
             )
         if self.architecture == "bayesian_segnet" and not self.dropout:
             raise ValueError("dropout must be above 0 for bayesian_segnet, which samples it. Received: 0.0")

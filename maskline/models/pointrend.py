@@ -14,7 +14,7 @@ from keras import layers
 
 from maskline.classes import VOID
 from maskline.models.blocks import scaled
-from maskline.models.interface import Architecture, Decoded
+from maskline.models.interface import Architecture, Decoded, Loss
 
 _POINTS_PER_AREA = 256  # one point for so many pixels of the image: as many as there are at stride 16
 _OVERSAMPLING = 3
@@ -25,9 +25,7 @@ _HIDDEN = 3
 def pointrend(coarse: Architecture) -> Architecture:
     """Return the architecture that refines `coarse`, whose logits must be smaller than the image."""
 
-    def auxiliary_loss(
-        outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Callable[..., tf.Tensor]
-    ) -> tf.Tensor:
+    def auxiliary_loss(outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         other = coarse.auxiliary_loss(outputs, labels, loss) if coarse.auxiliary_loss else 0.0
         return other + point_loss(outputs["points"], outputs["point_logits"], labels)
 

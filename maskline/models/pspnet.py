@@ -3,7 +3,7 @@
 Zhao, Shi, Qi, Wang and Jia, CVPR 2017.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -11,7 +11,7 @@ from keras import layers
 
 from maskline.models.blocks import conv, head, scaled
 from maskline.models.dropout import MonteCarloDropout
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Loss
 from maskline.models.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
 
 _BINS = (1, 2, 3, 6)
@@ -32,8 +32,6 @@ def pspnet(
     return Decoded(logits, strides[-1], {"auxiliary": auxiliary})
 
 
-def auxiliary_loss(
-    outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-) -> tf.Tensor:
+def auxiliary_loss(outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
     """Return 0.4 times the loss of the auxiliary logits."""
     return _AUXILIARY_WEIGHT * loss(labels, outputs["auxiliary"])
