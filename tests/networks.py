@@ -13,8 +13,6 @@ from maskline.models.segmentation import SegmentationModel
 from maskline.params import ENCODERS_OF, OUTPUT_STRIDES_OF
 
 NAMES, COLORS = ["ground", "sky", "tree"], ["#336699", "#88ccff", "#227733"]
-_LIGHT = ("unet", "enet", "vgg16_bn", "mobilenet_v2")
-LIGHTEST = {name: next(light for light in _LIGHT if light in allowed) for name, allowed in ENCODERS_OF.items()}
 
 
 def _small(options: encoders.Options) -> keras.Model:
@@ -30,7 +28,8 @@ def _small(options: encoders.Options) -> keras.Model:
 
 # The networks of keras.applications take most of a test's time, which their own tests spend once.
 encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
-SMALL = {name: "small" if light == "mobilenet_v2" else light for name, light in LIGHTEST.items()}
+_OWN = ("unet", "enet", "vgg16_bn", "small")
+SMALL = {name: next(own for own in _OWN if own in (*allowed, "small")) for name, allowed in ENCODERS_OF.items()}
 
 
 def build(architecture: str = "unet", encoder: str | None = None, **changes) -> SegmentationModel:
