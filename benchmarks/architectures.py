@@ -2,7 +2,8 @@
 
 All train from the same seed for the same epochs with the same batches, optimizer, loss and augmentation, at width 16
 and dropout 0.1, on MobileNetV2 where they can: from nothing on shapes, from ImageNet's weights on CamVid. SegNet and
-Bayesian SegNet need max-pooling and stand on VGG16 with batch normalisation, ENet on itself; both start from nothing.
+Bayesian SegNet need max-pooling and stand on VGG16 with batch normalisation, ENet on itself, at its paper's width since
+it is small by design; these start from nothing.
 Each is trained in a process of its own, whose peak memory is taken; speed is measured afterwards, all architectures
 taking turns in one process. Needs CamVid (SegNet's form) and MobileNetV2's ImageNet weights; the plot needs matplotlib.
 A run that is stopped goes on where it was:
@@ -38,6 +39,7 @@ TRAINING = {
     "train.batch_size": 8,
     "train.learning_rate": 0.002,
 }
+WIDTHS = {"enet": 64}
 DATA = {
     "shapes": {"dataset.name": "shapes", "preprocess.height": 64, "preprocess.width": 64},
     "camvid": {"dataset.name": "camvid", "preprocess.height": 96, "preprocess.width": 128},
@@ -52,6 +54,8 @@ def params_of(architecture: str, data: str, options: argparse.Namespace) -> Para
     pretrained = data == "camvid" and encoder == "mobilenet_v2"
     weights = str(options.weights.resolve()) if pretrained else "none"
     changes = {"model.architecture": architecture, "model.encoder": encoder, "model.encoder_weights": weights}
+    if architecture in WIDTHS:
+        changes["model.width"] = WIDTHS[architecture]
     return Params.model_validate(changed_params(TRAINING | DATA[data] | changes))
 
 
