@@ -1,16 +1,15 @@
 """Losses on logits [B, H, W, C] of any float type and integer labels [B, H, W]; void never counts, all-void is 0."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
+from maskline.models.interface import Loss
 from maskline.params import LossOptions
 from maskline.training.pixel_losses import boundary, cross_entropy, focal, ohem
 from maskline.training.region_losses import dice, focal_tversky, iou, lovasz, tversky
-
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def weighted_sum(weights: Mapping[str, float], losses: Mapping[str, Loss]) -> Loss:
