@@ -35,14 +35,14 @@ TRAINING = {
     "model.width": 16,
     "model.dropout": 0.1,
     "augment.scale": 0.2,
-    "train.epochs": 12,
+    "train.epochs": 8,
     "train.batch_size": 8,
     "train.learning_rate": 0.002,
 }
 WIDTHS = {"enet": 64}
 DATA = {
     "shapes": {"dataset.name": "shapes", "preprocess.height": 64, "preprocess.width": 64},
-    "camvid": {"dataset.name": "camvid", "preprocess.height": 96, "preprocess.width": 128},
+    "camvid": {"dataset.name": "camvid", "preprocess.height": 64, "preprocess.width": 96},
 }
 SPEED_DATA, SPEED_BATCH, SPEED_STEPS = "camvid", 8, 4
 
@@ -216,7 +216,7 @@ def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
         axes.scatter(x, y, s=60 * row["parameters"] / 1e6, alpha=0.4)
         axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
-    axes.set_xlabel("inference, images/s at 96x128 (log scale)")
+    axes.set_xlabel("inference, images/s at 64x96 (log scale)")
     axes.set_ylabel("mean IoU, CamVid, 34 test images")
     axes.set_title("Equal training at width 16; area: trainable parameters")
     axes.grid(alpha=0.3)
