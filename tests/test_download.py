@@ -2,7 +2,9 @@
 
 import hashlib
 import http.server
+import inspect
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import h5py
 import numpy as np
@@ -23,6 +25,7 @@ from maskline.artifacts import sha256
 from maskline.datasets import camvid, fetch, prepare, voc2012, weights
 from maskline.datasets.source import read_source
 from maskline.errors import InputError
+from maskline.params import WITH_IMAGENET
 
 ROOT = Path(__file__).parents[1]
 
@@ -292,7 +295,7 @@ def test_truncated_weights(tmp_path: Path) -> None:
 def test_imagenet_weights(server: Server, drops: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = hdf5(tmp_path / "served.h5", legacy=True).read_bytes()
     server.files["/mobilenet.h5"], server.drops = content, drops
-    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", f"{server.url}/mobilenet.h5")
+    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", weights.Published(f"{server.url}/mobilenet.h5"))
     for _ in range(2):  # the second time from Keras's cache
         weights.prepare_weights(model("imagenet"), tmp_path / "weights")
         assert server.requests == drops + 1
@@ -303,7 +306,7 @@ def test_imagenet_weights(server: Server, drops: int, tmp_path: Path, monkeypatc
 def test_imagenet_weights_that_cannot_be_fetched(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", f"{server.url}/mobilenet.h5")
+    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", weights.Published(f"{server.url}/mobilenet.h5"))
     with pytest.raises(InputError, match=r"mobilenet\.h5.*404.*encoder_weights"):
         weights.prepare_weights(model("imagenet"), tmp_path / "weights")
     assert not list((tmp_path / ".keras").rglob("*.h5"))
@@ -311,10 +314,66 @@ def test_imagenet_weights_that_cannot_be_fetched(
         weights.prepare_weights(model("imagenet", "unet"), tmp_path / "weights")
 
 
-def test_imagenet_is_the_file_of_keras_applications() -> None:
-    from keras.src.applications import mobilenet_v2
+def test_imagenet_weights_with_a_wrong_checksum(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = hdf5(tmp_path / "served.h5", legacy=True).read_bytes()
+    server.files["/vgg.h5"] = content
+    url = f"{server.url}/vgg.h5"
+    for _ in range(2):  # the second time too: the first one left nothing behind
+        monkeypatch.setitem(weights.IMAGENET, "vgg16", weights.Published(url, "0" * 32))
+        with pytest.raises(InputError, match=r"vgg\.h5 has a wrong checksum.*encoder_weights.*MD5 0000"):
+            weights.prepare_weights(model("imagenet", "vgg16"), tmp_path / "weights")
+        assert not list((tmp_path / ".keras").rglob("*.h5")) and not (tmp_path / "weights").exists()
+    right = hashlib.md5(content).hexdigest()
+    monkeypatch.setitem(weights.IMAGENET, "vgg16", weights.Published(url, right))
+    weights.prepare_weights(model("imagenet", "vgg16"), tmp_path / "weights")
+    assert record(tmp_path / "weights")["sha256"] == sha256(tmp_path / "served.h5")
 
-    assert weights.IMAGENET["mobilenet_v2"].startswith(mobilenet_v2.BASE_WEIGHT_PATH)
+
+def _hash_beside(module: ModuleType, constant: str) -> str:
+    """Return the MD5 that stands in Keras's source beside the address, where it is in no table."""
+    return re.search(rf'\b{constant},.*?file_hash="(\w{{32}})"', inspect.getsource(module), re.DOTALL)[1]
+
+
+def test_imagenet_is_the_file_of_keras_applications() -> None:
+    from keras.src.applications import (
+        densenet,
+        efficientnet,
+        efficientnet_v2,
+        mobilenet_v2,
+        resnet,
+        vgg16,
+        vgg19,
+        xception,
+    )
+
+    notop = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+    mobilenet = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    expected = {
+        "mobilenet_v2": (mobilenet_v2.BASE_WEIGHT_PATH + mobilenet, None),
+        "efficientnet_b0": (
+            efficientnet.BASE_WEIGHTS_PATH + "efficientnetb0_notop.h5",
+            efficientnet.WEIGHTS_HASHES["b0"][1],
+        ),
+        "efficientnet_v2_b0": (
+            efficientnet_v2.BASE_WEIGHTS_PATH + "efficientnetv2-b0_notop.h5",
+            efficientnet_v2.WEIGHTS_HASHES["b0"][1],
+        ),
+        "densenet121": (
+            densenet.DENSENET121_WEIGHT_PATH_NO_TOP,
+            _hash_beside(densenet, "DENSENET121_WEIGHT_PATH_NO_TOP"),
+        ),
+    }
+    for module in (vgg16, vgg19, xception):
+        name = module.__name__.rpartition(".")[2]
+        expected[name] = (module.WEIGHTS_PATH_NO_TOP, _hash_beside(module, "WEIGHTS_PATH_NO_TOP"))
+    for name in ("resnet50", "resnet101", "resnet152"):
+        expected[name] = (f"{resnet.BASE_WEIGHTS_PATH}{name}_{notop}", resnet.WEIGHTS_HASHES[name][1])
+    for name in ("vgg16", "vgg19"):
+        expected[f"{name}_bn"] = expected[name]
+    assert expected == weights.IMAGENET
+    assert set(expected) == set(WITH_IMAGENET)
 
 
 @pytest.fixture

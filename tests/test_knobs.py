@@ -11,7 +11,7 @@ from raw_data import pairs, write_raw
 
 from maskline.artifacts import sha256
 from maskline.evaluation.evaluate import evaluate
-from maskline.models.encoders import ENCODERS
+from maskline.models.encoders import Options, build_encoder
 from maskline.params import Params
 from maskline.shards import convert
 from maskline.shards.build import Choice, build_shards
@@ -47,6 +47,8 @@ TRAIN = {
     "model.encoder": ("mobilenet_v2", {}),
     "model.encoder_weights": ("file", {}),
     "model.freeze_encoder": (True, {"model.encoder_weights": "file"}),
+    "model.output_stride": (8, {"model.architecture": "deeplabv3", "model.encoder": "mobilenet_v2"}),
+    "model.coarse": ("panet", {"model.architecture": "pointrend", "model.encoder": "mobilenet_v2"}),
     "model.width": (5, {}),
     "model.dropout": (0.5, {}),
     "augment.flip": (True, {}),
@@ -122,7 +124,8 @@ def fit(shards: Path, folder: Path, p: Params) -> dict[str, str]:
     record = {"encoder": p.model.encoder, "weights": p.model.encoder_weights, "file": None, "sha256": None}
     if p.model.encoder_weights == "file":
         keras.utils.set_random_seed(99)
-        ENCODERS[p.model.encoder](p.model.width).save_weights(weights / "encoder.weights.h5")
+        built = build_encoder(p.model.encoder, Options(p.model.width))
+        built.save_weights(weights / "encoder.weights.h5")
         record |= {"file": "encoder.weights.h5", "sha256": sha256(weights / "encoder.weights.h5")}
     (weights / "encoder.json").write_text(json.dumps(record))
     tf.config.run_functions_eagerly(True)

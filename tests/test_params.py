@@ -156,7 +156,11 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("preprocess.width", 8193, "must be at most 8192"),
         ("preprocess.encoding", "webp", "must be 'raw', 'png' or 'jpeg'"),
         ("preprocess.examples_per_shard", 0, "must be at least 1"),
-        ("model.architecture", "segmentnet", "must be 'unet'"),
+        ("model.architecture", "segmentnet", "must be 'convtranspose', 'fcn32s'"),
+        ("model.encoder", "vgg", "must be 'unet', 'enet', 'vgg16_bn'"),
+        ("model.output_stride", 32, "must be 8 or 16"),
+        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv3'"),
+        ("model.width", 3, "must be at least 4"),
         ("model.dropout", 1.0, "must be below 1.0"),
         ("augment.scale", 0.9, "must be below 0.9"),
         ("augment.rotation", 181, "must be at most 180.0"),
@@ -222,9 +226,33 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         (FOLDER | {"dataset.classes": ["cat", "Cat"]}, ["dataset.classes must not name anything twice", "'cat'"]),
         (
             {"model.architecture": "unet_pix2pix", "model.encoder": "unet"},
-            ["model.encoder must be mobilenet_v2 for unet_pix2pix", "'unet'"],
+            ["model.encoder must be mobilenet_v2 or resnet50", "or xception for unet_pix2pix", "'unet'"],
         ),
-        ({"model.encoder_weights": "imagenet"}, ["model.encoder_weights must be 'none' or a file", "'imagenet'"]),
+        (
+            {"model.architecture": "bayesian_segnet", "model.encoder": "vgg16"},
+            ["model.encoder must be vgg16_bn or vgg19_bn for bayesian_segnet", "'vgg16'"],
+        ),
+        (
+            {"model.architecture": "bayesian_segnet", "model.encoder": "vgg16_bn", "model.dropout": 0.0},
+            ["model.dropout must be above 0 for bayesian_segnet", "0.0"],
+        ),
+        (
+            {"model.architecture": "segnet", "model.encoder": "vgg16_bn", "model.encoder_weights": "imagenet"},
+            ["model.width must be 64 when vgg16_bn starts from a file", "16"],
+        ),
+        ({"model.output_stride": 16}, ["model.output_stride must be null for unet", "16"]),
+        (
+            {"model.architecture": "deeplab", "model.encoder": "vgg16", "model.output_stride": 16},
+            ["model.output_stride must be null or 8 for deeplab", "16"],
+        ),
+        (
+            {"model.architecture": "pointrend", "model.encoder": "vgg16", "model.output_stride": 8},
+            ["model.output_stride must be null for fpn", "8"],
+        ),
+        (
+            {"model.encoder_weights": "imagenet"},
+            ["model.encoder_weights must be 'none' or a file", "'unet'", "'imagenet'"],
+        ),
         ({"model.freeze_encoder": True}, ["model.freeze_encoder must be false when", "True"]),
         (
             {"train.loss.cross_entropy": 0, "train.loss.dice": 0.0},
@@ -250,6 +278,20 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         FOLDER | {"dataset.void": [255, 0]},
         {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet", "model.freeze_encoder": True},
         {"model.architecture": "unet_pix2pix", "model.encoder": "mobilenet_v2"},
+        {"model.architecture": "bayesian_segnet", "model.encoder": "vgg16_bn", "model.dropout": 0.5},
+        {
+            "model.architecture": "segnet",
+            "model.encoder": "vgg16_bn",
+            "model.encoder_weights": "imagenet",
+            "model.width": 64,
+        },
+        {"model.architecture": "deeplabv3", "model.encoder": "resnet50", "model.output_stride": 8},
+        {
+            "model.architecture": "pointrend",
+            "model.encoder": "resnet50",
+            "model.coarse": "pspnet",
+            "model.output_stride": 16,
+        },
         {"train.optimizer": "adamw", "train.weight_decay": 0.01},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 1},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 0, "train.loss.lovasz": 100},
@@ -260,6 +302,27 @@ def test_possible_combination_is_read(tmp_path, changes):
     params = read_params(changed(tmp_path, changes))
     for key, value in changes.items():
         assert _leaf(params, key) == value
+
+
+@pytest.mark.parametrize(
+    ("architecture", "coarse", "given", "stride"),
+    [
+        ("unet", "fpn", None, 32),
+        ("deeplab", "fpn", None, 8),
+        ("deeplabv3", "fpn", None, 16),
+        ("deeplabv3plus", "fpn", 8, 8),
+        ("pspnet", "fpn", None, 8),
+        ("pspnet", "fpn", 16, 16),
+        ("pointrend", "fpn", None, 32),
+        ("pointrend", "deeplabv3", None, 16),
+        ("pointrend", "deeplabv3", 8, 8),
+    ],
+)
+def test_the_encoders_output_stride(tmp_path, architecture, coarse, given, stride):
+    encoder = "unet" if architecture == "unet" else "mobilenet_v2"
+    changes = {"architecture": architecture, "coarse": coarse, "output_stride": given, "encoder": encoder}
+    params = read_params(changed(tmp_path, {f"model.{key}": value for key, value in changes.items()}))
+    assert params.model.encoder_stride == stride
 
 
 @pytest.mark.parametrize(("text", "received"), [("", "None"), ("- seed", "['seed']"), ("seed", "'seed'")])

@@ -96,6 +96,9 @@ def _fetch(published: Published, home: Path) -> Path:
             return keras.utils.get_file(
                 origin=published.url, file_hash=published.md5, cache_subdir="models", cache_dir=home
             )
+        except ValueError:  # Keras leaves the file where the next run would take it for a good one
+            (home / "models" / published.url.rpartition("/")[2]).unlink(missing_ok=True)
+            raise InputError(f"{published.url} has a wrong checksum. {remedy} Expected: MD5 {published.md5}") from None
         except Exception as error:  # Keras raises the bare class, whatever went wrong
             if re.search(r": 4\d\d --", str(error)):
                 raise InputError(f"{error}. {remedy}") from None

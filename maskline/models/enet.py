@@ -25,7 +25,7 @@ def encoder(x: keras.KerasTensor, width: int, dropout: float) -> list[keras.Kera
         width: channels of the first stage.
         dropout: share of channels dropped in each bottleneck, a tenth of it in the first stage; the paper's is 0.1.
     """
-    convolved = layers.Conv2D(scaled(16, width) - 3, 3, strides=2, padding="same", use_bias=False)(x)
+    convolved = layers.Conv2D(max(1, scaled(16, width) - 3), 3, strides=2, padding="same", use_bias=False)(x)
     x = initial = _norm_prelu(layers.Concatenate()([convolved, layers.MaxPooling2D()(x)]))
     x = _bottleneck(x, width, dropout / 10, downsample=True)
     for stream in range(4):
@@ -46,7 +46,7 @@ def enet(
     for stream in (30, 31):
         x = _bottleneck(x, width, dropout, stream, activation=layers.ReLU)
     x = _up_bottleneck(x, initial)
-    x = _bottleneck(x, scaled(16, width), dropout, 32, activation=layers.ReLU)
+    x = _bottleneck(x, initial.shape[-1], dropout, 32, activation=layers.ReLU)
     return Decoded(layers.Conv2DTranspose(classes, 3, strides=2, padding="same", dtype="float32")(x), 1)
 
 

@@ -1,0 +1,68 @@
+"""Small networks of every architecture, and the pixels that they are tried on."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maskline.evaluation.confusion import confusion_matrices
+from maskline.evaluation.metrics import iou, mean_over_classes
+from maskline.models import encoders
+from maskline.models.backbones import minus_one_to_one
+from maskline.models.blocks import conv
+from maskline.models.segmentation import SegmentationModel
+from maskline.params import ENCODERS_OF, OUTPUT_STRIDES_OF
+
+NAMES, COLORS = ["ground", "sky", "tree"], ["#336699", "#88ccff", "#227733"]
+_LIGHT = ("unet", "enet", "vgg16_bn", "mobilenet_v2")
+LIGHTEST = {name: next(light for light in _LIGHT if light in allowed) for name, allowed in ENCODERS_OF.items()}
+
+
+def _small(options: encoders.Options) -> keras.Model:
+    """An encoder of one convolution for each stride, for what does not depend on the encoder."""
+    images = keras.Input((None, None, 3))
+    x, levels = minus_one_to_one(images), []
+    for stride in (2, 4, 8, 16, 32):
+        kept = stride > options.output_stride
+        x = conv(x, 2 * options.width, rate=stride // options.output_stride if kept else 1, strides=1 if kept else 2)
+        levels.append(x)
+    return keras.Model(images, levels, name="small")
+
+
+# The networks of keras.applications take most of a test's time, which their own tests spend once.
+encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
+SMALL = {name: "small" if light == "mobilenet_v2" else light for name, light in LIGHTEST.items()}
+
+
+def build(architecture: str = "unet", encoder: str | None = None, **changes) -> SegmentationModel:
+    """Return a network of few channels with the weights of seed 3."""
+    keras.utils.set_random_seed(3)
+    options = {
+        "width": 4,
+        "dropout": 0.5 if architecture == "bayesian_segnet" else 0.0,
+        "freeze_encoder": False,
+        "precision": "float32",
+        "output_stride": OUTPUT_STRIDES_OF.get(architecture, (32,))[0],
+    }
+    encoder = encoder or SMALL[architecture]
+    return SegmentationModel(architecture, encoder, NAMES, COLORS, **(options | changes))
+
+
+def images(height: int = 64, width: int = 64, count: int = 2) -> np.ndarray:
+    """Return noise, uint8 [count, height, width, 3]."""
+    return np.random.default_rng(5).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+def scenes(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Return four images uint8 [4, size, size, 3] of three noisy colours, and their labels."""
+    half, labels = size // 2, np.zeros((4, size, size), np.int32)
+    labels[:, :half, :half] = 1
+    labels[1:3, half:, half:] = 2
+    labels[3, :, half:] = 2
+    colors = np.array([[40, 60, 80], [200, 90, 30], [90, 220, 120]])
+    return (colors[labels] + images(size, size, 4) // 8).astype(np.uint8), labels
+
+
+def mean_iou(model: SegmentationModel, x: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean IoU over the classes of all images."""
+    matrices = confusion_matrices(labels, tf.argmax(model(x), axis=-1), len(NAMES))
+    return float(mean_over_classes(iou(matrices.numpy().sum(axis=0))))
