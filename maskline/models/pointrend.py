@@ -77,7 +77,7 @@ class PointRend(layers.Layer):
     """
 
     def __init__(self, stride: int, channels: int, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(autocast=False, **options)  # or the coarse logits would be rounded
         self.stride, self.channels = stride, channels
         self._generator = keras.random.SeedGenerator()
 

@@ -28,7 +28,7 @@ def pspnet(
     x = conv(layers.Concatenate()([x, *(ResizeLike()([part, x]) for part in pooled)]), channels)
     logits = head(MonteCarloDropout(dropout)(x), classes)
     early = MonteCarloDropout(dropout, stream=1)(conv(features[-2], scaled(256, width)))
-    auxiliary = Upsampling(strides[-2])(head(early, classes))
+    auxiliary = Upsampling(strides[-2], dtype="float32")(head(early, classes))
     return Decoded(logits, strides[-1], {"auxiliary": auxiliary})
 
 
