@@ -15,7 +15,7 @@ ci: .venv/repro.stamp  ## set up, then run the pipeline on the small subset in c
 	dvc repro ci/dvc.yaml
 
 test: .venv/test.stamp  ## set up, then run the test suite
-	python -m pytest
+	python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: .venv/test.stamp  ## set up, then check style
 	ruff check .

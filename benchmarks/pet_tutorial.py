@@ -11,7 +11,6 @@ matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and MobileNetV2'
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from pipeline import run_stages  # noqa: E402
 
 from maskline.classes import Role  # noqa: E402
 from maskline.evaluation.confusion import confusion_matrices  # noqa: E402
@@ -103,26 +103,6 @@ def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
     return np.argmax(network.predict(test / 127.5 - 1.0, verbose=0), axis=-1)
 
 
-def run_pipeline(folder: Path, seed: int, weights: Path) -> Path:
-    """Run the first three stages in `folder`, and return it."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    values = yaml.load(ROOT / "params.yaml")
-    for key, value in (OURS | {"repo": str(ROOT), "seed": seed, "model.encoder_weights": str(weights)}).items():
-        *sections, last = key.split(".")
-        place = values
-        for section in sections:
-            place = place[section]
-        place[last] = value
-    folder.mkdir(parents=True, exist_ok=True)
-    yaml.dump(values, folder / "params.yaml")
-    (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    for stage in ("download", "preprocess", "train"):
-        subprocess.run([sys.executable, ROOT / f"stages/{stage}.py"], cwd=folder, check=True)
-    return folder
-
-
 def score(labels: np.ndarray, predictions: np.ndarray) -> list[float]:
     """Return pixel accuracy, mean IoU and the IoU of each class."""
     matrix = confusion_matrices(labels, predictions, 3).numpy().sum(axis=0)
@@ -138,7 +118,9 @@ def main() -> None:
     options = parser.parse_args()
     results: dict[str, list[list[float]]] = {"tutorial": [], "maskline": []}
     for seed in options.seeds:
-        folder = run_pipeline(options.work / str(seed), seed, options.weights.resolve())
+        folder = options.work / str(seed)
+        changes = OURS | {"seed": seed, "model.encoder_weights": str(options.weights.resolve())}
+        run_stages(folder, changes, ("download", "preprocess", "train"))
         images, labels = images_of(folder / "data/shards", "test")
         model = load_model(folder / "data/model/model.keras")
         ours = np.concatenate([np.argmax(model(images[i : i + 16]), axis=-1) for i in range(0, len(images), 16)])

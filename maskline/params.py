@@ -14,6 +14,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Name = Annotated[str, Field(min_length=1)]
+Weight = Annotated[float, Field(ge=0, le=100)]
 
 _APPLICATIONS = (
     "mobilenet_v2",
@@ -192,8 +193,15 @@ class AugmentParams(_Section):
 class LossParams(_Section):
     """The weight of each loss in the sum."""
 
-    cross_entropy: Annotated[float, Field(ge=0, le=100)]
-    dice: Annotated[float, Field(ge=0, le=100)]
+    cross_entropy: Weight
+    focal: Weight
+    dice: Weight
+    iou: Weight
+    tversky: Weight
+    focal_tversky: Weight
+    lovasz: Weight
+    ohem: Weight
+    boundary: Weight
 
     @model_validator(mode="after")
     def _some(self) -> "LossParams":
@@ -202,12 +210,27 @@ class LossParams(_Section):
         return self
 
 
+class LossOptions(_Section):
+    """What some of the losses are told beside their weight."""
+
+    label_smoothing: Fraction
+    focal_gamma: Annotated[float, Field(ge=0, le=10)]
+    tversky_alpha: Annotated[float, Field(gt=0, le=1)]
+    tversky_beta: Annotated[float, Field(gt=0, le=1)]
+    focal_tversky_gamma: Annotated[float, Field(ge=1, le=3)]
+    ohem_threshold: Annotated[float, Field(ge=0, le=1)]
+    ohem_share: Annotated[float, Field(ge=0, le=1)]
+    boundary_weight: Weight
+    boundary_sigma: Annotated[float, Field(ge=0.1, le=20)]
+
+
 class TrainParams(_Section):
     """Losses, optimizer, schedule and when to stop."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
     loss: LossParams
+    loss_options: LossOptions
     class_weights: Literal["none", "inverse", "median_frequency"]
     optimizer: Literal["adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, le=10)]

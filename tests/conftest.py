@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -12,3 +14,11 @@ settings.load_profile("maskline")
 def in_process(monkeypatch):
     """Let preprocess work in this process, where starting workers would be most of a test's time."""
     monkeypatch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
+
+
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C stop the test's processes, which would inherit its being ignored from a background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

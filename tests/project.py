@@ -14,7 +14,10 @@ from raw_data import painted, scene
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+ENVIRONMENT = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": str(Path(__file__).parent / "lacking"),
+}
 PARAMS = {
     "dataset.name": "folder",
     "dataset.classes": ["sky", "tree", "crème brûlée"],

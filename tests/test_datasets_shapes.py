@@ -40,25 +40,6 @@ def test_pictures_are_pinned(key: tuple[int, int]) -> None:
     assert tuple(hashlib.sha256(stored_png(pixels)).hexdigest() for pixels in drawing.draw(*key)) == PINNED[key]
 
 
-# SHA-256 over the names and bytes of data/raw/shapes.
-CANONICAL = "b1204a010333dbd8e6a21797ef74cec98d2fce06c1670f68fd14c8cde602bbc7"
-
-
-def test_the_prepared_data_set_is_pinned(tmp_path: Path) -> None:
-    code = (
-        "import sys; from types import SimpleNamespace as N; from pathlib import Path; "
-        "from maskline.datasets.prepare import prepare; "
-        "prepare(N(name='shapes', path=None, classes=None, colors=None, masks='index', void=[], image_feature='image', "
-        "mask_feature='segmentation_mask', test_fraction=0.2), 1, Path('data/raw'))"
-    )
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "UTC-5"}
-    subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, check=True, capture_output=True)
-    result = hashlib.sha256()
-    for path in sorted(path for path in (tmp_path / "data/raw").rglob("*.*") if path.is_file()):
-        result.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    assert result.hexdigest() == CANONICAL
-
-
 def test_another_process_draws_the_same() -> None:
     code = (
         "import hashlib; from maskline.datasets.drawing import draw; image, labels = draw(2, 7); "

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from project import ENVIRONMENT
 
 from maskline.artifacts import sha256
 from maskline.datasets import camvid, fetch, prepare, voc2012, weights
@@ -384,17 +385,26 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 def stage(folder: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, ROOT / "stages/download.py"], cwd=folder, capture_output=True, text=True)
+    env = ENVIRONMENT | {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "UTC-5"}
+    command = [sys.executable, ROOT / "stages/download.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
+
+
+# SHA-256 over the names and bytes of data/raw/shapes.
+CANONICAL = "b1204a010333dbd8e6a21797ef74cec98d2fce06c1670f68fd14c8cde602bbc7"
 
 
 def test_stage(run_folder: Path) -> None:
+    """What it prepares of the embedded data set is pinned, in another hash seed, locale and time zone than usual."""
     done = stage(run_folder)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (run_folder / "data").iterdir()) == ["raw", "weights"]
     source = read_source(run_folder / "data/raw")
     assert source.name == "shapes" and set(source.splits) == {"train", "validation", "test"}
-    content = b"".join(path.read_bytes() for path in sorted((run_folder / "data/raw").rglob("*.*")) if path.is_file())
-    assert str(run_folder).encode() not in content
+    files = sorted(path for path in (run_folder / "data/raw").rglob("*.*") if path.is_file())
+    assert not [path for path in files if str(run_folder).encode() in path.read_bytes()]
+    digest = hashlib.sha256(b"".join(path.name.encode() + bytes.fromhex(sha256(path)) for path in files))
+    assert digest.hexdigest() == CANONICAL
     params = run_folder / "params.yaml"
     params.write_text(params.read_text().replace("classes: null", "classes: [a, b]"))
     failed = stage(run_folder)

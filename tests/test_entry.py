@@ -212,7 +212,7 @@ def test_preprocess_runs_and_a_missing_source_is_told(project):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_stopped_stage_says_so_and_leaves_nothing_behind(project, stop):
+def test_a_stopped_stage_says_so_and_leaves_nothing_behind(project, interruptible, stop):
     """SIGTERM goes to the stage, Ctrl-C to it and its workers; the earlier shards stay whole."""
     write_raw(project / "data" / "raw", {role: pairs(40, seed, role) for seed, role in enumerate(("train", "test"))})
     edit(project / "params.yaml", "examples_per_shard: 64", "examples_per_shard: 1")

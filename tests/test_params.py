@@ -88,6 +88,8 @@ def test_every_key_has_a_comment():
         ("train.learning-rate", 1, "unknown key train.learning-rate; did you mean train.learning_rate. Received: 1"),
         ("sed", 1, "unknown key sed; did you mean seed. Received: 1"),
         ("train.loss.crossentropy", 1, "unknown key train.loss.crossentropy; did you mean train.loss.cross_entropy."),
+        ("train.loss.loss_options", {}, "unknown key train.loss.loss_options"),
+        ("train.loss_options.gamma", 2.0, "unknown key train.loss_options.gamma; did you mean train.loss_options.f"),
         ("preprocess.colour_space", "lab", "unknown key preprocess.colour_space; remove it. Received: 'lab'"),
     ],
 )
@@ -126,6 +128,9 @@ def test_missing_key_is_named(tmp_path):
         ("dataset.void", [True], "must be a whole number"),
         ("dataset", None, "must be a mapping of keys"),
         ("train.loss", "dice", "must be a mapping of keys"),
+        ("train.loss.lovasz", True, "must be a number"),
+        ("train.loss_options", None, "must be a mapping of keys"),
+        ("train.loss_options.focal_gamma", "2.0", "must be a number, without quotes"),
         ("train.precision", 32, "must be 'float32', 'mixed_bfloat16' or 'mixed_float16'"),
     ],
 )
@@ -165,6 +170,17 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("train.learning_rate", INFINITY, "must be at most 10.0"),
         ("train.ema", 1, "must be below 1.0"),
         ("train.loss.dice", -0.5, "must be at least 0.0"),
+        ("train.loss.lovasz", 100.5, "must be at most 100.0"),
+        ("train.loss_options.label_smoothing", 1, "must be below 1.0"),
+        ("train.loss_options.focal_gamma", -1, "must be at least 0.0"),
+        ("train.loss_options.tversky_alpha", 0, "must be above 0.0"),
+        ("train.loss_options.tversky_beta", 1.5, "must be at most 1.0"),
+        ("train.loss_options.focal_tversky_gamma", 0.75, "must be at least 1.0"),
+        ("train.loss_options.ohem_threshold", 1.1, "must be at most 1.0"),
+        ("train.loss_options.ohem_share", -0.1, "must be at least 0.0"),
+        ("train.loss_options.boundary_weight", 101, "must be at most 100.0"),
+        ("train.loss_options.boundary_sigma", 0, "must be at least 0.1"),
+        ("train.loss_options.boundary_sigma", 20.5, "must be at most 20.0"),
         ("evaluate.samples", 25, "must be at most 24"),
     ],
 )
@@ -278,6 +294,8 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         },
         {"train.optimizer": "adamw", "train.weight_decay": 0.01},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 1},
+        {"train.loss.cross_entropy": 0, "train.loss.dice": 0, "train.loss.lovasz": 100},
+        {"train.loss_options.boundary_sigma": 20, "train.loss_options.focal_tversky_gamma": 3},
     ],
 )
 def test_possible_combination_is_read(tmp_path, changes):

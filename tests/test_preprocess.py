@@ -555,7 +555,7 @@ def test_a_killed_worker_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_parent(tmp_path, stop):
+def test_workers_end_with_their_parent(tmp_path, interruptible, stop):
     """SIGKILL reaches the parent alone; Ctrl-C the whole group, of which only the parent may speak."""
     write_raw(tmp_path / "raw", {"train": pairs(13), "test": pairs(5, 1, "held")})
     with open(tmp_path / "errors", "w") as errors:  # a pipe would stay open for as long as a worker is left

@@ -3,6 +3,7 @@
 import itertools
 import math
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from networks import build
 
 from maskline.errors import InputError
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import TrainParams
+from maskline.params import LossParams, TrainParams
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.ema import MovingAverage
 from maskline.training.fit import fit
@@ -20,6 +21,7 @@ from maskline.training.losses import cross_entropy
 from maskline.training.schedule import Schedule, optimizer, schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Scores
+from maskline.yaml12 import read_yaml
 
 STEPS = 5  # in an epoch
 
@@ -28,7 +30,8 @@ def params(**changes) -> TrainParams:
     values = {
         "epochs": 3,
         "batch_size": 2,
-        "loss": {"cross_entropy": 1.0, "dice": 0.0},
+        "loss": dict.fromkeys(LossParams.model_fields, 0.0) | {"cross_entropy": 1.0},
+        "loss_options": read_yaml(Path(__file__).parents[1] / "params.yaml")["train"]["loss_options"],
         "class_weights": "none",
         "optimizer": "adam",
         "learning_rate": 0.01,

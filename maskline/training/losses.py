@@ -1,63 +1,48 @@
-"""Losses on logits float32 [B, H, W, C] and integer labels [B, H, W]; void pixels never count, and all-void is 0."""
+"""Losses on logits [B, H, W, C] of any float type and integer labels [B, H, W]; void never counts, all-void is 0."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
-from maskline.classes import VOID
+from maskline.models.interface import Loss
+from maskline.params import LossOptions
+from maskline.training.pixel_losses import boundary, cross_entropy, focal, ohem
+from maskline.training.region_losses import dice, focal_tversky, iou, lovasz, tversky
 
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-
-def weighted_sum(weights: Mapping[str, float], class_weights: np.ndarray | None) -> Loss:
-    """Return the sum of the named losses times their weights.
-
-    Args:
-        weights: a weight for each key of `LOSSES`; 0 leaves a loss out.
-        class_weights: float [C] for cross-entropy, or None for equal weights.
-    """
-    terms = [(weight, LOSSES[name]) for name, weight in weights.items() if weight]
+def weighted_sum(weights: Mapping[str, float], losses: Mapping[str, Loss]) -> Loss:
+    """Return the sum of the named losses times their weights; 0 leaves a loss out."""
+    terms = [(weight, losses[name]) for name, weight in weights.items() if weight]
 
     def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        return tf.add_n([weight * term(labels, logits, class_weights) for weight, term in terms])
+        return tf.add_n([weight * term(labels, logits) for weight, term in terms])
 
     return loss
 
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, class_weights: np.ndarray | None = None) -> tf.Tensor:
-    """Return the mean of -log p(label) over valid pixels, weighted by the pixel's class, as a scalar."""
-    valid, safe = _valid(labels)
-    each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=safe, logits=logits)
-    weights = valid if class_weights is None else valid * tf.gather(tf.constant(class_weights, tf.float32), safe)
-    return tf.math.divide_no_nan(tf.reduce_sum(each * weights), tf.reduce_sum(weights))
+def named_losses(options: LossOptions, class_weights: np.ndarray | None) -> dict[str, Loss]:
+    """Return every loss by its name in params.
 
-
-def dice(labels: tf.Tensor, logits: tf.Tensor, class_weights: np.ndarray | None = None) -> tf.Tensor:
-    """Return 1 - 2 |P T| / (|P| + |T|) of the soft prediction P, averaged over the classes in the batch, as a scalar.
-
-    Milletari et al., 3DV 2016, with plain sums in the denominator; each class counts the same, so `class_weights` have
-    no say.
+    Args:
+        options: what some of the losses are told.
+        class_weights: float [C] for the losses that are means over pixels, or None for equal weights; in the others
+            each class counts the same.
     """
-    valid, safe = _valid(labels)
-    probabilities = tf.nn.softmax(logits) * valid[..., None]
-    truth = tf.one_hot(safe, logits.shape[-1]) * valid[..., None]
-    both, predicted, true = (
-        tf.reduce_sum(tensor, axis=[0, 1, 2]) for tensor in (probabilities * truth, probabilities, truth)
-    )
-    present = tf.cast(true > 0, tf.float32)
-    losses = 1.0 - tf.math.divide_no_nan(2.0 * both, predicted + true)
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * present), tf.reduce_sum(present))
-
-
-LOSSES: dict[str, Callable[..., tf.Tensor]] = {"cross_entropy": cross_entropy, "dice": dice}
-
-
-def _valid(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return 1.0 where a pixel counts, and labels int32 that are in range everywhere."""
-    labels = tf.cast(labels, tf.int32)
-    valid = labels != VOID
-    return tf.cast(valid, tf.float32), tf.where(valid, labels, 0)
+    o, w = options, class_weights
+    tversky_prices = {"alpha": o.tversky_alpha, "beta": o.tversky_beta}
+    return {
+        "cross_entropy": partial(cross_entropy, class_weights=w, label_smoothing=o.label_smoothing),
+        "focal": partial(focal, class_weights=w, gamma=o.focal_gamma),
+        "dice": dice,
+        "iou": iou,
+        "tversky": partial(tversky, **tversky_prices),
+        "focal_tversky": partial(focal_tversky, **tversky_prices, gamma=o.focal_tversky_gamma),
+        "lovasz": lovasz,
+        "ohem": partial(ohem, class_weights=w, threshold=o.ohem_threshold, share=o.ohem_share),
+        "boundary": partial(boundary, class_weights=w, weight=o.boundary_weight, sigma=o.boundary_sigma),
+    }
 
 
 def class_weights(kind: str, pixels: np.ndarray, images: np.ndarray, image_size: int) -> np.ndarray | None:

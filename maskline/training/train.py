@@ -21,7 +21,7 @@ from maskline.shards.manifest import Manifest, read_manifest
 from maskline.shards.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.fit import fit
-from maskline.training.losses import class_weights, weighted_sum
+from maskline.training.losses import class_weights, named_losses, weighted_sum
 from maskline.training.schedule import optimizer, schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
@@ -56,7 +56,8 @@ def train(
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
     network = _build(model, manifest, _encoder_weights(weights, model), params.precision)
-    loss = weighted_sum(params.loss.model_dump(), _class_weights(params, manifest))
+    losses = named_losses(params.loss_options, _class_weights(params, manifest))
+    loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(len(reader), params.batch_size))
     trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
     validator = Validator(network, loss, validation, params.batch_size)

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.training.ema import MovingAverage
-from maskline.training.losses import Loss
 
 
 class Trainer:

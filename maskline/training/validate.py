@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from maskline.evaluation.confusion import confusion_matrices
 from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy
+from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.shards.batches import ordered_batches
 from maskline.shards.reader import ShardReader
-from maskline.training.losses import Loss
 
 
 class Scores(NamedTuple):

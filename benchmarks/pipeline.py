@@ -1,0 +1,32 @@
+"""What the benchmarks share: the pipeline's params with changes, and its stages in a folder of their own."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the project's params.yaml with dotted keys changed."""
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    return values
+
+
+def run_stages(folder: Path, changes: Mapping[str, Any], stages: Sequence[str]) -> None:
+    """Run stages in `folder` with the project's params changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    YAML(typ="safe").dump(changed_params({"repo": str(ROOT), **changes}), folder / "params.yaml")
+    (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    for stage in stages:
+        subprocess.run([sys.executable, ROOT / f"stages/{stage}.py"], cwd=folder, check=True)
