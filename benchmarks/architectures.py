@@ -137,16 +137,19 @@ def build(architecture: str, options: argparse.Namespace) -> Any:
     )
 
 
-def gigaflops(predict: Any, shape: tuple[int, ...]) -> float:
-    """Return the floating-point operations of predicting one image, in 10^9; a multiply and an add are two."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+def gigaflops(model: Any, height: int, width: int) -> float:
+    """Return the floating-point operations of predicting one image, in 10^9; a multiply and an add are two.
 
-    concrete = tf.function(predict).get_concrete_function(tf.TensorSpec((1, *shape), tf.uint8))
-    graph = convert_variables_to_constants_v2(concrete).graph
+    Height and width must be multiples of the model's stride.
+    """
+    import tensorflow as tf
+
+    image = tf.TensorSpec((1, height, width, 3), tf.float32)
+    once = tf.function(lambda x: model.network(x, training=False)["logits"]).get_concrete_function(image)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / 1e9
+    operations = tf.compat.v1.profiler.profile(once.graph, options=options).total_float_ops
+    return operations * max(1, model.architecture.samples) / 1e9
 
 
 def measure_speed(names: list[str], rounds: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
@@ -170,7 +173,7 @@ def measure_speed(names: list[str], rounds: int, options: argparse.Namespace) ->
         work[name, "train"] = lambda step=trainer.step: step(images, labels)
         work[name, "predict"] = lambda predict=predict: predict(images)
         count = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-        found[name] = {"parameters": count, "gflops": round(gigaflops(model, (height, width, 3)), 2)}
+        found[name] = {"parameters": count, "gflops": round(gigaflops(model, height, width), 2)}
         for kind in ("train", "predict"):
             work[name, kind]()
     for _ in tqdm(range(rounds), desc="rounds", disable=None):
