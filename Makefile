@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: .venv/repro.stamp  ## set up, then run the pipeline on the embedded data set
+repro: .venv/bin/maskline  ## set up, then run the pipeline on the embedded data set
 	dvc repro
 
-ci: .venv/repro.stamp  ## set up, then run the pipeline on the small subset in ci/
+ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
 
 test: .venv/test.stamp  ## set up, then run the test suite
@@ -36,6 +36,12 @@ clean:  ## remove the environment, the pipeline's outputs and DVC's cache
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	touch $@
 
-.venv/test.stamp: requirements-test.txt .venv/repro.stamp
+# The command `maskline`, of the code in this folder; setuptools is here with TensorFlow, so nothing is fetched.
+.venv/bin/maskline: .venv/repro.stamp pyproject.toml
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
 	touch $@

@@ -252,9 +252,27 @@ class TrainParams(_Section):
         return self
 
 
-class EvaluateParams(_Section):
-    """What evaluation keeps beside the metrics."""
+class CrfParams(_Section):
+    """Kernels of the fully connected CRF."""
 
+    iterations: Annotated[int, Field(ge=1, le=100)]
+    gaussian_sigma: Annotated[float, Field(ge=0.5, le=1000)]
+    gaussian_weight: Annotated[float, Field(ge=0, le=100)]
+    bilateral_sigma_xy: Annotated[float, Field(ge=0.5, le=1000)]
+    bilateral_sigma_rgb: Annotated[float, Field(ge=0.5, le=255)]
+    bilateral_weight: Annotated[float, Field(ge=0, le=100)]
+
+
+class EvaluateParams(_Section):
+    """How images are predicted and refined, at which size they are scored, and what is kept beside the metrics."""
+
+    resolution: Literal["model", "native"]
+    flip: bool
+    scales: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(min_length=1, max_length=8)]
+    window: Annotated[int, Field(ge=32, le=4096)] | None
+    dropout_samples: Annotated[int, Field(ge=0, le=100)]
+    refine: Literal["none", "crf", "grabcut"]
+    crf: CrfParams
     samples: Annotated[int, Field(ge=1, le=24)]
 
 

@@ -1,4 +1,4 @@
-"""Evaluate: predict the test split and derive every metric from one confusion matrix per image."""
+"""Evaluate: predict the test split and derive every metric from counts of each image."""
 
 from pathlib import Path
 
@@ -11,12 +11,14 @@ def run(stage: entry.Stage) -> None:
     from maskline.evaluation.evaluate import evaluate
 
     evaluate(
+        Path("data/raw"),
         Path("data/shards"),
         Path("data/model/model.keras"),
         Path("data/evaluation"),
         Path("metrics"),
+        params=stage.params.evaluate,
         batch_size=stage.params.train.batch_size,
-        samples=stage.params.evaluate.samples,
+        seed=stage.params.seed,
     )
 
 

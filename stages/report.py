@@ -5,8 +5,9 @@ from pathlib import Path
 from entry import Stage, main
 
 from maskline.artifacts import write_bytes
-from maskline.report.inputs import AUDIT, HISTORY, read_bytes, read_inputs
+from maskline.report.inputs import AUDIT, HISTORY, read_inputs
 from maskline.report.page import render_page
+from maskline.report.reading import read_bytes
 
 DESCRIPTION = "Write metrics/report.html, and copy the audit and the history beside it."
 

@@ -204,6 +204,7 @@ def test_preprocess_runs_and_a_missing_source_is_told(project):
     assert (code, errors) == (0, "")
     assert sorted(p.name for p in (project / "data" / "shards").iterdir()) == [
         "audit.json",
+        "examples",
         "manifest.json",
         "test-00000-of-00001.tfrecord",
         "train-00000-of-00001.tfrecord",

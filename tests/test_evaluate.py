@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,25 +13,28 @@ from raw_data import pairs, write_raw
 
 from maskline.classes import VOID
 from maskline.errors import InputError
-from maskline.evaluation import evaluate as module
 from maskline.evaluation.evaluate import evaluate
-from maskline.evaluation.metrics import summary
+from maskline.evaluation.gallery import random_indices
+from maskline.evaluation.metrics import HEADLINES, summary
 from maskline.evaluation.pictures import errors, paint, strip
 from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
+from maskline.params import EvaluateParams
 from maskline.shards import convert
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
 from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
+from maskline.yaml12 import read_yaml
 
+ROOT = Path(__file__).parents[1]
 NAMES = ["sky", "tree", "crème brûlée"]
 COLORS = ["#141e28", "#dc3c32", "#3cc85a"]
 
 
 def model(names=NAMES):
     keras.utils.set_random_seed(2)
-    return SegmentationModel("unet", "unet", names, COLORS, 4, 0.0, False, "float32")
+    return SegmentationModel("unet", "unet", names, COLORS, 4, 0.2, False, "float32")
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +45,24 @@ def ready(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
         build_shards(folder / "raw", folder / "shards", Target(32, 48, "raw"), 3, Choice(1, None, 0.1))
-    save_model(model(), folder / "model.keras")
+    network = model()
+    images, _ = ShardReader(folder / "shards", read_manifest(folder / "shards"), "test").read(range(7))
+    bias = network.trainable_variables[-1]
+    bias.assign(bias - np.mean(network(images), axis=(0, 1, 2)))  # or it would predict one class alone
+    save_model(network, folder / "model.keras")
     return folder
 
 
-def run(ready, out, batch_size=3, samples=2):
-    evaluate(ready / "shards", ready / "model.keras", out / "evaluation", out / "metrics", batch_size, samples)
+def settings(**changes) -> EvaluateParams:
+    values = read_yaml(ROOT / "params.yaml")["evaluate"]
+    return EvaluateParams.model_validate(values | {"samples": 2} | changes)
+
+
+def run(ready, out, batch_size=3, model_file="model.keras", **changes):
+    evaluate(
+        ready / "raw", ready / "shards", ready / model_file, out / "evaluation", out / "metrics",
+        params=settings(**changes), batch_size=batch_size, seed=1,
+    )  # fmt: skip
     return out
 
 
@@ -55,11 +71,14 @@ def done(ready, tmp_path_factory):
     return run(ready, tmp_path_factory.mktemp("out"))
 
 
-def test_every_figure_follows_from_the_matrices(done):
-    arrays = np.load(done / "evaluation/confusion.npz")
-    assert json.loads((done / "metrics/evaluation.json").read_text()) == summary(arrays["matrices"], NAMES)
-    np.testing.assert_array_equal(arrays["matrices"].sum(axis=(1, 2)) + arrays["void"], 32 * 48)
-    assert (arrays["void"] > 0).all()
+def test_every_figure_follows_from_the_counts(done):
+    arrays = np.load(done / "evaluation/counts.npz")
+    found = json.loads((done / "metrics/evaluation.json").read_text())
+    assert list(found.items())[: len(summary(arrays["matrices"], NAMES))] == list(
+        summary(arrays["matrices"], NAMES).items()
+    )
+    np.testing.assert_array_equal(arrays["matrices"].sum(axis=(1, 2)) + arrays["void"].sum(axis=1), 32 * 48)
+    assert (arrays["void"].sum(axis=1) > 0).all()
     table = pd.read_csv(done / "metrics/confusion.csv")
     np.testing.assert_array_equal(table["pixels"].to_numpy().reshape(3, 3), arrays["matrices"].sum(axis=0))
     assert list(table["actual"][::3]) == list(table["predicted"][:3]) == NAMES
@@ -68,11 +87,23 @@ def test_every_figure_follows_from_the_matrices(done):
     assert list(images["filename"]) == list(arrays["filenames"])
     hits = np.trace(arrays["matrices"], axis1=1, axis2=2)
     np.testing.assert_allclose(images["pixel_accuracy"], hits / arrays["matrices"].sum(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(images["uncertainty"], arrays["uncertainty"], atol=1e-6)
+    assert found["conventions"]["mean_iou.data_set"] == found["mean_iou"]
+    for key, ends in found["interval"].items():
+        assert ends["low"] <= found[key] <= ends["high"]
+    assert set(found["interval"]) == {*HEADLINES, "boundary_iou", "expected_calibration_error"} | {
+        f"iou.{name}" for name in NAMES
+    }
+    valid = arrays["matrices"].sum()
+    assert arrays["calibration"][..., 0].sum() == valid
+    assert arrays["calibration"][..., 1].sum() == hits.sum()
+    assert pd.read_csv(done / "metrics/calibration.csv")["pixels"].sum() == valid
+    assert list(pd.read_csv(done / "metrics/iou.csv")["iou"]) == [found[f"iou.{name}"] for name in NAMES]
 
 
 def test_the_matrices_are_the_models_own_predictions(ready, done):
     reader = ShardReader(ready / "shards", read_manifest(ready / "shards"), "test")
-    arrays = np.load(done / "evaluation/confusion.npz")
+    arrays = np.load(done / "evaluation/counts.npz")
     loaded = load_model(ready / "model.keras")
     for index, matrix in enumerate(arrays["matrices"]):
         images, labels = reader.read([index])
@@ -88,7 +119,9 @@ def test_pictures_are_ranked_and_shown(done):
     assert best == sorted(best, reverse=True)
     assert worst == sorted(worst)
     assert max(worst) <= min(best)
-    for entry in [*index["best"], *index["worst"], *index["random"]]:
+    uncertain = [entry["uncertainty"] for entry in index["uncertain"]]
+    assert uncertain == sorted(uncertain, reverse=True)
+    for entry in [*index["best"], *index["worst"], *index["uncertain"], *index["random"]]:
         for name in ("image", "truth", "prediction", "errors", "uncertainty"):
             assert Image.open(done / "evaluation" / entry["folder"] / f"{name}.png").size == (48, 32)
     assert sorted(path.name for path in (done / "metrics/samples").iterdir()) == ["1.png", "2.png"]
@@ -101,7 +134,7 @@ def test_same_bytes_twice_and_the_same_counts_in_other_batches(ready, done, tmp_
     assert len(files) > 20
     assert all((done / name).read_bytes() == (again / name).read_bytes() for name in files)
     whole = run(ready, tmp_path / "whole", batch_size=100)
-    ours, theirs = (np.load(folder / "evaluation/confusion.npz")["matrices"] for folder in (done, whole))
+    ours, theirs = (np.load(folder / "evaluation/counts.npz")["matrices"] for folder in (done, whole))
     np.testing.assert_allclose(ours, theirs, atol=2)
 
 
@@ -112,9 +145,75 @@ def test_more_samples_than_images_are_all_images(ready, tmp_path):
 
 def test_random_pictures_depend_on_names_alone():
     names = [f"{i}.png" for i in range(20)]
-    chosen = {names[i] for i in module._random(names, 5)}
+    chosen = {names[i] for i in random_indices(names, 5)}
     backwards = names[::-1]
-    assert {backwards[i] for i in module._random(backwards, 5)} == chosen
+    assert {backwards[i] for i in random_indices(backwards, 5)} == chosen
+
+
+def test_at_native_size_every_pixel_of_the_originals_counts(ready, done, tmp_path):
+    run(ready, tmp_path, resolution="native")
+    arrays = np.load(tmp_path / "evaluation/counts.npz")
+    np.testing.assert_array_equal(arrays["matrices"].sum(axis=(1, 2)) + arrays["void"].sum(axis=1), 40 * 48)
+    assert list(arrays["filenames"]) == list(np.load(done / "evaluation/counts.npz")["filenames"])
+    entry = json.loads((tmp_path / "evaluation/pictures.json").read_text())["random"][0]
+    assert (entry["height"], entry["width"]) == (40, 48)
+    assert Image.open(tmp_path / "evaluation" / entry["folder"] / "truth.png").size == (48, 40)
+
+
+# Each param of evaluate, and what must be set beside it to be seen.
+TURNED = {
+    "resolution": ("native", {}),
+    "flip": (True, {}),
+    "scales": ([0.5, 1.0], {}),
+    "window": (32, {}),
+    "dropout_samples": (2, {}),
+    "refine": ("grabcut", {}),
+    "crf.iterations": (1, {"refine": "crf"}),
+    "crf.gaussian_sigma": (1.0, {"refine": "crf"}),
+    "crf.gaussian_weight": (0.0, {"refine": "crf"}),
+    "crf.bilateral_sigma_xy": (2.0, {"refine": "crf"}),
+    "crf.bilateral_sigma_rgb": (100.0, {"refine": "crf"}),
+    "crf.bilateral_weight": (0.0, {"refine": "crf"}),
+}
+
+
+def test_every_param_is_turned():
+    values = read_yaml(ROOT / "params.yaml")["evaluate"]
+    assert set(TURNED) | {"samples", "crf"} == set(values) | {f"crf.{key}" for key in values["crf"]}
+
+
+@pytest.fixture(scope="module")
+def matrices(ready, tmp_path_factory):
+    """Evaluate with some params changed, once for each such set, and return the confusion matrices."""
+    found = {}
+
+    def of(**changes):
+        name = json.dumps(changes, sort_keys=True)
+        if name not in found:
+            out = run(ready, tmp_path_factory.mktemp("turned"), batch_size=7, **changes)
+            found[name] = np.load(out / "evaluation/counts.npz")["matrices"]
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize("key", TURNED)
+def test_a_turned_param_changes_the_counts_and_keeps_their_sum(matrices, key):
+    value, beside = TURNED[key]
+    section, _, inner = key.rpartition(".")
+    change = (
+        {section: read_yaml(ROOT / "params.yaml")["evaluate"][section] | {inner: value}} if section else {key: value}
+    )
+    before, after = matrices(**beside), matrices(**(beside | change))
+    assert not np.array_equal(before, after)
+    if key != "resolution":
+        np.testing.assert_array_equal(before.sum(axis=2), after.sum(axis=2))
+
+
+def test_the_originals_themselves_are_predicted_in_windows(matrices):
+    whole, windows = matrices(resolution="native"), matrices(resolution="native", window=32)
+    assert not np.array_equal(whole, windows)
+    np.testing.assert_array_equal(whole.sum(axis=2), windows.sum(axis=2))
 
 
 def test_a_model_of_other_classes_is_refused_and_earlier_outputs_stay(ready, done, tmp_path):
@@ -122,7 +221,7 @@ def test_a_model_of_other_classes_is_refused_and_earlier_outputs_stay(ready, don
     other = tmp_path / "other.keras"
     save_model(model(["sky", "tree", "car"]), other)
     with pytest.raises(InputError, match=r"other\.keras knows the classes sky, tree, car, but .*crème brûlée"):
-        evaluate(ready / "shards", other, tmp_path / "evaluation", tmp_path / "metrics", 2, 2)
+        run(ready, tmp_path, model_file=other)
     assert (tmp_path / "metrics/evaluation.json").read_bytes() == (done / "metrics/evaluation.json").read_bytes()
     assert not list(tmp_path.rglob("*.partial"))
 
@@ -134,7 +233,10 @@ def test_a_corrupted_shard_is_refused_by_name(ready, tmp_path):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"test-00000-of-00003\.tfrecord is not the file the manifest records"):
-        evaluate(broken, ready / "model.keras", tmp_path / "evaluation", tmp_path / "metrics", 2, 2)
+        evaluate(
+            ready / "raw", broken, ready / "model.keras", tmp_path / "evaluation", tmp_path / "metrics",
+            params=settings(), batch_size=2, seed=1,
+        )  # fmt: skip
     assert not (tmp_path / "evaluation").exists()
 
 

@@ -20,6 +20,7 @@ from sklearn.metrics import confusion_matrix as oracle_matrix
 from maskline.classes import VOID
 from maskline.evaluation.confusion import confusion_matrices
 from maskline.evaluation.metrics import (
+    HEADLINES,
     dice,
     frequency_weighted_iou,
     iou,
@@ -73,6 +74,8 @@ def test_metrics_equal_scikit_learn(pair):
         expected = oracle(y, p, labels=range(C), average=None, zero_division=0)
         np.testing.assert_allclose(ours(matrix), np.where(defined, expected, np.nan))
     assert pixel_accuracy(matrix) == pytest.approx(accuracy_score(y, p))
+    weighted = jaccard_score(y, p, average="weighted", zero_division=0)
+    assert frequency_weighted_iou(matrix) == pytest.approx(weighted)
     with warnings.catch_warnings(action="ignore"):
         assert mean_over_classes(recall(matrix)) == pytest.approx(balanced_accuracy_score(y, p))
 
@@ -96,6 +99,13 @@ def test_a_class_that_is_only_predicted_has_iou_zero_and_counts():
 def test_nothing_valid_is_nan_not_an_error():
     assert np.isnan(mean_over_classes(iou(np.zeros((C, C), int))))
     assert np.isnan(pixel_accuracy(np.zeros((C, C), int)))
+
+
+@given(hnp.arrays(np.int64, (3, C, C), elements=st.integers(0, 3)))
+def test_headlines_of_many_matrices_are_those_of_each(matrices):
+    for name, metric in HEADLINES.items():
+        each = [summary(matrix[None], "abcd")[name] for matrix in matrices]
+        np.testing.assert_allclose(metric(matrices), np.array(each, float), atol=1e-6)
 
 
 def test_summary_is_of_the_data_set_not_of_the_images():

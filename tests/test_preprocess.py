@@ -64,7 +64,8 @@ def audit_of(shards):
 
 
 def digests(folder):
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def problem(tmp_path, splits, about=None, choice=CHOICE, size=4):
@@ -96,7 +97,8 @@ def test_bytes_are_the_same_for_any_workers_and_hash_seed(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         results.append(digests(tmp_path / f"out{workers}"))
-    assert len(results[0]) == 3 + 1 + 2 + 2  # shards of train, validation and test, manifest and audit
+    # Shards of train, validation and test, manifest and audit, pictures of each split and their index.
+    assert len(results[0]) == (3 + 1 + 2) + 2 + (4 + 3 + 4 + 1)
     assert results == [results[0]] * 3
 
 

@@ -1,6 +1,7 @@
 """The report stage: what it shows, what it refuses, and that its page needs nothing but itself."""
 
 import base64
+import hashlib
 import html
 import io
 import json
@@ -9,20 +10,19 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import html5lib
 import numpy as np
 import pytest
-from fake_run import ABSENT, COLORS, FILENAME, NAMES, make_run
-from hypothesis import example, given
-from hypothesis import strategies as st
+from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, NAMES, make_run
 from PIL import Image
 
 from maskline.errors import InputError
-from maskline.report.curves import BOTTOM, LEFT, MOST_POINTS, RIGHT, TOP, chart, kept_epoch, thinned, ticks
 from maskline.report.findings import findings
-from maskline.report.inputs import HEADLINE, Epoch, Inputs, read_inputs
+from maskline.report.gallery import cards, unique
+from maskline.report.inputs import HEADLINE, Inputs, read_inputs
 from maskline.report.page import MOST_CLASSES, flat_params, largest_confusions, matrix_rows, render_page
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +77,13 @@ def text_of(markup: str) -> str:
 
 
 def section(page: str, name: str) -> str:
-    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+    return page.split(f'<section id="{name}"')[1].split("</section>")[0]
+
+
+def changed(path: Path, change: Callable[[dict], object]) -> None:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    change(value)
+    path.write_text(json.dumps(value), encoding="utf-8")
 
 
 def test_stage_writes_page_and_copies_without_tensorflow(run_folder: Path) -> None:
@@ -109,9 +115,20 @@ def test_page_is_valid_html(page: str) -> None:
     assert len(ids) == len(set(ids))
     inner = [e.get("href") for e in document.iter("a")]
     assert inner and all(href.removeprefix("#") in ids for href in inner)
+    assert all(e.get("aria-labelledby") in ids for e in document.iter("section"))
     assert all(e.get("alt") for e in document.iter("img"))
     assert all(e.get("scope") for e in document.iter("th"))
-    assert all(e.get("aria-label") for e in document.iter("svg"))
+    assert all(e.get("aria-label") or e.get("aria-hidden") == "true" for e in document.iter("svg"))
+
+
+def test_every_control_and_table_has_a_name(page: str) -> None:
+    document = html5lib.parse(page, namespaceHTMLElements=False)
+    labelled = [e for label in document.iter("label") for e in label.iter() if e.tag in ("input", "select")]
+    assert len(labelled) == len([e for e in document.iter() if e.tag in ("input", "select")]) == 8
+    assert all("".join(label.itertext()).strip() for label in document.iter("label"))
+    for table in document.iter("table"):
+        assert table.find("caption") is not None or table.get("aria-label") or table.get("aria-labelledby")
+    assert [e.get("role") for e in document.iter("p") if e.get("id") == "shown"] == ["status"]
 
 
 def test_page_asks_for_nothing_outside_itself(page: str) -> None:
@@ -119,8 +136,25 @@ def test_page_asks_for_nothing_outside_itself(page: str) -> None:
     sources = [e.get(key) for e in document.iter() for key in ("src", "href", "srcset", "data", "poster") if e.get(key)]
     assert len(sources) > 5 * 18
     assert all(source.startswith(("#", "data:image/webp;base64,")) for source in sources)
-    assert not list(document.iter("script")) and not list(document.iter("link"))
+    assert not list(document.iter("link"))
     assert not re.search(r"url\(|@import|https?://", page)
+
+
+def test_policy_allows_the_one_script_by_its_hash_and_no_source_of_the_network(page: str) -> None:
+    document = html5lib.parse(page, namespaceHTMLElements=False)
+    [policy] = [e.get("content") for e in document.iter("meta") if e.get("http-equiv") == "Content-Security-Policy"]
+    [script] = document.iter("script")
+    digest = base64.b64encode(hashlib.sha256(script.text.encode()).digest()).decode()
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": "'unsafe-inline'",
+        "script-src": f"'sha256-{digest}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    assert not [e for e in document.iter() for key in e.attrib if key.startswith("on")]
 
 
 def test_page_is_small(page: str) -> None:
@@ -128,30 +162,89 @@ def test_page_is_small(page: str) -> None:
 
 
 def test_names_are_escaped(page: str) -> None:
-    assert NAMES[2] not in page and FILENAME not in page
+    assert NAMES[2] not in page and FILENAME not in page and CONVENTIONS["mean_iou.per_image"] not in page
     assert html.escape(NAMES[2]).replace("&quot;", "&#34;") in page
     document = html5lib.parse(page, namespaceHTMLElements=False)
     texts = ["".join(e.itertext()) for e in document.iter("th")]
     assert NAMES[2] in texts
     assert f"truth of {FILENAME}" in [e.get("alt") for e in document.iter("img")]
+    assert NAMES[2] in [e.text for e in document.iter("option")]
+    assert FILENAME in [e.get("data-name") for e in document.iter("li")]
+    script = next(document.iter("script")).text
+    assert not any(name in script for name in NAMES)
 
 
 def test_headline_figures_are_those_of_the_metrics(page: str, inputs: Inputs) -> None:
     head = page.split('<dl class="headline">')[1].split("</dl>")[0]
-    assert [float(v) for v in re.findall(r'<data value="([^"]+)"', head)] == [inputs.metrics[key] for key in HEADLINE]
-    assert "20 test images" in text_of(page)
+    figures, bounds = inputs.metrics.figures, inputs.metrics.interval
+    assert [float(v) for v in re.findall(r'<data value="([^"]+)"', head)] == [figures[key] for key in HEADLINE]
+    ends = [(f"{bounds[key].low:.3f}", f"{bounds[key].high:.3f}") for key in HEADLINE]
+    assert re.findall(r"([\d.]+) to ([\d.]+)", head) == ends
+    assert "20 test images" in text_of(page) and head.count("lower is better") == 1
+
+
+def test_headline_says_the_change_against_the_baseline(page: str, run_folder: Path) -> None:
+    """The made-up one: mean IoU 0.05 lower, accuracy 0.03 higher, Dice a little lower, calibration error higher."""
+    head = text_of(page.split('<dl class="headline">')[1].split("</dl>")[0])
+    for words in ("+0.050 , better", "\N{MINUS SIGN}0.030 , worse", "+0.004 , inside", "\N{MINUS SIGN}0.050 , better"):
+        assert words in head
+    assert head.count("unchanged") == 3
+    (run_folder / "baseline.json").write_text("{}")
+    without = render_page(read_inputs(run_folder), PARAMS)
+    assert "There is no baseline" in without and 'class="change' not in without
+
+
+def test_baseline_of_other_images_is_told(page: str, run_folder: Path) -> None:
+    assert "of other test images" not in page
+    changed(run_folder / "baseline.json", lambda v: v.update(images=19))
+    assert "of other test images" in render_page(read_inputs(run_folder), PARAMS)
+
+
+def test_baseline_of_an_older_release_serves(run_folder: Path) -> None:
+    (run_folder / "baseline.json").write_text('{"images": 20, "mean_iou": 0.1, "iou.unicorn": 0.3}')
+    page = render_page(read_inputs(run_folder), PARAMS)
+    head = text_of(page.split('<dl class="headline">')[1].split("</dl>")[0])
+    assert head.count(", better") == 1 and "unchanged" not in head
+
+
+@pytest.mark.parametrize("content", [None, "[]", '{"mean_iou": "high"}', "{"])
+def test_what_is_no_baseline_is_named_with_the_remedy(run_folder: Path, content: str | None) -> None:
+    path = run_folder / "baseline.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_inputs(run_folder)
+    sentence = str(caught.value)
+    assert sentence.startswith(str(path)) and "write {} for no baseline" in sentence and "\n" not in sentence
 
 
 def test_class_table_shows_figures_and_dashes(page: str, inputs: Inputs) -> None:
     rows = re.findall(r'<tr><th scope="row">.*?</tr>', section(page, "classes"), re.DOTALL)
     assert len(rows) == len(NAMES)
     for name, color, row in zip(NAMES, COLORS, rows, strict=True):
-        figures = [inputs.metrics[f"{figure}.{name}"] for figure in ("iou", "dice", "precision", "recall")]
+        kinds = ("iou", "boundary_iou", "dice", "precision", "recall")
+        figures = [inputs.metrics.figures[f"{figure}.{name}"] for figure in kinds]
         assert [float(v) for v in re.findall(r'<data value="([^"]+)"', row)] == [f for f in figures if f is not None]
-        assert row.count(DASH) == figures.count(None)
         assert color in row
-    assert rows[ABSENT].count(DASH) == 4
+        if figures[0] is not None:
+            bounds = inputs.metrics.interval[f"iou.{name}"]
+            assert f"{bounds.low:.3f} to {bounds.high:.3f}" in row
+            whisker = f'd="M{100 * bounds.low:.2f} 6H{100 * bounds.high:.2f}'
+            assert f'd="M0 6H{100 * figures[0]:.2f}"' in row and whisker in row
+    # IoU, interval, change, boundary IoU, Dice, precision and recall have no value.
+    assert rows[ABSENT].count(DASH) == 7 and "whisker" not in rows[ABSENT]
     assert "left out of the mean" in rows[ABSENT]
+
+
+def test_sizes_show_figures_and_counts(page: str) -> None:
+    rows = re.findall(r'<tr><th scope="row">.*?</tr>', section(page, "sizes"), re.DOTALL)
+    assert [float(v) for v in re.findall(r'<data value="([^"]+)"', rows[0])] == [0.4, 0.6, 0.8]
+    assert rows[ABSENT].count(DASH) == 3 and text_of(rows[1]) == "disc 0.400 5 0.600 5 0.800 5"
+
+
+def test_conventions_stand_with_their_meaning(page: str) -> None:
+    shown = text_of(section(page, "conventions"))
+    for (name, words), figure in zip(CONVENTIONS.items(), ("0.812", "0.457"), strict=True):
+        assert f"{name} {figure} {words}" in shown
 
 
 def test_matrix_rows_are_shares_of_the_true_class(inputs: Inputs) -> None:
@@ -175,33 +268,85 @@ def test_largest_confusions() -> None:
     assert largest_confusions(confusion) == [(1, 0, 30, 0.3), (0, 1, 3, 3 / 53)]
 
 
-def test_predictions_show_each_picture_with_its_figures(page: str, inputs: Inputs) -> None:
-    shown = text_of(section(page, "predictions"))
-    for group in (inputs.pictures.best, inputs.pictures.worst, inputs.pictures.random):
-        for picture in group:
-            words = f"{picture.filename} mean IoU {picture.mean_iou:.3f} pixel accuracy {picture.pixel_accuracy:.3f}"
-            assert words in shown
-    assert section(page, "predictions").count("<img") == 5 * 18
+def test_matrix_holds_counts_beside_shares(page: str, inputs: Inputs) -> None:
+    markup = section(page, "confusion")
+    counts = [int(v.replace(",", "")) for v in re.findall(r'in-counts">([\d,]+)<', markup)]
+    assert counts == inputs.confusion[inputs.confusion > 0].tolist()
+    assert markup.count('class="in-shares">') == len(counts) + 1
 
 
-def test_labels_keep_their_exact_colours(page: str, finished: Path) -> None:
+def test_every_image_stands_once_with_its_groups_and_classes(page: str, inputs: Inputs) -> None:
+    document = html5lib.parse(page, namespaceHTMLElements=False)
+    items = [e for e in document.iter("li") if e.get("data-name")]
+    groups = inputs.pictures.model_dump()
+    expected = {p["folder"]: p for group in groups.values() for p in group}
+    assert len(items) == len(expected) < sum(map(len, groups.values()))
+    assert len([e for item in items for e in item.iter("img")]) == 5 * len(expected)
+    for item, picture in zip(items, expected.values(), strict=True):
+        assert item.get("data-name") == picture["filename"]
+        assert float(item.get("data-iou")) == picture["mean_iou"]
+        assert [NAMES[int(i)] for i in item.get("data-classes").split()] == sorted(picture["classes"], key=NAMES.index)
+        for group, pictures in groups.items():
+            ranks = [rank for rank, p in enumerate(pictures, 1) if p["folder"] == picture["folder"]]
+            assert [int(v) for v in [item.get(f"data-{group}")] if v] == ranks
+        text = " ".join("".join(item.itertext()).split())
+        assert f"IoU {picture['mean_iou']:.3f}, accuracy {picture['pixel_accuracy']:.3f}" in text
+
+
+def test_cards_are_in_the_order_of_groups_and_ranks(inputs: Inputs) -> None:
+    shown = cards(inputs.pictures, NAMES)
+    assert [card.picture for card in shown] == unique(inputs.pictures)
+    best = [card.ranks["best"] for card in shown if "best" in card.ranks]
+    assert best == list(range(1, len(inputs.pictures.best) + 1))
+
+
+def test_an_image_without_valid_pixel_is_shown(run_folder: Path) -> None:
+    new = {"folder": "pictures/new", "mean_iou": None, "pixel_accuracy": None}
+    changed(run_folder / "data/evaluation/pictures.json", lambda v: v["random"][0].update(new))
+    shutil.copytree(run_folder / "data/evaluation/pictures/0", run_folder / "data/evaluation/pictures/new")
+    page = render_page(read_inputs(run_folder), PARAMS)
+    assert 'data-iou=""' in page and section(page, "images").count(DASH) == 2
+
+
+def test_labels_keep_their_exact_colours(page: str, inputs: Inputs) -> None:
     first = re.search(r'src="data:image/webp;base64,([^"]+)" alt="truth', page)
     embedded = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[1]))).convert("RGB"))
-    original = np.asarray(Image.open(finished / "data/evaluation/pictures/best_0/truth.png"))
-    assert np.array_equal(embedded, original)
+    folder = inputs.folder / "data/evaluation" / inputs.pictures.best[0].folder
+    assert np.array_equal(embedded, np.asarray(Image.open(folder / "truth.png")))
+
+
+def test_examples_show_image_and_mask_of_each_split(page: str, inputs: Inputs) -> None:
+    markup = section(page, "data")
+    assert [name for names in inputs.examples.model_dump().values() for name in names] == re.findall(
+        r"</span> (.*?)</figcaption>", html.unescape(markup)
+    )
+    first = re.search(r'src="data:image/webp;base64,([^"]+)" alt="mask of train', markup)
+    mask = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[1]))).convert("RGB"))
+    picture = np.asarray(Image.open(inputs.folder / "data/shards/examples/train-0.png"))
+    assert np.array_equal(mask, picture[:, picture.shape[1] // 2 :])
 
 
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
-    manifest = run_folder / "data/shards/manifest.json"
-    value = json.loads(manifest.read_text(encoding="utf-8"))
-    manifest.write_text(json.dumps(value | {"height": 480, "width": 640}), encoding="utf-8")
-    listing = run_folder / "data/evaluation/pictures.json"
-    value = json.loads(listing.read_text(encoding="utf-8"))
-    listing.write_text(json.dumps({"best": value["best"][:4], "worst": [], "random": []}), encoding="utf-8")
+    def enlarge(listing: dict) -> None:
+        for group in listing:
+            listing[group] = [picture | {"height": 480, "width": 640} for picture in listing[group][:1]]
+
+    changed(run_folder / "data/evaluation/pictures.json", enlarge)
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     for path in (run_folder / "data/evaluation/pictures").rglob("*.png"):
         Image.fromarray(noise).save(path, compress_level=1)
     assert len(render_page(read_inputs(run_folder), PARAMS).encode()) < 5_000_000
+
+
+def test_pictures_of_several_sizes_keep_their_shape(run_folder: Path) -> None:
+    folder = run_folder / "data/evaluation/pictures/new"
+    shutil.copytree(run_folder / "data/evaluation/pictures/0", folder)
+    for path in folder.iterdir():
+        Image.open(path).resize((60, 30)).save(path)
+    new = {"folder": "pictures/new", "height": 30, "width": 60}
+    changed(run_folder / "data/evaluation/pictures.json", lambda v: v["random"][0].update(new))
+    markup = section(render_page(read_inputs(run_folder), PARAMS), "images")
+    assert markup.count('width="60" height="30"') == 5
 
 
 def test_findings_name_what_is_odd(inputs: Inputs) -> None:
@@ -234,43 +379,21 @@ def test_params_are_flat_and_written_as_in_yaml() -> None:
     ]
 
 
-def test_seed_stands_in_the_instructions(page: str) -> None:
-    assert "seed 41" in text_of(section(page, "reproduce"))
+def test_inference_and_versions_stand_beside_the_params(page: str) -> None:
+    shown = text_of(section(page, "params"))
+    assert "flip true" in shown and "crf.iterations 10" in shown and "tensorflow 2.21.0" in shown
 
 
-@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
-@example(0.0, 5e-324)
-@example(0.5, 0.5)
-@example(1e6, 1e6 - 1e-9)
-def test_ticks_enclose_the_values(one: float, other: float) -> None:
-    low, high = sorted((one, other))
-    places = ticks(low, high)
-    step = places[1] - places[0]
-    assert 2 <= len(places) <= 8
-    assert places[0] <= low + 1e-6 * step and high - 1e-6 * step <= places[-1]
+def test_resolution_is_told(page: str, run_folder: Path) -> None:
+    changed(run_folder / "data/evaluation/about.json", lambda v: v.update(resolution="native"))
+    native = render_page(read_inputs(run_folder), PARAMS)
+    assert "at the model&#39;s size, weights" in page and "own size" not in page
+    assert "at the images&#39; own size, weights" in native and "at\neach image&#39;s own size" in native
 
 
-def epochs(count: int, kept: int) -> list[Epoch]:
-    common = {"learning_rate": 0.1, "train_loss": 1.0, "validation_loss": 1.0, "validation_pixel_accuracy": 0.5}
-    return [Epoch(epoch=i, validation_mean_iou=0.5, best=i == kept, **common) for i in range(1, count + 1)]
-
-
-@pytest.mark.parametrize("count", [1, 2, 17, 5003])
-def test_charts_of_any_length_stay_inside(count: int) -> None:
-    history = epochs(count, kept=max(1, count - 2))
-    drawn = chart("Loss", history, {"train": "train_loss", "validation": "validation_loss"})
-    points = [p for line in drawn.lines for p in line.points]
-    assert all(LEFT <= p.x <= RIGHT and TOP <= p.y <= BOTTOM for p in points)
-    assert all(LEFT <= t.place <= RIGHT for t in [*drawn.x_ticks, drawn.kept])
-    assert drawn.x_ticks
-
-
-def test_long_histories_are_thinned_but_keep_the_kept_and_the_last() -> None:
-    history = epochs(5003, kept=1234)
-    rows = thinned(history)
-    assert len(rows) <= MOST_POINTS + 2
-    assert {1234, 5003} <= {row.epoch for row in rows}
-    assert kept_epoch(history).epoch == 1234
+def test_instructions_name_the_seed_and_how_to_find_the_commit(page: str) -> None:
+    shown = text_of(section(page, "reproduce"))
+    assert "seed 41" in shown and "git log -1 metrics/report.html" in shown
 
 
 @pytest.mark.parametrize(
@@ -279,10 +402,17 @@ def test_long_histories_are_thinned_but_keep_the_kept_and_the_last() -> None:
         "data/shards/manifest.json",
         "data/shards/audit.json",
         "data/model/history.csv",
+        "data/shards/examples/index.json",
+        "data/shards/examples/train-1.png",
         "metrics/evaluation.json",
-        "data/evaluation/confusion.npz",
+        "metrics/confusion.csv",
+        "metrics/calibration.csv",
+        "metrics/trimap.csv",
+        "metrics/sizes.csv",
+        "data/evaluation/about.json",
+        "data/evaluation/images.csv",
         "data/evaluation/pictures.json",
-        "data/evaluation/pictures/best_0/errors.png",
+        "data/evaluation/pictures/0/errors.png",
     ],
 )
 @pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n\0\0 {]"])
@@ -311,17 +441,39 @@ def test_stage_says_the_sentence_and_keeps_the_earlier_page(run_folder: Path) ->
     [
         ("metrics/evaluation.json", lambda v: v.pop("iou.ring"), 'lacks "iou.ring"'),
         ("metrics/evaluation.json", lambda v: v.update(mean_iou="high"), "mean_iou"),
+        ("metrics/evaluation.json", lambda v: v["interval"].pop("iou.ring"), 'interval lacks "iou.ring"'),
         ("data/shards/audit.json", lambda v: v["class_share"]["test"].pop("ring"), 'class_share.test lacks "ring"'),
         ("data/shards/audit.json", lambda v: v["images"].pop("test"), "images lacks test"),
-        ("data/shards/manifest.json", lambda v: v["classes"].pop(), "confusion.npz"),
+        ("data/shards/manifest.json", lambda v: v["classes"].pop(), "about.json"),
+        ("data/shards/manifest.json", lambda v: v.update(encoding="png"), "are others than"),
         ("data/shards/manifest.json", lambda v: v["classes"][1].update(color="red;x"), "not 'red;x'"),
+        ("data/evaluation/about.json", lambda v: v["classes"].reverse(), "its classes are ring"),
+        ("data/evaluation/about.json", lambda v: v.update(resolution="tiny"), "resolution"),
+        ("data/evaluation/pictures.json", lambda v: v["best"][0]["classes"].append("dog"), "the class dog"),
+        ("data/evaluation/pictures.json", lambda v: v["best"][0].pop("width"), "best.0.width"),
     ],
 )
 def test_files_of_another_run_are_refused(run_folder: Path, name: str, change: object, words: str) -> None:
-    path = run_folder / name
-    value = json.loads(path.read_text(encoding="utf-8"))
-    change(value)
-    path.write_text(json.dumps(value), encoding="utf-8")
+    changed(run_folder / name, change)
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_inputs(run_folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("confusion.csv", "ring,ring,", "ring,dog,", 'lacks "ring / ring"'),
+        ("confusion.csv", "\nring,ring,", "\ndog,dog,5,1.0\nring,ring,", "other classes than the 7"),
+        ("sizes.csv", "ring,over 10 %,", "ring,1 to 10 %,", 'lacks "ring / over 10 %"'),
+        ("calibration.csv", ",0.2", ",1.2", "confidence"),
+        ("trimap.csv", "\n16,", "\nfar,", "distance"),
+    ],
+)
+def test_tables_of_another_run_are_refused(run_folder: Path, name: str, old: str, new: str, words: str) -> None:
+    path = run_folder / "metrics" / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=re.escape(words)):
         read_inputs(run_folder)
 
@@ -329,5 +481,5 @@ def test_files_of_another_run_are_refused(run_folder: Path, name: str, change: o
 def test_empty_history_is_refused(run_folder: Path) -> None:
     path = run_folder / "data/model/history.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(InputError, match="holds no epoch"):
+    with pytest.raises(InputError, match="holds no row"):
         read_inputs(run_folder)

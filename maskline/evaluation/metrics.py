@@ -11,42 +11,66 @@ import numpy as np
 def iou(matrix: np.ndarray) -> np.ndarray:
     """Return TP / (TP + FP + FN) per class, float64 [..., C], of matrices [..., C, C]."""
     hits, truth, predicted = _counts(matrix)
-    return _ratio(hits, truth + predicted - hits)
+    return ratio(hits, truth + predicted - hits)
 
 
 def dice(matrix: np.ndarray) -> np.ndarray:
     """Return 2 TP / (2 TP + FP + FN) per class, float64 [..., C]."""
     hits, truth, predicted = _counts(matrix)
-    return _ratio(2 * hits, truth + predicted)
+    return ratio(2 * hits, truth + predicted)
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
     """Return TP / (TP + FP) per class, float64 [..., C]; NaN where nothing was predicted."""
     hits, _, predicted = _counts(matrix)
-    return _ratio(hits, predicted)
+    return ratio(hits, predicted)
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
     """Return TP / (TP + FN) per class, float64 [..., C]; NaN where the truth has none."""
     hits, truth, _ = _counts(matrix)
-    return _ratio(hits, truth)
+    return ratio(hits, truth)
 
 
 def pixel_accuracy(matrix: np.ndarray) -> np.ndarray:
     """Return the share of valid pixels that are right, float64 [...]; NaN where none is valid."""
-    return _ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
+    return ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
 
 
 def mean_over_classes(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last axis without NaN; NaN where there is nothing to average."""
     known = ~np.isnan(values)
-    return _ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+    return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
-def frequency_weighted_iou(matrix: np.ndarray) -> float:
-    """Return the mean IoU of the classes in the truth, weighted by their true pixels."""
+def mean_accuracy(matrix: np.ndarray) -> np.ndarray:
+    """Return the mean recall of the classes in the truth, float64 [...]."""
+    return mean_over_classes(recall(matrix))
+
+
+def mean_iou(matrix: np.ndarray) -> np.ndarray:
+    """Return the mean IoU of the classes in the truth or the prediction, float64 [...]."""
+    return mean_over_classes(iou(matrix))
+
+
+def mean_dice(matrix: np.ndarray) -> np.ndarray:
+    """Return the mean Dice of the classes in the truth or the prediction, float64 [...]."""
+    return mean_over_classes(dice(matrix))
+
+
+def frequency_weighted_iou(matrix: np.ndarray) -> np.ndarray:
+    """Return the mean IoU of the classes in the truth, weighted by their true pixels, float64 [...]."""
     truth = matrix.sum(axis=-1)
-    return float(_ratio(np.where(truth > 0, np.nan_to_num(iou(matrix)) * truth, 0.0).sum(), truth.sum()))
+    return ratio((np.nan_to_num(iou(matrix)) * truth).sum(axis=-1), truth.sum(axis=-1))
+
+
+HEADLINES = {
+    "pixel_accuracy": pixel_accuracy,
+    "mean_accuracy": mean_accuracy,
+    "mean_iou": mean_iou,
+    "mean_dice": mean_dice,
+    "frequency_weighted_iou": frequency_weighted_iou,
+}
 
 
 def summary(matrices: np.ndarray, names: Sequence[str]) -> dict[str, float | int | None]:
@@ -60,14 +84,8 @@ def summary(matrices: np.ndarray, names: Sequence[str]) -> dict[str, float | int
         A flat mapping, floats rounded to 6 digits, None where a class has no value.
     """
     total = matrices.sum(axis=0)
-    figures = {
-        "images": len(matrices),
-        "pixel_accuracy": rounded(pixel_accuracy(total)),
-        "mean_accuracy": rounded(mean_over_classes(recall(total))),
-        "mean_iou": rounded(mean_over_classes(iou(total))),
-        "mean_dice": rounded(mean_over_classes(dice(total))),
-        "frequency_weighted_iou": rounded(frequency_weighted_iou(total)),
-    }
+    figures: dict[str, float | int | None] = {"images": len(matrices)}
+    figures |= {name: rounded(metric(total)) for name, metric in HEADLINES.items()}
     for key, metric in {"iou": iou, "dice": dice, "precision": precision, "recall": recall}.items():
         figures |= {f"{key}.{name}": rounded(value) for name, value in zip(names, metric(total), strict=True)}
     return figures | {f"pixels.{name}": int(n) for name, n in zip(names, total.sum(axis=1), strict=True)}
@@ -77,7 +95,8 @@ def _counts(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide, with NaN where both are 0, and no warning."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.true_divide(numerator, denominator)
 

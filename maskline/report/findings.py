@@ -1,6 +1,6 @@
 """What is odd in the data, in words."""
 
-from maskline.report.inputs import SPLITS, Audit
+from maskline.report.schema import SPLITS, Audit
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2

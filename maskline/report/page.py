@@ -1,26 +1,36 @@
 """The page: what stands in each of its tables, and the template that draws them."""
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from maskline.report.curves import chart, kept_epoch, thinned
+from maskline.report.borders import near_borders
+from maskline.report.curves import curve, kept_epoch, thinned
 from maskline.report.findings import findings
-from maskline.report.inputs import PER_CLASS, PICTURES, SPLITS, Inputs
-from maskline.report.pictures import embedded
+from maskline.report.gallery import cards, unique
+from maskline.report.headline import LOWER_IS_BETTER, change, headlines, interval
+from maskline.report.inputs import EXAMPLES, PER_CLASS, PICTURES, Inputs
+from maskline.report.pictures import KINDS, embedded, embedded_examples
+from maskline.report.reliability import reliability
+from maskline.report.schema import GROUPS, SPLITS
 
+TEMPLATE = Path(__file__).parent / "template"
 MOST_CLASSES = 40  # rows of the confusion matrix, so that the page stays small
 MOST_CONFUSIONS = 5
+PIXELATED = 256  # pictures up to this width are drawn with sharp pixels
 
 LOSS = {"train": "train_loss", "validation": "validation_loss"}
 SCORES = {"mean IoU": "validation_mean_iou", "pixel accuracy": "validation_pixel_accuracy"}
 
 
 def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
-    """Return the report as one self-contained HTML5 document.
+    """Return the report as one self-contained HTML5 document, whose only script is named by its hash.
 
     Args:
         inputs: the run, from `read_inputs`.
@@ -30,46 +40,87 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
         InputError: a picture is missing or damaged.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(TEMPLATE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    names = [c.name for c in inputs.manifest.classes]
+    script = (TEMPLATE / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html.jinja").render(
-        manifest=inputs.manifest,
-        metrics=inputs.metrics,
-        void=inputs.void,
-        splits=SPLITS,
-        audit=inputs.audit,
-        findings=findings(inputs.audit, names),
-        charts=[chart("Loss", inputs.history, LOSS), chart("Validation scores", inputs.history, SCORES)],
-        history=thinned(inputs.history),
-        kept=kept_epoch(inputs.history),
-        classes=class_rows(inputs),
-        matrix=matrix_rows(inputs.confusion),
-        confusions=largest_confusions(inputs.confusion),
-        pictures=inputs.pictures,
-        uris=embedded(inputs.folder / PICTURES.parent, inputs.pictures, inputs.manifest.height, inputs.manifest.width),
+        style=Markup((TEMPLATE / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         params=params,
-        flat_params=flat_params(params),
+        tables=tables(inputs, params),
+        **_figures(inputs),
+        **_pictures(inputs),
     )
 
 
+def _figures(inputs: Inputs) -> dict[str, Any]:
+    names = [c.name for c in inputs.manifest.classes]
+    return {
+        "manifest": inputs.manifest,
+        "about": inputs.about,
+        "metrics": inputs.metrics,
+        "baseline": inputs.baseline,
+        "has_baseline": bool(inputs.baseline.figures),
+        "headlines": headlines(inputs.metrics, inputs.baseline),
+        "lower_is_better": LOWER_IS_BETTER,
+        "classes": class_rows(inputs),
+        "sizes": sizes(inputs),
+        "curves": [curve("Loss", inputs.history, LOSS), curve("Validation scores", inputs.history, SCORES)],
+        "history": thinned(inputs.history),
+        "kept": kept_epoch(inputs.history),
+        "matrix": matrix_rows(inputs.confusion),
+        "confusions": largest_confusions(inputs.confusion),
+        "reliability": reliability(inputs.calibration, inputs.metrics.figures["expected_calibration_error"]),
+        "calibration": inputs.calibration,
+        "borders": near_borders(inputs.trimap, inputs.metrics.figures["pixel_accuracy"]),
+        "trimap": inputs.trimap,
+        "void": inputs.void,
+        "splits": SPLITS,
+        "audit": inputs.audit,
+        "findings": findings(inputs.audit, names),
+    }
+
+
+def _pictures(inputs: Inputs) -> dict[str, Any]:
+    shown = unique(inputs.pictures)
+    return {
+        "groups": GROUPS,
+        "kinds": KINDS,
+        "cards": cards(inputs.pictures, [c.name for c in inputs.manifest.classes]),
+        "uris": embedded(inputs.folder / PICTURES.parent, shown),
+        "small_pictures": all(picture.width <= PIXELATED for picture in shown),
+        "examples": embedded_examples(inputs.folder / EXAMPLES.parent, inputs.examples),
+    }
+
+
 def class_rows(inputs: Inputs) -> list[dict[str, Any]]:
-    """Return name, colour, figures and share of the truth's pixels of each class, in class order."""
-    total = sum(inputs.metrics[f"pixels.{c.name}"] or 0 for c in inputs.manifest.classes)
+    """Return name, colour, figures, interval, change, IoU by size and share of the truth of each class, in order."""
+    figures = inputs.metrics.figures
+    total = sum(figures[f"pixels.{c.name}"] or 0 for c in inputs.manifest.classes)
+    by_size = {(row.name, row.size): row for row in inputs.sizes}
     return [
         {
             "name": c.name,
             "color": c.color,
-            **{figure: inputs.metrics[f"{figure}.{c.name}"] for figure in PER_CLASS},
-            "share": (inputs.metrics[f"pixels.{c.name}"] or 0) / total if total else 0.0,
+            **{figure: figures[f"{figure}.{c.name}"] for figure in PER_CLASS},
+            "interval": interval(inputs.metrics, f"iou.{c.name}"),
+            "change": change(inputs.metrics, inputs.baseline, f"iou.{c.name}"),
+            "by_size": [by_size[c.name, size] for size in sizes(inputs)],
+            "share": (figures[f"pixels.{c.name}"] or 0) / total if total else 0.0,
         }
         for c in inputs.manifest.classes
     ]
+
+
+def sizes(inputs: Inputs) -> list[str]:
+    """Return the names of the sizes that objects are told by, in the table's order."""
+    return list(dict.fromkeys(row.size for row in inputs.sizes))
 
 
 def matrix_rows(confusion: np.ndarray) -> list[tuple[int, list[tuple[int, int, float | None]]]]:
@@ -93,6 +144,12 @@ def largest_confusions(confusion: np.ndarray) -> list[tuple[int, int, int, float
     return [
         (int(i), int(j), int(wrong[i, j]), float(wrong[i, j] / confusion[i].sum())) for i, j in pairs if wrong[i, j]
     ]
+
+
+def tables(inputs: Inputs, params: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the params by section, then how the test images were predicted, then the libraries' versions."""
+    more = {"inference": inputs.about.inference, "versions": inputs.about.versions}
+    return [*flat_params(params), *((name, _flat("", values)) for name, values in more.items() if values)]
 
 
 def flat_params(params: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

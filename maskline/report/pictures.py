@@ -1,19 +1,23 @@
-"""Pictures of predictions as data URIs, small enough together for one page."""
+"""Pictures as data URIs, small enough together for one page."""
 
 import base64
 import io
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from maskline.report.inputs import KINDS, Pictures, damaged, read_bytes
+from maskline.report.reading import damaged, read_bytes
+from maskline.report.schema import SPLITS, Examples, Picture
 
+KINDS = ("image", "truth", "prediction", "errors", "uncertainty")
 MOST_PIXELS = 8_000_000
-MOST_CHARACTERS = 4_000_000
+MOST_CHARACTERS = 3_500_000  # of the predictions; the examples are small, and the rest of the page is text
+_LABELS = ("truth", "prediction", "mask")  # keep their exact colours
 
 
-def embedded(evaluation: Path, pictures: Pictures, height: int, width: int) -> dict[str, dict[str, str]]:
+def embedded(evaluation: Path, pictures: Sequence[Picture]) -> dict[str, dict[str, str]]:
     """Return data URIs by folder and kind (image, truth, prediction, errors, uncertainty).
 
     Labels keep their exact colours (lossless WebP, nearest neighbour), the others are compressed; all are shrunk alike
@@ -21,30 +25,54 @@ def embedded(evaluation: Path, pictures: Pictures, height: int, width: int) -> d
 
     Args:
         evaluation: the folder that the pictures' folders stand in.
-        pictures: the predictions to show.
-        height: of every picture, in pixels.
-        width: of every picture, in pixels.
+        pictures: the predictions to show, each once.
 
     Raises:
         InputError: a picture is missing or damaged.
     """
-    folders = {picture.folder: None for group in (pictures.best, pictures.worst, pictures.random) for picture in group}
-    pixels = height * width * len(folders) * len(KINDS)
+    pixels = len(KINDS) * sum(picture.height * picture.width for picture in pictures)
     scale = min(1.0, math.sqrt(MOST_PIXELS / max(pixels, 1)))
     while True:
-        uris = {name: {kind: _encode(evaluation / name, kind, scale) for kind in KINDS} for name in folders}
+        uris = {p.folder: _encoded(evaluation / p.folder, scale) for p in pictures}
         if sum(len(uri) for kinds in uris.values() for uri in kinds.values()) <= MOST_CHARACTERS:
             return uris
         scale /= 2
 
 
-def _encode(folder: Path, kind: str, scale: float) -> str:
-    image = _open(folder / f"{kind}.png")
-    if scale < 1:
-        size = [max(1, round(length * scale)) for length in image.size]
-        image = image.resize(size, Image.Resampling.LANCZOS if kind == "image" else Image.Resampling.NEAREST)
+def embedded_examples(folder: Path, examples: Examples) -> dict[str, list[tuple[str, str, str]]]:
+    """Return (file name, image, mask) of each split's examples, the pictures as data URIs of half a file each.
+
+    Raises:
+        InputError: a picture is missing or damaged.
+    """
+    found: Mapping[str, list[str]] = examples.model_dump()
+    return {
+        split: [(name, *_halves(folder / f"{split}-{number}.png")) for number, name in enumerate(found[split])]
+        for split in SPLITS
+    }
+
+
+def _encoded(folder: Path, scale: float) -> dict[str, str]:
+    return {kind: _uri(_shrunk(_open(folder / f"{kind}.png"), kind, scale), kind) for kind in KINDS}
+
+
+def _halves(path: Path) -> tuple[str, str]:
+    picture = _open(path)
+    middle = picture.width // 2
+    image, mask = picture.crop((0, 0, middle, picture.height)), picture.crop((middle, 0, *picture.size))
+    return _uri(image, "image"), _uri(mask, "mask")
+
+
+def _shrunk(image: Image.Image, kind: str, scale: float) -> Image.Image:
+    if scale == 1:
+        return image
+    size = [max(1, round(length * scale)) for length in image.size]
+    return image.resize(size, Image.Resampling.LANCZOS if kind == "image" else Image.Resampling.NEAREST)
+
+
+def _uri(image: Image.Image, kind: str) -> str:
     data = io.BytesIO()
-    image.save(data, "WEBP", lossless=kind in ("truth", "prediction"), quality=80)
+    image.save(data, "WEBP", lossless=kind in _LABELS, quality=80)
     return f"data:image/webp;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 

@@ -13,10 +13,11 @@ from maskline.classes import VOID, Role
 from maskline.datasets.source import Source, read_source
 from maskline.errors import InputError
 from maskline.shards.audit import audit
-from maskline.shards.convert import Counts, Raw, ShardTask, Target, survey, write_shards
+from maskline.shards.convert import Counts, ShardTask, Target, survey, write_shards
+from maskline.shards.examples import write_examples
 from maskline.shards.manifest import Manifest, Origin, Shard, Split, write_manifest
+from maskline.shards.raw import Raw, raw_examples
 from maskline.shards.splits import Example, stratified
-from maskline.shards.tfrecord import records
 
 _ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
@@ -35,7 +36,7 @@ class Choice(NamedTuple):
 def build_shards(
     raw: Path, out: Path, target: Target, examples_per_shard: int, choice: Choice, workers: int | None = None
 ) -> None:
-    """Convert the data set in `raw` to TFRecord shards, manifest.json and audit.json in `out`.
+    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
 
     The bytes are a function of the data and the arguments but `workers`, which defaults to every core.
 
@@ -53,21 +54,22 @@ def build_shards(
         manifest = _manifest(source, target, results)
         _check(manifest, written)
         write_manifest(folder, manifest)
+        write_examples(folder, manifest, _names(results))
         write_json(folder / "audit.json", _audit(manifest, results, source.left_out, left_out))
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[Raw]:
     folder, split = Path(raw) / source.name / source.version, source.splits[role]
-    places = [record for file in source.files(raw, role) for record in records(file)]
+    examples = raw_examples(raw, source, role)
     recorded = _recorded(folder / "dataset_info.json", split)
-    if len(places) != recorded:
+    if len(examples) != recorded:
         raise InputError(
-            f"{folder} holds {len(places)} examples of the split {split}, but its dataset_info.json records "
+            f"{folder} holds {len(examples)} examples of the split {split}, but its dataset_info.json records "
             f"{recorded}; run `dvc repro --force download`."
         )
-    if not places:
+    if not examples:
         raise InputError(f"{folder} has no examples in the split {split}; add some, or correct the split's list.")
-    return [Raw(record, split, index) for index, record in enumerate(places)]
+    return examples
 
 
 def _recorded(path: Path, split: str) -> int:
@@ -142,6 +144,14 @@ def _manifest(source: Source, target: Target, results: Results) -> Manifest:
 
 def _total(vectors: Iterable[np.ndarray]) -> list[int]:
     return np.sum(list(vectors), axis=0).tolist()
+
+
+def _names(results: Results) -> dict[Role, list[list[str]]]:
+    """Return the examples' names by split and shard; counts hold them as split/name."""
+    return {
+        role: [[name.removeprefix(f"{role}/") for name in counts.names] for _, counts in parts]
+        for role, parts in results.items()
+    }
 
 
 def _check(manifest: Manifest, written: Sequence[tuple[Shard, Counts]]) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,21 +26,14 @@ from maskline.datasets.source import Source
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
 from maskline.shards.manifest import Shard
+from maskline.shards.raw import Raw, example_name, read_features
 from maskline.shards.splits import Example
-from maskline.shards.tfrecord import Record, bytes_features, encode_example, frame, read_record
+from maskline.shards.tfrecord import encode_example, frame
 
 _JPEG_QUALITY = 95
 _PNG_LEVEL = 3
 _SURVEY_CHUNK = 64  # examples per task
 _HASH_SIDE = 16  # of the difference hash; bits are its square
-
-
-class Raw(NamedTuple):
-    """A raw example: its record, and its place in a TFDS split, which names it where no feature does."""
-
-    record: Record
-    split: str
-    index: int
 
 
 @dataclass(frozen=True)
@@ -96,8 +89,8 @@ def write_shards(
 
 def _survey(raws: Sequence[Raw], source: Source) -> list[Example]:
     examples, problems = [], []
-    for raw, features in _read(raws, source):
-        name = _name(raw, features, source)
+    for raw, features in read_features(raws, source):
+        name = example_name(raw, features, source)
         with _collect(problems):
             mask = decode_mask(features[source.mask_feature], f"{raw.split}/{name}", source)
             examples.append(Example(name, np.bincount(mask.ravel(), minlength=256)[: len(source.classes)] > 0))
@@ -110,10 +103,10 @@ def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) 
     counts = Counts(np.zeros(classes, np.int64), np.zeros(classes, np.int64))
     digest, size, problems = hashlib.sha256(), 0, []
     with open(Path(folder) / task.file, "wb") as file:
-        for raw, features in _read(task.examples, source):
+        for raw, features in read_features(task.examples, source):
             with _collect(problems):
                 data = frame(_convert(raw, features, source, target, counts))
-                counts.names.append(f"{task.role}/{_name(raw, features, source)}")
+                counts.names.append(f"{task.role}/{example_name(raw, features, source)}")
                 file.write(data)
                 digest.update(data)
                 size += len(data)
@@ -121,38 +114,9 @@ def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) 
     return Shard(file=task.file, examples=len(task.examples), bytes=size, sha256=digest.hexdigest()), counts
 
 
-def _read(raws: Sequence[Raw], source: Source) -> Iterator[tuple[Raw, dict[str, bytes]]]:
-    """Yield each example with its bytes features, keeping the last file open."""
-    path, file = None, None
-    try:
-        for raw in raws:
-            if raw.record.path != path:
-                if file:
-                    file.close()
-                path, file = raw.record.path, open(raw.record.path, "rb")  # noqa: SIM115
-            data = read_record(file, raw.record)
-            features = {key: data[place] for key, place in bytes_features(data).items()}
-            for feature in (source.image_feature, source.mask_feature):
-                if feature not in features:
-                    raise InputError(
-                        f"{path} has no encoded image under {feature}. Received: {', '.join(sorted(features))}; "
-                        "correct dataset.image_feature or dataset.mask_feature."
-                    )
-            yield raw, features
-    finally:
-        if file:
-            file.close()
-
-
-def _name(raw: Raw, features: dict[str, bytes], source: Source) -> str:
-    if source.filename_feature in features:
-        return features[source.filename_feature].decode()
-    return f"{raw.split}-{raw.index:08d}"
-
-
 def _convert(raw: Raw, features: dict[str, bytes], source: Source, target: Target, counts: Counts) -> bytes:
     """Return one serialised example, and add what it looked like to `counts`."""
-    name = _name(raw, features, source)
+    name = example_name(raw, features, source)
     shown = f"{raw.split}/{name}"
     image, conversions = decode_image(features[source.image_feature], shown)
     mask = decode_mask(features[source.mask_feature], shown, source)

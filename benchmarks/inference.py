@@ -1,0 +1,120 @@
+"""What each inference option and refinement brings to a trained model, and what it costs: one table.
+
+Images of the test split are predicted one at a time; mean IoU and mean boundary IoU are over all of them, and the time
+is the median image's, from pixels to labels. Rows for samples of dropout appear where the model has dropout.
+
+    python benchmarks/inference.py --shards data/shards --model data/model/model.keras --images 50
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from maskline.classes import VOID  # noqa: E402
+from maskline.errors import InputError  # noqa: E402
+from maskline.evaluation.boundaries import boundary_counts, boundary_iou  # noqa: E402
+from maskline.evaluation.crf import CrfParams, refined_by_crf  # noqa: E402
+from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut  # noqa: E402
+from maskline.evaluation.metrics import iou, mean_over_classes  # noqa: E402
+from maskline.evaluation.prediction import Inference, predictor  # noqa: E402
+from maskline.models.files import load_model  # noqa: E402
+from maskline.models.segmentation import SegmentationModel  # noqa: E402
+from maskline.shards.manifest import read_manifest  # noqa: E402
+from maskline.shards.reader import ShardReader  # noqa: E402
+
+SCALES = (0.75, 1.0, 1.25)
+DROPOUT_SAMPLES = 8
+
+Labels = Callable[[np.ndarray], np.ndarray]
+
+
+def rows_of(model: SegmentationModel, window: int, crf: CrfParams, grabcut: GrabCutParams) -> dict[str, Labels]:
+    """Return a function of an image uint8 [H, W, 3] that returns labels [H, W], for each row of the table."""
+    scales = ", ".join(map(str, SCALES))
+    asked = {
+        "none": Inference(),
+        "flip": Inference(flip=True),
+        f"scales {scales}": Inference(scales=SCALES),
+        f"flip, scales {scales}": Inference(flip=True, scales=SCALES),
+        f"windows of {window}": Inference(window=window),
+        f"{DROPOUT_SAMPLES} samples of dropout": Inference(dropout_samples=DROPOUT_SAMPLES),
+    }
+    rows: dict[str, Labels] = {}
+    for name, inference in asked.items():
+        try:
+            found = compiled(model, inference)
+        except InputError as error:
+            print(f"left out: {name}, for {error}")
+            continue
+        rows[name] = lambda image, found=found: found(image).argmax(axis=-1)
+    once = compiled(model, Inference())
+    rows["CRF"] = lambda image: refined_by_crf(image, once(image), crf).argmax(axis=-1)
+    rows["GrabCut"] = lambda image: refined_by_grabcut(image, once(image), grabcut)
+    return rows
+
+
+def compiled(model: SegmentationModel, inference: Inference) -> Labels:
+    """Return a function of an image that returns its probabilities float32 [H, W, C]."""
+    predict = tf.function(predictor(model, inference), reduce_retracing=True)
+    return lambda image: predict(image[None]).probabilities[0].numpy()
+
+
+def score(labels: Labels, reader: ShardReader, images: int, classes: int) -> dict[str, float]:
+    """Return mean IoU, mean boundary IoU and the median milliseconds of an image."""
+    matrix, bands, seconds = np.zeros(classes**2, np.int64), np.zeros((classes, 3), np.int64), []
+    labels(reader.read([0])[0][0])  # traces
+    for index in tqdm(range(images), leave=False, disable=None):
+        (image,), (truth,) = reader.read([index])
+        begun = time.perf_counter()
+        predicted = labels(image).astype(np.uint8)
+        seconds.append(time.perf_counter() - begun)
+        valid = truth != VOID
+        matrix += np.bincount(classes * truth[valid].astype(np.int64) + predicted[valid], minlength=classes**2)
+        bands += boundary_counts(truth, predicted, classes)
+    return {
+        "mean_iou": mean_over_classes(iou(matrix.reshape(classes, classes))),
+        "boundary_iou": mean_over_classes(boundary_iou(bands)),
+        "ms": 1000 * statistics.median(seconds),
+    }
+
+
+def main() -> None:
+    """Score every row and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", type=Path, required=True, help="folder of shards and manifest")
+    parser.add_argument("--model", type=Path, required=True, help=".keras file")
+    parser.add_argument("--images", type=int, help="of the test split, from the first; default: all")
+    parser.add_argument("--window", type=int, help="pixels; default: 2/3 of the longer side")
+    for prefix, defaults in (("crf", CrfParams()), ("grabcut", GrabCutParams())):
+        for name, value in defaults._asdict().items():
+            parser.add_argument(f"--{prefix}_{name}", type=type(value), default=value, help="default: %(default)s")
+    options = parser.parse_args()
+    manifest, model = read_manifest(options.shards), load_model(options.model)
+    reader = ShardReader(options.shards, manifest, "test")
+    images = min(options.images or len(reader), len(reader))
+    crf, grabcut = (
+        kind(*(getattr(options, f"{prefix}_{name}") for name in kind._fields))
+        for prefix, kind in (("crf", CrfParams), ("grabcut", GrabCutParams))
+    )
+    rows = rows_of(model, options.window or 2 * max(reader.size) // 3, crf, grabcut)
+    print(f"\n{images} test images of {reader.size[0]}x{reader.size[1]}\n")
+    print("| inference | mean IoU | boundary IoU | ms an image |\n|---|---|---|---|", flush=True)
+    for name, labels in rows.items():
+        found = score(labels, reader, images, len(manifest.classes))
+        print(f"| {name} | {found['mean_iou']:.4f} | {found['boundary_iou']:.4f} | {found['ms']:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The command `maskline`: what is no stage of the pipeline."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from maskline.errors import InputError
+
+_COMPARE = """\
+Compare the test results of two Git revisions, image by image: each metric's
+difference with a paired bootstrap interval and p-value, and whether B is better,
+worse, or can't tell. The counts are read through DVC, from its cache or its
+remote; nothing is checked out.
+"""
+_EXAMPLE = """\
+examples:
+  maskline compare main my-branch          branches, tags, commits or DVC experiments
+  maskline compare main                    main and the workspace
+  maskline compare main --folder ci --md   the pipeline in ci/, for a job's summary
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a subcommand; what the user can mend ends in one sentence and exit code 1."""
+    parser = argparse.ArgumentParser(prog="maskline", description="What is no stage: `dvc repro` runs the pipeline.")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    _add_compare(commands)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        sys.exit(f"maskline: {error}")
+    except KeyboardInterrupt:
+        sys.exit("maskline: stopped.")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="say whether one revision's test results are better than another's",
+        description=_COMPARE,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("a", metavar="REV_A", help="the revision to compare with")
+    parser.add_argument("b", metavar="REV_B", nargs="?", default="workspace", help="default: the workspace")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
+    parser.add_argument(
+        "--resamples", type=_whole(100), default=2000, help="draws of the bootstrap, 100 or more; default: 2000"
+    )
+    parser.add_argument("--seed", type=_whole(0), default=1, help="of the bootstrap; default: 1")
+    style = parser.add_mutually_exclusive_group()
+    style.add_argument("--md", action="store_const", dest="style", const="md", help="print a Markdown table")
+    style.add_argument("--json", action="store_const", dest="style", const="json", help="print JSON")
+    parser.set_defaults(run=_compare, style="text")
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}. Received: {text}")
+        return int(text)
+
+    return parse
+
+
+def _compare(options: argparse.Namespace) -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two cost three times the CPU, and far more on a busy machine
+    from maskline import compare_text  # not at the top, so that --help needs no NumPy
+    from maskline.evaluation.compare import compare
+    from maskline.revisions import read_counts
+
+    a, b = (read_counts(revision, options.folder) for revision in (options.a, options.b))
+    write = {"text": compare_text.as_text, "md": compare_text.as_markdown, "json": compare_text.as_json}[options.style]
+    print(write(compare(a, b, options.resamples, options.seed)))

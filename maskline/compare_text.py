@@ -1,0 +1,71 @@
+"""A comparison as people and programs read it: text, Markdown, JSON."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tabulate import tabulate
+
+from maskline.artifacts import json_bytes
+from maskline.evaluation.compare import CONFIDENCE, Comparison, Difference
+from maskline.evaluation.metrics import rounded
+
+_HEADERS = ("metric", "A", "B", "B - A", f"{100 * CONFIDENCE:.0f} % interval", "p", "B is")
+_SIDES = ("left", "right", "right", "right", "right", "right", "left")
+
+
+def as_text(comparison: Comparison) -> str:
+    """Return a table for a terminal, and how to read it."""
+    return "\n\n".join([_title(comparison), _table(comparison, "simple", str), *_notes(comparison)])
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Return the same as Markdown, fit for the summary of a CI job."""
+    return "\n\n".join([_title(comparison), _table(comparison, "github", _code), *_notes(comparison)])
+
+
+def as_json(comparison: Comparison) -> str:
+    """Return the same for programs; figures without a value are null."""
+    head = comparison._asdict() | {"confidence": CONFIDENCE}
+    rows = head.pop("rows")
+    return json_bytes(head | {"metrics": {row.metric: _plain(row) for row in rows}}).decode().rstrip()
+
+
+def _plain(row: Difference) -> dict[str, Any]:
+    figures = row._asdict()
+    del figures["metric"]
+    return {key: rounded(value) if isinstance(value, float) else value for key, value in figures.items()}
+
+
+def _title(comparison: Comparison) -> str:
+    return f"A is {comparison.a}, B is {comparison.b}, on {comparison.images:,} test images."
+
+
+def _table(comparison: Comparison, style: str, name: Callable[[str], str]) -> str:
+    rows = [[name(row.metric), *_cells(row)] for row in comparison.rows]
+    return tabulate(rows, _HEADERS, style, disable_numparse=True, colalign=_SIDES)
+
+
+def _cells(row: Difference) -> list[str]:
+    interval = "none" if math.isnan(row.low) else f"{row.low:+.4f} to {row.high:+.4f}"
+    figures = [_figure(row.a), _figure(row.b), _figure(row.difference, "+")]
+    return [*figures, interval, _figure(row.p_value), row.verdict]
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return "none" if math.isnan(value) else f"{value:{sign}.4f}"
+
+
+def _code(name: str) -> str:
+    """Show a name as it is, whatever its characters mean in Markdown."""
+    return "`" + name.replace("|", "\\|").replace("`", "'") + "`"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    return [
+        f"Interval and p-value: paired bootstrap over the images, {comparison.resamples:,} resamples, seed "
+        f"{comparison.seed}.\nThey are of each metric by itself, not corrected for the {len(comparison.rows)} metrics "
+        "here:\nof 20 that are no better or worse, about one will seem so.",
+        "They are about these two trained models on images like these. Another seed gives\n"
+        "other models: to judge params, compare several seeds of each.",
+    ]

@@ -1,0 +1,153 @@
+"""How sure a figure is: a seeded bootstrap over images (Efron and Tibshirani, 1993).
+
+A resample draws as many images as there are, with replacement, and sums their counts. What a figure does over many
+resamples is what it would do over other test sets of the same kind: pixels of one image are not independent of each
+other, images are.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from maskline.evaluation.metrics import HEADLINES, iou, rounded
+
+Metric = Callable[[np.ndarray], np.ndarray]
+
+_NUMBERS = 1 << 21  # numbers held for resamples that are drawn at once: 16 MiB
+
+
+class Difference(NamedTuple):
+    """How far B lies above A: float64 scalars, or arrays of the metric's shape.
+
+    Attributes:
+        difference: the figure of B less that of A, over all images.
+        low: lower end of its interval.
+        high: upper end.
+        p_value: two-sided, of no difference.
+    """
+
+    difference: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p_value: np.ndarray
+
+
+def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """Yield the sums of counts over resamples of the images, some resamples at a time.
+
+    The same seed and number of images draw the same images. Sums of integers are exact, and so the same on every
+    machine and for any number of threads.
+
+    Args:
+        counts: [N, ...], of each image.
+        seed: of the draws.
+        resamples: how many in all.
+
+    Yields:
+        float64 [B, ...], the sums of B resamples.
+    """
+    images = len(counts)
+    rows = counts.reshape(images, -1).astype(np.float64)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    step = max(1, _NUMBERS // max(rows.shape))
+    for start in range(0, resamples, step):
+        draws = _draws(generator, images, min(step, resamples - start))
+        yield (draws @ rows).reshape(-1, *counts.shape[1:])
+
+
+def _draws(generator: np.random.Generator, images: int, resamples: int) -> np.ndarray:
+    """Return how often each image is drawn in each resample, float64 [resamples, images]."""
+    drawn = generator.integers(images, size=(resamples, images))
+    drawn += images * np.arange(resamples)[:, None]
+    counted = np.bincount(drawn.ravel(), minlength=resamples * images)
+    return counted.reshape(resamples, images).astype(np.float64)
+
+
+def interval(
+    counts: np.ndarray, metric: Metric, seed: int, resamples: int = 1000, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the percentile interval of a metric; of a few dozen images it is a little narrow.
+
+    Args:
+        counts: [N, ...], of each image.
+        metric: function of sums [B, ...] that returns float64 [B] or [B, M].
+        seed: of the draws.
+        resamples: how many.
+        level: share of resamples inside the interval.
+
+    Returns:
+        Low and high, each a scalar or [M]; NaN where no resample has a value. Resamples without one are left out.
+    """
+    return _ends(np.concatenate([metric(sums) for sums in resampled(counts, seed, resamples)]), level)
+
+
+def intervals(
+    matrices: np.ndarray, names: Sequence[str], seed: int, resamples: int = 1000, level: float = 0.95
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return the intervals of every headline figure and of each class's IoU.
+
+    Args:
+        matrices: int [N, C, C], one confusion matrix per image.
+        names: the C classes' names.
+        seed: of the draws.
+        resamples: how many.
+        level: share of resamples inside the interval.
+
+    Returns:
+        Low and high by the names that `metrics.summary` uses, rounded to 6 digits; None where there is no value.
+    """
+    keys = [*HEADLINES, *(f"iou.{name}" for name in names)]
+    ends = interval(matrices, headlines_and_ious, seed, resamples, level)
+    return {key: (rounded(low), rounded(high)) for key, low, high in zip(keys, *ends, strict=True)}
+
+
+def headlines_and_ious(matrices: np.ndarray) -> np.ndarray:
+    """Return the figures of HEADLINES and then each class's IoU, float64 [..., 5 + C], of matrices [..., C, C]."""
+    headlines = np.stack([metric(matrices) for metric in HEADLINES.values()], axis=-1)
+    return np.concatenate([headlines, iou(matrices)], axis=-1)
+
+
+def paired_difference(
+    a: np.ndarray, b: np.ndarray, metric: Metric, seed: int, resamples: int = 1000, level: float = 0.95
+) -> Difference:
+    """Compare two models on the same images, drawn alike for both in every resample.
+
+    Args:
+        a: counts [N, ...] of model A, image by image.
+        b: counts of model B on the same images in the same order.
+        metric: function of sums [B, ...] that returns float64 [B] or [B, M].
+        seed: of the draws.
+        resamples: how many; no p-value is below 2 / (resamples + 1).
+        level: share of resamples inside the interval.
+
+    Raises:
+        ValueError: the counts are not of one shape.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"Counts to compare must have one shape. Received: {a.shape} and {b.shape}")
+    pairs = np.stack([a, b], axis=1)
+    moved = [_difference(metric, sums) for sums in resampled(pairs, seed, resamples)]
+    differences = np.concatenate(moved)
+    observed = _difference(metric, pairs.sum(axis=0, keepdims=True))[0]
+    return Difference(observed, *_ends(differences, level), _p_value(differences))
+
+
+def _difference(metric: Metric, pairs: np.ndarray) -> np.ndarray:
+    return metric(pairs[:, 1]) - metric(pairs[:, 0])
+
+
+def _ends(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    tail = (1 - level) / 2
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN of nothing but NaN is meant
+        low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def _p_value(differences: np.ndarray) -> np.ndarray:
+    """Return twice the smaller share of resamples on one side of 0, the observed data counted as one of them."""
+    known = np.count_nonzero(~np.isnan(differences), axis=0)
+    sides = [np.count_nonzero(side, axis=0) for side in (differences <= 0, differences >= 0)]
+    p_value = np.minimum(2 * (np.minimum(*sides) + 1) / (known + 1), 1.0)
+    return np.where(known > 0, p_value, np.nan)

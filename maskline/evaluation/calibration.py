@@ -1,0 +1,79 @@
+"""Calibration: whether a pixel predicted with confidence 0.8 is right in 8 of 10 cases (Guo et al., ICML 2017).
+
+The confidence is the highest probability of a pixel. It falls into one of K bins of equal width, closed above: bin k is
+(k / K, (k + 1) / K].
+"""
+
+import numpy as np
+import pandas as pd
+
+from maskline.classes import VOID
+from maskline.evaluation.metrics import ratio
+
+BINS = 15  # as in the paper
+
+
+def calibration_counts(
+    truth: np.ndarray, prediction: np.ndarray, confidence: np.ndarray, bins: int = BINS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count an image's valid pixels by confidence.
+
+    Args:
+        truth: uint8 [H, W] of classes or void.
+        prediction: uint8 [H, W] of classes.
+        confidence: float [H, W] in 0..1, above 0; a hair above 1, as sums of float32 give it, is 1.
+        bins: K.
+
+    Returns:
+        int64 [K, 2]: pixels, and those that are right; float64 [K]: the sum of their confidence.
+
+    Raises:
+        ValueError: a confidence is NaN.
+    """
+    with np.errstate(invalid="ignore"):  # NaN is found below
+        cells = np.ceil(confidence * bins).astype(np.intp)
+    np.minimum(cells, bins, out=cells)
+    cells *= 2
+    cells += truth == prediction
+    cells[truth == VOID] = 0  # together with confidence 0, which nothing has
+    cells = cells.ravel()
+    size = 2 * bins + 2
+    counts = np.bincount(cells, minlength=size).reshape(-1, 2)[1:]
+    sums = np.bincount(cells, confidence.ravel(), minlength=size).reshape(-1, 2)
+    if np.isnan(sums).any():
+        raise ValueError("Confidence must be a number everywhere. Received: NaN")
+    return np.stack([counts.sum(axis=-1), counts[:, 1]], axis=-1), sums[1:].sum(axis=-1)
+
+
+def expected_calibration_error(counts: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Return the mean distance of accuracy from confidence over the bins, weighted by their pixels.
+
+    Args:
+        counts: [..., K, 2], pixels and those that are right.
+        confidence: [..., K], the sum of the pixels' confidence.
+
+    Returns:
+        float64 [...]; NaN where there is no pixel.
+    """
+    return ratio(np.abs(counts[..., 1] - confidence).sum(axis=-1), counts[..., 0].sum(axis=-1))
+
+
+def reliability_table(counts: np.ndarray, confidence: np.ndarray) -> pd.DataFrame:
+    """Return the reliability diagram as a table.
+
+    Args:
+        counts: [K, 2], pixels and those that are right.
+        confidence: [K], the sum of the pixels' confidence.
+
+    Returns:
+        One row per bin: bin (its middle), mean confidence and accuracy (NaN in an empty bin), and pixels.
+    """
+    pixels, right = counts[:, 0], counts[:, 1]
+    return pd.DataFrame(
+        {
+            "bin": ((np.arange(len(counts)) + 0.5) / len(counts)).round(4),
+            "confidence": ratio(confidence, pixels).round(6),
+            "accuracy": ratio(right, pixels).round(6),
+            "pixels": pixels,
+        }
+    )

@@ -1,0 +1,135 @@
+"""Two models on the same images: the difference of each metric, and whether it is more than chance; free of TensorFlow.
+
+The bootstrap is paired (Efron and Tibshirani 1993): each resample draws the same images for both models, so that what
+makes an image hard for both cancels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from maskline.errors import InputError
+from maskline.evaluation.bootstrap import headlines_and_ious, paired_difference
+from maskline.evaluation.metrics import HEADLINES
+
+CONFIDENCE = 0.95
+
+
+class Counts(NamedTuple):
+    """What one model did on each image.
+
+    `name` is what messages call it; `filenames` is str [N], `matrices` int64 [N, C, C] (truth x prediction), `classes`
+    the C names; `test_split` identifies the data and `resolution` the size at which they were scored.
+    """
+
+    name: str
+    filenames: np.ndarray
+    matrices: np.ndarray
+    classes: list[str]
+    test_split: str
+    resolution: str
+
+
+class Difference(NamedTuple):
+    """One metric of A and B, B - A with its interval and p-value (NaN: no value), images that differ, and a verdict."""
+
+    metric: str
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    images: int
+    verdict: str
+
+
+class Comparison(NamedTuple):
+    """How B differs from A on so many images, one row for each headline metric and each class's IoU."""
+
+    a: str
+    b: str
+    images: int
+    resamples: int
+    seed: int
+    rows: list[Difference]
+
+
+def compare(a: Counts, b: Counts, resamples: int, seed: int) -> Comparison:
+    """Compare two models image by image.
+
+    Args:
+        a: counts of the one model.
+        b: counts of the other, in any order of images.
+        resamples: draws of the bootstrap.
+        seed: of the bootstrap; the same seed gives the same rows.
+
+    Raises:
+        InputError: the two know other classes, or were scored on other images, masks or sizes.
+    """
+    before, after = _paired(a, b)
+    values = [headlines_and_ious(matrices.sum(axis=0)) for matrices in (before, after)]
+    difference, low, high, p_value = paired_difference(before, after, headlines_and_ious, seed, resamples, CONFIDENCE)
+    images = _differing(before, after)
+    p_value = _of_so_few(images, p_value)
+    names = [*HEADLINES, *(f"iou.{name}" for name in a.classes)]
+    verdicts = map(_verdict, low, high, p_value, images)
+    columns = [column.tolist() for column in (*values, difference, low, high, p_value, images)]
+    rows = [Difference(*row) for row in zip(names, *columns, verdicts, strict=True)]
+    return Comparison(a.name, b.name, len(before), resamples, seed, rows)
+
+
+def _differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return on how many images each metric's counts differ, int64 [5 + C]."""
+    hits = np.diagonal(a != b, axis1=1, axis2=2)
+    of_class = hits | (a.sum(axis=1) != b.sum(axis=1))
+    anywhere = (a != b).any(axis=(1, 2)).sum()
+    return np.concatenate([np.full(len(HEADLINES), anywhere), of_class.sum(axis=0)])
+
+
+def _of_so_few(images: np.ndarray, p_value: np.ndarray) -> np.ndarray:
+    """Keep p-values from saying more than a test of signs can on the images that differ; NaN stays."""
+    return np.minimum(np.maximum(p_value, 2.0 ** (1 - images)), 1.0)
+
+
+def _verdict(low: float, high: float, p_value: float, images: int) -> str:
+    if not images:
+        return "the same"
+    if p_value < 1 - CONFIDENCE and not low <= 0 <= high:
+        return "better" if low > 0 else "worse"
+    return "can't tell"
+
+
+def _paired(a: Counts, b: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """Return both matrices [N, C, C] in the order of the file names."""
+    if a.classes != b.classes:
+        raise _refusal(a, b, "know different classes", f"{', '.join(a.classes)} and {', '.join(b.classes)}")
+    only_a, only_b = np.setdiff1d(a.filenames, b.filenames), np.setdiff1d(b.filenames, a.filenames)
+    if len(only_a) or len(only_b):
+        raise _refusal(a, b, "were tested on different images", f"{_alone(a, only_a)} and {_alone(b, only_b)}")
+    if a.resolution != b.resolution:
+        raise _refusal(a, b, "were scored at different sizes", f"evaluate.resolution {a.resolution} and {b.resolution}")
+    if a.test_split != b.test_split:
+        raise _refusal(
+            a, b, "were tested on different data", f"test splits {a.test_split[:12]} and {b.test_split[:12]}"
+        )
+    before, after = (counts.matrices[np.argsort(counts.filenames)] for counts in (a, b))
+    other = np.flatnonzero((before.sum(axis=2) != after.sum(axis=2)).any(axis=1))
+    if len(other):
+        first = np.sort(a.filenames)[other[0]]
+        raise _refusal(
+            a, b, "were tested on different masks", f"other true pixels in {len(other)} images, {first} among them"
+        )
+    return before, after
+
+
+def _alone(counts: Counts, names: np.ndarray) -> str:
+    more = f", {names[0]} among them" if len(names) else ""
+    return f"{len(names)} images of {counts.name} alone{more}"
+
+
+def _refusal(a: Counts, b: Counts, reason: str, received: str) -> InputError:
+    return InputError(
+        f"{a.name} and {b.name} {reason}. Received: {received}; compare revisions that agree in dataset, preprocess "
+        "and evaluate.resolution, and in seed where it draws the test split."
+    )

@@ -1,0 +1,55 @@
+"""Counts of a whole split, batch by batch, in a thread beside the prediction of the next batch."""
+
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from tqdm import tqdm
+
+from maskline.classes import VOID
+from maskline.evaluation.boundaries import boundary_counts, trimap_counts
+from maskline.evaluation.calibration import calibration_counts
+from maskline.evaluation.subject import Batch, Scored, Subject
+
+_BEHIND = 2  # batches that the thread may lag
+
+
+def count_split(subject: Subject, batch_size: int, counts: Mapping[str, np.ndarray]) -> None:
+    """Predict every image of the split and fill `counts`, the arrays of `counts.new_counts`."""
+    pending: deque[Future] = deque()
+    with (
+        ThreadPoolExecutor(1) as beside,
+        tqdm(total=len(subject.reader), desc="predicting", unit=" images", disable=None) as bar,
+    ):
+        for batch in subject.batches(batch_size):
+            pending.append(beside.submit(_count, counts, batch, subject.scored(batch)))
+            if len(pending) > _BEHIND:
+                pending.popleft().result()
+            bar.update(len(batch.indices))
+        for last in pending:
+            last.result()
+
+
+def _count(counts: Mapping[str, np.ndarray], batch: Batch, scored: Scored) -> None:
+    classes = counts["void"].shape[1]
+    for index, truth, prediction, confidence, uncertainty in zip(batch.indices, batch.labels, *scored, strict=True):
+        counts["matrices"][index], counts["void"][index] = confusion(truth, prediction, classes)
+        counts["boundary"][index] = boundary_counts(truth, prediction, classes)
+        counts["trimap"][index] = trimap_counts(truth, prediction)
+        counts["calibration"][index], counts["confidence"][index] = calibration_counts(truth, prediction, confidence)
+        counts["uncertainty"][index] = uncertainty.mean(dtype=np.float64)
+
+
+def confusion(truth: np.ndarray, prediction: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count an image's pixels by true and predicted class, int64 [C, C], and predictions on void, int64 [C].
+
+    Args:
+        truth: uint8 [H, W] in 0..classes-1 or void.
+        prediction: uint8 [H, W] in 0..classes-1.
+        classes: C.
+    """
+    rows = np.where(truth == VOID, np.uint8(classes), truth).astype(np.int32)
+    pairs = np.bincount((classes * rows + prediction).ravel(), minlength=classes * (classes + 1))
+    table = pairs.reshape(classes + 1, classes)
+    return table[:classes], table[classes]

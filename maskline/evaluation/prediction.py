@@ -1,0 +1,140 @@
+"""Predictions of any model, with the options that average several: flips, scales, windows, and samples of dropout."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from maskline.errors import InputError
+from maskline.evaluation.windows import Maps, in_windows
+from maskline.models.dropout import MonteCarloDropout
+from maskline.models.segmentation import SegmentationModel
+
+
+class Inference(NamedTuple):
+    """How a model is asked; the defaults ask it once.
+
+    Attributes:
+        flip: average with the prediction of the mirrored image.
+        scales: of the image; the predictions are averaged at its own size.
+        window: side of the windows that images are predicted in, pixels, at each scale; None: whole images.
+        dropout_samples: predictions with dropout to average; 0: none, or as many as the architecture asks for.
+    """
+
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    window: int | None = None
+    dropout_samples: int = 0
+
+
+class Prediction(NamedTuple):
+    """What is predicted of a batch of images.
+
+    Attributes:
+        probabilities: float32 [B, H, W, C].
+        uncertainty: float32 [B, H, W], a share of its highest value: the entropy of the probabilities; of an
+            architecture that samples by itself, the variance of the samples, averaged over the classes.
+        mutual_information: float32 [B, H, W], a share of the highest entropy: how much of the entropy is due to samples
+            that disagree (Smith and Gal, UAI 2018); 0 where nothing is sampled.
+    """
+
+    probabilities: tf.Tensor
+    uncertainty: tf.Tensor
+    mutual_information: tf.Tensor
+
+
+def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Tensor], Prediction]:
+    """Return a function of images [B, H, W, 3] in 0..255, of any size, that can be part of a tf.function.
+
+    A sample of dropout is a whole prediction of its own, from all scales, windows and flips.
+
+    Raises:
+        InputError: samples are asked of a model that drops nothing, or windows that are narrower than its stride.
+    """
+    _check(model, inference)
+    samples = inference.dropout_samples or model.architecture.samples
+    if samples:
+        return lambda images: _sampled(model, inference, samples, images)
+    once = _averaged(lambda images: model.predicted(images)[0], model, inference)
+
+    def predicted(images: tf.Tensor) -> Prediction:
+        probabilities = once(images)
+        uncertainty = _entropy(probabilities)
+        return Prediction(probabilities, uncertainty, tf.zeros_like(uncertainty))
+
+    return predicted
+
+
+def _check(model: SegmentationModel, inference: Inference) -> None:
+    if inference.window is not None and inference.window < model.stride:
+        raise InputError(f"window must be {model.stride} or more for this network. Received: {inference.window}")
+    if inference.dropout_samples and not _drops(model.network):
+        raise InputError(
+            f"this {model.network.name} drops nothing that could be sampled; set dropout_samples to 0, or train a "
+            "network that has dropout with model.dropout above 0. "
+            f"Received: dropout_samples {inference.dropout_samples}"
+        )
+
+
+def _drops(network: keras.Model) -> bool:
+    return any(
+        _drops(layer) if isinstance(layer, keras.Model) else isinstance(layer, MonteCarloDropout) and layer.rate > 0
+        for layer in network.layers
+    )
+
+
+def _sampled(model: SegmentationModel, inference: Inference, samples: int, images: tf.Tensor) -> Prediction:
+    """Predict from the mean of samples, of which one at a time is in memory."""
+
+    def add(number: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor, entropy: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        sample = _averaged(lambda part: model.sampled(part, number), model, inference)(images)
+        return (
+            number + 1,
+            mean + sample / samples,
+            squares + tf.reduce_sum(sample**2, axis=-1) / samples,
+            entropy + _entropy(sample) / samples,
+        )
+
+    size, classes = tf.shape(images)[:3], len(model.class_names)
+    nothing = tf.zeros(size)
+    start = (tf.constant(1), tf.zeros([*tf.unstack(size), classes]), nothing, nothing)
+    found = tf.while_loop(lambda number, *_: number <= samples, add, start, parallel_iterations=1)
+    _, mean, squares, expected_entropy = found
+    entropy = _entropy(mean)
+    variance = (squares - tf.reduce_sum(mean**2, axis=-1)) / (1 - 1 / classes)
+    uncertainty = tf.maximum(variance, 0.0) if model.architecture.samples else entropy
+    return Prediction(mean, uncertainty, tf.maximum(entropy - expected_entropy, 0.0))
+
+
+def _entropy(probabilities: tf.Tensor) -> tf.Tensor:
+    """Return the entropy over the last axis, as a share of its highest value."""
+    classes = probabilities.shape[-1]
+    return -tf.reduce_sum(tf.math.xlogy(probabilities, probabilities), axis=-1) / math.log(classes)
+
+
+def _averaged(maps: Maps, model: SegmentationModel, inference: Inference) -> Maps:
+    """Return `maps` averaged over windows in scales in flips."""
+    if inference.window is not None:
+        maps = in_windows(maps, len(model.class_names), inference.window)
+    maps = _over_scales(maps, inference.scales, smallest=model.stride // 2)
+    return _over_flips(maps) if inference.flip else maps
+
+
+def _over_flips(maps: Maps) -> Maps:
+    return lambda images: (maps(images) + tf.reverse(maps(tf.reverse(images, [2])), [2])) / 2
+
+
+def _over_scales(maps: Maps, scales: Sequence[float], smallest: int) -> Maps:
+    """Average over images resized to scales; no side becomes shorter than `smallest`, which a network still can pad."""
+
+    def at(scale: float, images: tf.Tensor) -> tf.Tensor:
+        if scale == 1.0:
+            return maps(images)
+        size = tf.shape(images)[1:3]
+        scaled = tf.cast(tf.round(scale * tf.cast(size, tf.float32)), tf.int32)
+        found = maps(tf.image.resize(images, tf.maximum(scaled, smallest), antialias=True))
+        return tf.image.resize(found, size, antialias=True)
+
+    return lambda images: tf.add_n([at(scale, images) for scale in scales]) / len(scales)

@@ -1,0 +1,77 @@
+"""Whole-image maps from overlapping square windows, each fading out towards its edges where another takes over."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Maps = Callable[[tf.Tensor], tf.Tensor]
+
+
+class _Places(NamedTuple):
+    """Where windows lie along one side of an image.
+
+    Attributes:
+        starts: int32 [N], in order, half a window apart; the last is moved back into the image.
+        shares: float32 [N, length], of each window in the pixels it covers; over all windows they sum to 1.
+    """
+
+    starts: tf.Tensor
+    shares: tf.Tensor
+
+
+def in_windows(maps: Maps, channels: int, window: int) -> Maps:
+    """Return a function like `maps`, which is called on one window of an image at a time.
+
+    Of an image not larger than the window it returns exactly what `maps` does. Memory holds one map of the whole image,
+    however many windows there are.
+
+    Args:
+        maps: function of images [B, H, W, 3] that returns float32 [B, H, W, channels].
+        channels: of the maps.
+        window: side of the windows, pixels; 2 or more.
+    """
+
+    def blended(images: tf.Tensor) -> tf.Tensor:
+        batch, height, width, _ = tf.unstack(tf.shape(images))
+        rows, columns = _places(height, window), _places(width, window)
+        across = tf.shape(columns.starts)[0]
+
+        def add(number: tf.Tensor, whole: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            row, column = number // across, number % across
+            shares = rows.shares[row][:, None] * columns.shares[column]
+            begin = tf.stack([rows.starts[row], columns.starts[column]])
+            end = begin + tf.shape(shares)
+            part = maps(images[:, begin[0] : end[0], begin[1] : end[1]]) * shares[..., None]
+            part += whole[:, begin[0] : end[0], begin[1] : end[1]]
+            return number + 1, _written(whole, part, begin, end)
+
+        total = tf.shape(rows.starts)[0] * across
+        start = (tf.constant(0), tf.zeros([batch, height, width, channels]))
+        return tf.while_loop(lambda number, _: number < total, add, start, parallel_iterations=1)[1]
+
+    return blended
+
+
+def _places(length: tf.Tensor, window: int) -> _Places:
+    """Cover a side of `length` pixels."""
+    size, stride = tf.minimum(length, window), window // 2
+    count = 1 + -((size - length) // stride)
+    starts = tf.minimum(stride * tf.range(count), length - size)
+    inside = tf.range(size)
+    ramp = tf.cast(tf.minimum(inside + 1, size - inside), tf.float32)
+    covered = starts[:, None] + inside
+    total = tf.math.unsorted_segment_sum(tf.broadcast_to(ramp, tf.shape(covered)), covered, length)
+    return _Places(starts, ramp / tf.gather(total, covered))
+
+
+def _written(whole: tf.Tensor, part: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    """Return whole [B, H, W, C] with part [B, h, w, C] in its place, without a copy where TensorFlow can do without."""
+    full = tf.shape(whole)
+    return tf.raw_ops.TensorStridedSliceUpdate(
+        input=whole,
+        begin=tf.concat([[0], begin, [0]], axis=0),
+        end=tf.concat([full[:1], end, full[3:]], axis=0),
+        strides=tf.ones(4, tf.int32),
+        value=part,
+    )

@@ -1,0 +1,156 @@
+"""The counts of a Git revision, read through DVC from its cache or its remote: nothing is checked out."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from maskline.errors import InputError
+from maskline.evaluation.compare import Counts
+
+if TYPE_CHECKING:  # its import takes half a second
+    from dvc.repo import Repo
+
+WORKSPACE = "workspace"  # what DVC calls the files that are not committed
+_OUTPUT = "data/evaluation"
+_COUNTS, _ABOUT = "counts.npz", "about.json"
+
+
+class _About(BaseModel):
+    classes: list[str]
+    test_split: str
+    resolution: str
+
+
+class _Place(NamedTuple):
+    """A pipeline's folder as the user names it, as DVC does, and the revision it is looked at."""
+
+    folder: Path
+    inside: str
+    revision: str
+
+    def __str__(self) -> str:
+        return f"{self.revision}: {(self.folder / _OUTPUT).as_posix()}"
+
+
+def read_counts(revision: str, folder: Path) -> Counts:
+    """Read what evaluate counted on each test image.
+
+    Args:
+        revision: a branch, tag, commit or DVC experiment, or `WORKSPACE`.
+        folder: the folder of a dvc.yaml, such as '.' or 'ci'.
+
+    Raises:
+        InputError: there is no such revision, pipeline or result, or neither the cache nor the remote holds it.
+    """
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.scm import RevError
+
+    try:
+        with _repository() as repo:
+            place = _Place(folder, _inside(repo, folder), revision)
+            with repo.switch(revision) as commit:
+                contents = [_read(repo, place, name) for name in (_COUNTS, _ABOUT)]
+    except NotDvcRepoError:
+        raise InputError(f"{Path.cwd()} is in no DVC repository; run the command in the project's folder.") from None
+    except RevError:
+        raise InputError(f"Git knows no revision {revision}; `git branch --all` lists the branches.") from None
+    except DvcException as error:
+        raise InputError(f"DVC cannot read {revision}: {str(error).rstrip('.')}; mend what it names.") from None
+    return _parse(*contents, place, _name(revision, commit))
+
+
+def _name(revision: str, commit: str) -> str:
+    if revision == WORKSPACE:
+        return revision
+    return commit[:7] if commit.startswith(revision) else f"{revision} ({commit[:7]})"
+
+
+@contextmanager
+def _repository() -> Iterator["Repo"]:
+    """Yield the DVC repository with the workspace's cache and remotes, whichever an older revision had."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        config = {section: repo.config[section] for section in ("core", "cache", "remote")}
+    with Repo(repo.root_dir, config=config) as repo:
+        yield repo
+
+
+def _inside(repo: "Repo", folder: Path) -> str:
+    path = Path(os.path.relpath(folder.resolve(), Path(repo.root_dir).resolve()))
+    if ".." in path.parts:
+        raise InputError(f"--folder must be inside {repo.root_dir}. Received: {folder}; name the folder of a dvc.yaml.")
+    return (Path("/") / path).as_posix()
+
+
+def _read(repo: "Repo", place: _Place, name: str) -> bytes:
+    from dvc_data.index import DataIndexDirError
+
+    try:
+        with repo.dvcfs.open(f"{place.inside}/{_OUTPUT}/{name}", "rb") as file:
+            return file.read()
+    except (OSError, DataIndexDirError) as error:
+        raise InputError(_why_missing(repo, place, name, error)) from error
+
+
+def _why_missing(repo: "Repo", place: _Place, name: str, error: Exception) -> str:
+    """Say in one sentence what is lacking, and what gets it."""
+    pipeline = (place.folder / "dvc.yaml").as_posix()
+    if not repo.dvcfs.exists(f"{place.inside}/dvc.yaml"):
+        return f"{place.revision} has no {pipeline}; name the folder of a pipeline by --folder."
+    there = "" if place.revision == WORKSPACE else f"`git switch --detach {place.revision}`, then "
+    again = f"`dvc repro {pipeline}:evaluate`"
+    if not _recorded(repo, place):
+        return f"{place} is not in dvc.lock; run {there}{again}, commit, and compare that commit."
+    if _lacks(repo, place, name):
+        return f"{place} has no {name}, as older code wrote it; compare a commit of newer code, made by {again}."
+    cause = error.__cause__ or error
+    reason = "" if isinstance(cause, FileNotFoundError) else f" ({cause})"
+    remote = repo.config["core"].get("remote")
+    where = f"nor in the remote {remote}" if remote else "and no default remote is set"
+    pull = f"`dvc pull {(place.folder / _OUTPUT).as_posix()}`"
+    return f"{place} is not in DVC's cache {where}{reason}; get it with {there}{pull} or {again}."
+
+
+def _recorded(repo: "Repo", place: _Place) -> bool:
+    """Return whether dvc.lock holds a hash of the output."""
+    output = Path(place.inside, _OUTPUT).parts[1:]
+    outs = (out for out in repo.index.outs if repo.fs.relparts(out.fs_path, repo.root_dir) == output)
+    return any(out.hash_info for out in outs)
+
+
+def _lacks(repo: "Repo", place: _Place, name: str) -> bool:
+    """Return whether the output can be listed and has no such file."""
+    from dvc_data.index import DataIndexDirError
+
+    try:
+        listed = repo.dvcfs.ls(f"{place.inside}/{_OUTPUT}", detail=False)
+    except (OSError, DataIndexDirError):
+        return False
+    return name not in {Path(path).name for path in listed}
+
+
+def _parse(counts: bytes, about: bytes, place: _Place, name: str) -> Counts:
+    try:
+        said = _About.model_validate_json(about)
+        with np.load(io.BytesIO(counts), allow_pickle=False) as arrays:
+            filenames, matrices = arrays["filenames"], arrays["matrices"]
+    except (ValidationError, ValueError, KeyError, OSError, BadZipFile) as error:
+        raise _damaged(place, str(error).splitlines()[0]) from None
+    shape = (len(filenames), len(said.classes), len(said.classes))
+    if matrices.shape != shape or not matrices.size or not np.issubdtype(matrices.dtype, np.integer):
+        raise _damaged(place, f"matrices are {matrices.dtype} {list(matrices.shape)}, not integers {list(shape)}")
+    if len(np.unique(filenames)) != len(filenames):
+        raise _damaged(place, "a file name stands twice")
+    return Counts(name, filenames, matrices, **said.model_dump())
+
+
+def _damaged(place: _Place, reason: str) -> InputError:
+    return InputError(f"{place} is damaged: {reason}; run `dvc repro --force evaluate` there.")

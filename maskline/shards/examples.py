@@ -1,0 +1,65 @@
+"""A few examples of each split as small pictures, for the reader of the audit: the image beside its painted mask."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from maskline.artifacts import stored_png, write_bytes, write_json
+from maskline.classes import ClassInfo, Role
+from maskline.shards.manifest import Manifest
+from maskline.shards.reader import ShardReader
+
+FOLDER, INDEX = "examples", "index.json"
+MOST = 4  # of each split
+LONGEST = 160  # side of a picture's half, in pixels
+
+
+def write_examples(folder: Path, manifest: Manifest, names: Mapping[Role, Sequence[Sequence[str]]]) -> None:
+    """Write `examples/<split>-<n>.png` and `examples/index.json`, the file names shown by split, into the shards.
+
+    Images are chosen by a hash of the name alone, so that another order or an added image moves few of them. A
+    picture's left half is the image, its right half the mask in the classes' colours, void white.
+
+    Args:
+        folder: the shards that the manifest lists, already written.
+        manifest: of these shards.
+        names: the examples' names in each shard of each split.
+    """
+    index: dict[Role, list[str]] = {}
+    for role, shards in names.items():
+        chosen = _chosen(shards)
+        index[role] = [name for _, name in chosen]
+        for number, (shard, name) in enumerate(chosen):
+            image, labels = _read(Path(folder), manifest, role, shard, name)
+            picture = beside(image, labels, manifest.classes)
+            write_bytes(Path(folder) / FOLDER / f"{role}-{number}.png", stored_png(picture))
+    write_json(Path(folder) / FOLDER / INDEX, index)
+
+
+def beside(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
+    """Return image uint8 [H, W, 3] and labels uint8 [H, W], shrunk to LONGEST, as one picture uint8 [h, 2 w, 3]."""
+    height, width = labels.shape
+    scale = min(1.0, LONGEST / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    mask = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)
+    mask.putpalette(b"".join(bytes.fromhex(c.color[1:]) for c in classes).ljust(3 * 256, b"\xff"))
+    small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    return np.concatenate([np.asarray(small), np.asarray(mask.convert("RGB"))], axis=1)
+
+
+def _chosen(shards: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+    """Return (shard, name) of the MOST names of lowest hash."""
+    places = [(shard, name) for shard, names in enumerate(shards) for name in names]
+    return sorted(places, key=lambda place: hashlib.sha256(place[1].encode()).digest())[:MOST]
+
+
+def _read(folder: Path, manifest: Manifest, role: Role, shard: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return one example's image and labels; no other shard is opened."""
+    split = manifest.splits[role]
+    alone = split.model_copy(update={"shards": [split.shards[shard]]})
+    reader = ShardReader(folder, manifest.model_copy(update={"splits": {role: alone}}), role)
+    images, labels = reader.read([reader.names.index(name)])
+    return images[0], labels[0]

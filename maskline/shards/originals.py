@@ -1,0 +1,43 @@
+"""The images of a split before they were resized, in the order of the shards."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from maskline.classes import Role
+from maskline.datasets.source import read_source
+from maskline.errors import InputError
+from maskline.shards.decode import decode_image, decode_mask
+from maskline.shards.raw import example_name, raw_examples, read_features
+
+
+class Originals:
+    """The examples of one split as download left them.
+
+    Args:
+        raw: the prepared data set.
+        role: a split of the source's own.
+        names: of the examples wanted, in the shards' order.
+
+    Raises:
+        InputError: an example of that name is not there.
+    """
+
+    def __init__(self, raw: Path, role: Role, names: Sequence[str]) -> None:
+        self._source = read_source(raw)
+        places = {
+            example_name(example, features, self._source): example
+            for example, features in read_features(raw_examples(raw, self._source, role), self._source)
+        }
+        missing = [name for name in names if name not in places]
+        if missing:
+            raise InputError(f"{raw} has no example {missing[0]} in its split for {role}; run `dvc repro preprocess`.")
+        self._examples = [places[name] for name in names]
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return an image uint8 [H, W, 3] and its labels uint8 [H, W], void 255."""
+        [(example, features)] = read_features([self._examples[index]], self._source)
+        name = f"{example.split}/{example_name(example, features, self._source)}"
+        image = decode_image(features[self._source.image_feature], name).image
+        return np.asarray(image), decode_mask(features[self._source.mask_feature], name, self._source)

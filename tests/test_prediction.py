@@ -1,0 +1,246 @@
+"""Inference options, each against a plain statement of it, alone and all together."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskline.errors import InputError
+from maskline.evaluation.prediction import Inference, predictor
+from maskline.evaluation.windows import in_windows
+from maskline.models.segmentation import SegmentationModel
+
+C = 3
+EVERYTHING = Inference(flip=True, scales=(0.5, 1.0), window=32, dropout_samples=2)
+ANY_SIZE = [tf.TensorSpec([None, None, None, 3], tf.uint8)]
+
+
+def build(dropout):
+    keras.utils.set_random_seed(2)
+    model = SegmentationModel("unet", "unet", ["a", "b", "c"], ["#000000"] * C, 4, dropout, False, "float32")
+    last = next(v for v in reversed(model.trainable_variables) if v.path.endswith("kernel"))
+    last.assign(4 * last)  # predictions that differ from pixel to pixel
+    return model
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return build(0.0)
+
+
+@pytest.fixture(scope="module")
+def dropping():
+    return build(0.5)
+
+
+@pytest.fixture
+def sampling(dropping, monkeypatch):
+    """A model that samples by itself, as Bayesian SegNet does."""
+    monkeypatch.setattr(dropping, "architecture", dropping.architecture._replace(samples=3))
+    return dropping
+
+
+@functools.cache
+def probabilities_of(model, number=0):
+    """Return a compiled function of images: the model's probabilities, or those of its sample `number`."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+    def ask(images):
+        return model.sampled(images, number) if number else model.predicted(images)[0]
+
+    return lambda images: ask(tf.cast(images, tf.float32)).numpy()
+
+
+def images_of(height=40, width=52, count=2, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+@functools.cache
+def compiled(model, inference):
+    return tf.function(predictor(model, inference), input_signature=ANY_SIZE)
+
+
+def resized(maps, size):
+    return tf.image.resize(maps, size, antialias=True).numpy()
+
+
+def tent(length):
+    return np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1))
+
+
+def windowed(maps, images, window):
+    """Blend overlapping windows as stated: weights that fall off linearly, sums divided by the weights' sum."""
+    height, width = images.shape[1:3]
+    spans = []
+    for side in (height, width):
+        length = min(side, window)
+        last = side - length
+        spans.append(
+            [(min(s, last), length) for s in range(0, last + window // 2, window // 2)] if last else [(0, side)]
+        )
+    total, weights = np.zeros((len(images), height, width, C)), np.zeros((height, width, 1))
+    for y, h in spans[0]:
+        for x, w in spans[1]:
+            weight = np.outer(tent(h), tent(w))[..., None]
+            place = np.s_[:, y : y + h, x : x + w]
+            part = weight * maps(images[place])
+            total[place] += part
+            weights[place[1:]] += weight
+    return total / weights
+
+
+def stated(maps, images, inference):
+    """Probabilities by the options' definitions, in NumPy."""
+    flips = [images, images[:, :, ::-1]] if inference.flip else [images]
+    found = []
+    for flipped in flips:
+        of_scales = []
+        for scale in inference.scales:
+            size = [round(scale * side) for side in images.shape[1:3]]
+            scaled = flipped if scale == 1 else resized(flipped, size)
+            of_scale = windowed(maps, scaled, inference.window or max(size))
+            of_scales.append(of_scale if scale == 1 else resized(of_scale, images.shape[1:3]))
+        found.append(np.mean(of_scales, axis=0))
+    return np.mean([found[0], *(one[:, :, ::-1] for one in found[1:])], axis=0)
+
+
+def entropy(probabilities):
+    return -(probabilities * np.log(probabilities)).sum(axis=-1) / np.log(C)
+
+
+def test_nothing_asked_is_the_models_own_prediction(plain):
+    images = images_of()
+    found = compiled(plain, Inference())(images)
+    probabilities, uncertainty = plain.predicted(images)
+    np.testing.assert_allclose(found.probabilities, probabilities, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.uncertainty, uncertainty, atol=1e-6)
+    np.testing.assert_array_equal(found.mutual_information, np.zeros((2, 40, 52)))
+    assert np.ptp(uncertainty) > 0.2
+
+
+@pytest.mark.parametrize(
+    "inference",
+    [
+        Inference(flip=True),
+        Inference(scales=(0.5, 1.5)),
+        Inference(window=16),
+        EVERYTHING._replace(dropout_samples=0),
+    ],
+)
+def test_options_are_what_they_say(plain, inference):
+    images = images_of()
+    found = compiled(plain, inference)(images)
+    maps = probabilities_of(plain)
+    expected = stated(maps, images, inference)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(found.uncertainty, entropy(expected), atol=1e-4)
+    assert abs(expected - maps(images)).max() > 0.1
+
+
+@pytest.mark.parametrize("inference", [Inference(dropout_samples=3), EVERYTHING])
+def test_samples_are_averaged_and_their_disagreement_told(dropping, inference):
+    images = images_of()
+    found = compiled(dropping, inference)(images)
+    samples = np.stack(
+        [
+            stated(probabilities_of(dropping, number), images, inference)
+            for number in range(1, inference.dropout_samples + 1)
+        ]
+    )
+    information = entropy(samples.mean(axis=0)) - entropy(samples).mean(axis=0)
+    np.testing.assert_allclose(found.probabilities, samples.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(found.uncertainty, entropy(samples.mean(axis=0)), atol=1e-4)
+    np.testing.assert_allclose(found.mutual_information, information, atol=1e-4)
+    assert information.max() > 0.001
+    assert (found.mutual_information.numpy() >= 0).all()
+
+
+def test_one_sample_cannot_disagree(dropping):
+    found = predictor(dropping, Inference(dropout_samples=1))(images_of())
+    np.testing.assert_allclose(found.mutual_information, np.zeros((2, 40, 52)), atol=1e-6)
+
+
+def test_a_network_that_samples_by_itself_keeps_its_own_measure(sampling):
+    images = images_of()
+    found = compiled.__wrapped__(sampling, Inference())(images)  # the cache knows the model as it was
+    probabilities, uncertainty = sampling.predicted(images)
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-6)
+    np.testing.assert_allclose(found.uncertainty, uncertainty, atol=1e-5)
+    assert found.mutual_information.numpy().max() > 0.001
+    more = predictor(sampling, Inference(dropout_samples=5))(images)
+    expected = np.mean([sampling.sampled(images, n) for n in range(1, 6)], axis=0)
+    np.testing.assert_allclose(more.probabilities, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(40, 52), (52, 17)])
+def test_an_image_within_the_window_is_predicted_whole(plain, size):
+    images = images_of(*size)
+    whole = compiled(plain, Inference())(images)
+    found = compiled(plain, Inference(window=52))(images)
+    np.testing.assert_array_equal(found.probabilities, whole.probabilities)
+
+
+@pytest.mark.parametrize("window", [8, 33])
+def test_windows_blend_as_stated(window):
+    """On maps that depend on the place in the window, which the model's hardly would."""
+
+    def maps(part):
+        part = tf.cast(part, tf.float32)
+        return tf.cumsum(part, axis=1, exclusive=True) - tf.cumsum(part, axis=2)
+
+    images = images_of(35, 70)
+    found = in_windows(maps, 3, window)(images)
+    np.testing.assert_allclose(found, windowed(lambda part: maps(part).numpy(), images, window), rtol=1e-4, atol=1e-2)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 14), st.integers(1, 14), st.integers(4, 9))
+def test_every_pixel_is_covered_and_shares_sum_to_one(height, width, window):
+    images = images_of(height, width, count=1)
+    sizes = set()
+
+    def maps(part):
+        sizes.add(part.shape[1:3])
+        return tf.cast(part, tf.float32)
+
+    np.testing.assert_allclose(in_windows(maps, 3, window)(tf.constant(images)), images, rtol=1e-5)
+    assert sizes == {(min(height, window), min(width, window))}
+
+
+def test_memory_holds_one_map_whatever_the_number_of_windows():
+    """The loop over windows hands on a counter and one map, no list that grows."""
+    windows = in_windows(lambda part: tf.cast(part, tf.float32), 3, 4)
+    graph = tf.function(windows, input_signature=ANY_SIZE).get_concrete_function().graph
+    (loop,) = (operation for operation in graph.get_operations() if "While" in operation.type)
+    handed_on = [tensor for tensor in loop.outputs if tensor.shape.rank != 0]
+    assert tf.variant not in {tensor.dtype for tensor in loop.outputs}
+    assert [tensor.dtype for tensor in handed_on if tensor.dtype.is_floating and tensor.shape.rank == 4] == [tf.float32]
+
+
+def test_an_image_is_predicted_alike_alone_and_again(dropping):
+    images = images_of(count=3)
+    predict = compiled(dropping, EVERYTHING)
+    together, again = predict(images), predict(images)
+    for whole, repeated in zip(together, again, strict=True):
+        np.testing.assert_array_equal(whole, repeated)
+    for whole, alone in zip(together, predict(images[1:2]), strict=True):
+        np.testing.assert_allclose(whole[1], alone[0], atol=1e-5)
+
+
+def test_a_tiny_image_at_a_small_scale_is_still_predicted(plain):
+    found = predictor(plain, Inference(scales=(0.25,)))(images_of(16, 20))
+    np.testing.assert_allclose(tf.reduce_sum(found.probabilities, axis=-1), np.ones((2, 16, 20)), atol=1e-5)
+
+
+def test_samples_of_a_network_without_dropout_are_refused(plain):
+    with pytest.raises(InputError, match=r"unet drops nothing .* model.dropout above 0. Received: dropout_samples 4"):
+        predictor(plain, Inference(dropout_samples=4))
+
+
+def test_windows_below_the_stride_are_refused(plain):
+    with pytest.raises(InputError, match=r"window must be 16 or more for this network\. Received: 8"):
+        predictor(plain, Inference(window=8))
