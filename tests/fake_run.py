@@ -15,7 +15,7 @@ COLORS = ["#404a57", "#d95f45", "#3f9c6b", "#e0b13c", "#5b7fd4", "#a05fc0", "#3f
 FILENAME = 'photo <i>"7" & Ünïcode.png'
 SCORES = ["validation_pixel_accuracy", "validation_mean_iou"]
 SIZES = ("under 1 %", "1 to 10 %", "over 10 %")
-KINDS = ("image", "truth", "prediction", "errors", "uncertainty")
+KINDS = ("image", "truth", "prediction", "errors", "uncertainty", "mutual_information")
 CONVENTIONS = {
     "mean_iou.per_image": "each image's mean IoU, averaged <over> images",
     "mean_iou.absent_0": "an absent class counts as 0",
@@ -218,7 +218,8 @@ def _write_pictures(
 
     for i in sorted({i for indices in chosen.values() for i in indices}):
         _write_sample(folder / f"pictures/{i}", truths[i], predictions[i], np.random.default_rng(i))
-    _write_json(folder / "pictures.json", {group: [entry(i) for i in indices] for group, indices in chosen.items()})
+    entries = {group: [entry(i) for i in indices] for group, indices in chosen.items()}
+    _write_json(folder / "pictures.json", {"kinds": KINDS} | entries)
 
 
 def _write_sample(folder: Path, truth: np.ndarray, prediction: np.ndarray, generator: np.random.Generator) -> None:
@@ -234,10 +235,11 @@ def _panels(truth: np.ndarray, prediction: np.ndarray, generator: np.random.Gene
     texture = generator.integers(-40, 40, (HEIGHT, WIDTH, 1))
     image = np.clip(palette[np.where(truth == 255, 0, truth)] * 0.7 + 50 + texture, 0, 255).astype(np.uint8)
     errors = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    uncertainty = errors // 2
+    uncertainty, information = errors // 2, errors // 3
     errors[truth != prediction] = (220, 30, 30)
     errors[truth == 255] = 255
-    return dict(zip(KINDS, (image, palette[truth], palette[prediction], errors, uncertainty), strict=True))
+    panels = (image, palette[truth], palette[prediction], errors, uncertainty, information)
+    return dict(zip(KINDS, panels, strict=True))
 
 
 def _write_tables(metrics: Path, matrix: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from keras.src.backend.common.stateless_scope import StatelessScope
 from networks import build, images, scenes
 from scipy.ndimage import map_coordinates
 
+from maskline.evaluation.prediction import Inference, predictor
 from maskline.models import pointrend, segmentation
 from maskline.models.architectures import find_architecture
 from maskline.models.bayesian_segnet import SAMPLES
@@ -129,8 +130,9 @@ def test_samples_differ_and_their_mean_is_steadier_than_each(bayesian):
 
 def test_a_prediction_is_the_mean_of_the_samples_whatever_lies_beside_it(bayesian):
     x = noisy(1000)[0]
-    probabilities, uncertainty = bayesian.predicted(x[:2])
-    alone, alone_uncertainty = bayesian.predicted(x[:1])
+    predict = predictor(bayesian, Inference())
+    probabilities, uncertainty, _ = predict(x[:2])
+    alone, alone_uncertainty, _ = predict(x[:1])
     np.testing.assert_allclose(probabilities[:1], alone, atol=1e-5)
     np.testing.assert_allclose(uncertainty[:1], alone_uncertainty, atol=1e-5)
     samples = np.stack([bayesian.sampled(x[:1], number) for number in range(1, SAMPLES + 1)]).astype(np.float64)
@@ -142,7 +144,7 @@ def test_a_prediction_is_the_mean_of_the_samples_whatever_lies_beside_it(bayesia
 
 def test_uncertainty_is_higher_where_the_prediction_is_wrong(bayesian):
     x, labels = noisy(1000)
-    probabilities, uncertainty = (np.array(part) for part in bayesian.predicted(x))
+    probabilities, uncertainty = (np.array(part) for part in predictor(bayesian, Inference())(x)[:2])
     wrong = probabilities.argmax(axis=-1) != labels
     assert 0.005 < wrong.mean() < 0.5
     assert uncertainty[wrong].mean() > 1.3 * uncertainty[~wrong].mean()

@@ -121,8 +121,9 @@ def test_pictures_are_ranked_and_shown(done):
     assert max(worst) <= min(best)
     uncertain = [entry["uncertainty"] for entry in index["uncertain"]]
     assert uncertain == sorted(uncertain, reverse=True)
+    assert index["kinds"] == ["image", "truth", "prediction", "errors", "uncertainty"]
     for entry in [*index["best"], *index["worst"], *index["uncertain"], *index["random"]]:
-        for name in ("image", "truth", "prediction", "errors", "uncertainty"):
+        for name in index["kinds"]:
             assert Image.open(done / "evaluation" / entry["folder"] / f"{name}.png").size == (48, 32)
     assert sorted(path.name for path in (done / "metrics/samples").iterdir()) == ["1.png", "2.png"]
     assert Image.open(done / "metrics/samples/1.png").size == (5 * 48 + 4 * 4, 32)
@@ -141,6 +142,15 @@ def test_same_bytes_twice_and_the_same_counts_in_other_batches(ready, done, tmp_
 def test_more_samples_than_images_are_all_images(ready, tmp_path):
     run(ready, tmp_path, samples=24)
     assert len(list((tmp_path / "metrics/samples").iterdir())) == 7
+
+
+def test_samples_of_dropout_come_with_a_map_of_their_mutual_information(ready, tmp_path):
+    run(ready, tmp_path, dropout_samples=2)
+    index = json.loads((tmp_path / "evaluation/pictures.json").read_text())
+    assert index["kinds"] == ["image", "truth", "prediction", "errors", "uncertainty", "mutual_information"]
+    folder = tmp_path / "evaluation" / index["random"][0]["folder"]
+    maps = [np.asarray(Image.open(folder / f"{kind}.png"), int) for kind in ("uncertainty", "mutual_information")]
+    assert (maps[0] >= maps[1]).all() and maps[1].max() > 0
 
 
 def test_random_pictures_depend_on_names_alone():

@@ -12,6 +12,7 @@ import tensorflow as tf
 from networks import COLORS, NAMES, build, images, mean_iou, scenes
 
 from maskline.errors import InputError
+from maskline.evaluation.prediction import Inference, predictor
 from maskline.models import encoders
 from maskline.models.architectures import ARCHITECTURES, find_architecture
 from maskline.models.backbones import BACKBONES
@@ -95,7 +96,7 @@ def test_any_size_works_and_padding_stays_inside(trained):
 
 def test_a_prediction_is_a_distribution_with_its_uncertainty(trained):
     model, x, _ = trained
-    probabilities, uncertainty = model.predicted(x)
+    probabilities, uncertainty, _ = predictor(model, Inference())(x)
     np.testing.assert_allclose(np.sum(probabilities, axis=-1), 1.0, atol=1e-5)
     np.testing.assert_array_equal(np.argmax(probabilities, axis=-1), np.argmax(model(x), axis=-1))
     assert uncertainty.shape == x.shape[:3]

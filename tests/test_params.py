@@ -132,6 +132,9 @@ def test_missing_key_is_named(tmp_path):
         ("train.loss_options", None, "must be a mapping of keys"),
         ("train.loss_options.focal_gamma", "2.0", "must be a number, without quotes"),
         ("train.precision", 32, "must be 'float32', 'mixed_bfloat16' or 'mixed_float16'"),
+        ("evaluate.flip", 1, "must be true or false"),
+        ("evaluate.scales", 1.0, "must be a list"),
+        ("evaluate.crf", None, "must be a mapping of keys"),
     ],
 )
 def test_wrong_type_is_named(tmp_path, key, value, remedy):
@@ -181,6 +184,17 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("train.loss_options.boundary_weight", 101, "must be at most 100.0"),
         ("train.loss_options.boundary_sigma", 0, "must be at least 0.1"),
         ("train.loss_options.boundary_sigma", 20.5, "must be at most 20.0"),
+        ("evaluate.resolution", "shards", "must be 'model' or 'native'"),
+        ("evaluate.scales", [], "must have at least 1 entry"),
+        ("evaluate.window", 31, "must be at least 32"),
+        ("evaluate.dropout_samples", -1, "must be at least 0"),
+        ("evaluate.refine", "densecrf", "must be 'none', 'crf' or 'grabcut'"),
+        ("evaluate.crf.iterations", 0, "must be at least 1"),
+        ("evaluate.crf.gaussian_sigma", 0.4, "must be at least 0.5"),
+        ("evaluate.crf.gaussian_weight", -1, "must be at least 0.0"),
+        ("evaluate.crf.bilateral_sigma_xy", 1001, "must be at most 1000.0"),
+        ("evaluate.crf.bilateral_sigma_rgb", 256, "must be at most 255.0"),
+        ("evaluate.crf.bilateral_weight", 101, "must be at most 100.0"),
         ("evaluate.samples", 25, "must be at most 24"),
     ],
 )
@@ -363,8 +377,9 @@ def test_undeclared_key_is_refused(key):
 
 
 def test_declared_values_as_a_dictionary():
-    params = declared("seed", "evaluate", "train.loss.dice")
-    assert params.as_dict() == {"seed": 1, "evaluate": {"samples": 6}, "train.loss.dice": 1.0}
+    params = declared("seed", "preprocess", "train.loss.dice")
+    preprocess = {"height": 128, "width": 128, "encoding": "raw", "examples_per_shard": 64}
+    assert params.as_dict() == {"seed": 1, "preprocess": preprocess, "train.loss.dice": 1.0}
 
 
 @pytest.mark.parametrize("stage", ["download", "preprocess", "train", "evaluate", "report"])

@@ -308,6 +308,14 @@ def test_an_image_without_valid_pixel_is_shown(run_folder: Path) -> None:
     assert 'data-iou=""' in page and section(page, "images").count(DASH) == 2
 
 
+def test_mutual_information_is_shown_where_there_is_some(page: str, run_folder: Path) -> None:
+    assert '<option value="mutual_information">mutual information</option>' in page
+    changed(run_folder / "data/evaluation/pictures.json", lambda v: v["kinds"].remove("mutual_information"))
+    without = render_page(read_inputs(run_folder), PARAMS)
+    assert "utual information" not in section(without, "images")
+    assert '<option value="uncertainty">' in without
+
+
 def test_labels_keep_their_exact_colours(page: str, inputs: Inputs) -> None:
     first = re.search(r'src="data:image/webp;base64,([^"]+)" alt="truth', page)
     embedded = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[1]))).convert("RGB"))

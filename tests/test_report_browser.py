@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from devtools import BROWSER, Tab, browser
-from fake_run import FILENAME, NAMES, make_run
+from fake_run import FILENAME, KINDS, NAMES, make_run
 
 from maskline.report.gallery import unique
 from maskline.report.inputs import Inputs, read_inputs
@@ -109,7 +109,7 @@ def test_wipe_cuts_the_layer_instead(tab: Tab) -> None:
     assert float(tab.value(f"{LAYER}.opacity")) == 1
 
 
-@pytest.mark.parametrize("layer", ["prediction", "truth", "errors", "uncertainty"])
+@pytest.mark.parametrize("layer", ["prediction", "truth", "errors", "uncertainty", "mutual_information"])
 def test_one_layer_lies_exactly_over_the_image(tab: Tab, layer: str) -> None:
     select(tab, "layer", layer)
     panels = "[...document.querySelector('#gallery .panels').children].filter(e => e.offsetHeight > 0)"
@@ -122,7 +122,7 @@ def test_all_pictures_side_by_side(tab: Tab) -> None:
     select(tab, "layer", "all")
     panels = "[...document.querySelector('#gallery .panels').children].filter(e => e.offsetHeight > 0)"
     places = tab.value(f"{panels}.map(e => e.getBoundingClientRect().x)")
-    assert len(set(places)) == 5 and float(tab.value(f"{LAYER}.opacity")) == 1
+    assert len(set(places)) == len(KINDS) and float(tab.value(f"{LAYER}.opacity")) == 1
     assert tab.value("document.querySelector('input[name=\"mix\"]').disabled") is True
 
 

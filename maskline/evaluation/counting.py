@@ -33,7 +33,9 @@ def count_split(subject: Subject, batch_size: int, counts: Mapping[str, np.ndarr
 
 def _count(counts: Mapping[str, np.ndarray], batch: Batch, scored: Scored) -> None:
     classes = counts["void"].shape[1]
-    for index, truth, prediction, confidence, uncertainty in zip(batch.indices, batch.labels, *scored, strict=True):
+    for index, truth, prediction, confidence, uncertainty in zip(
+        batch.indices, batch.labels, scored.labels, scored.confidence, scored.uncertainty, strict=True
+    ):
         counts["matrices"][index], counts["void"][index] = confusion(truth, prediction, classes)
         counts["boundary"][index] = boundary_counts(truth, prediction, classes)
         counts["trimap"][index] = trimap_counts(truth, prediction)

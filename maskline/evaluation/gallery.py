@@ -22,8 +22,8 @@ def write_gallery(
     names: Sequence[str],
     colors: Sequence[str],
     samples: int,
-) -> dict[str, list[dict[str, Any]]]:
-    """Write the pictures of the best, worst, most uncertain and random images, and return what to say of each.
+) -> dict[str, list]:
+    """Write the pictures of the best, worst, most uncertain and random images.
 
     Args:
         folder: where pictures/ is made.
@@ -32,14 +32,18 @@ def write_gallery(
         counts: its counts.
         names: of the classes.
         colors: of the classes.
-        samples: images of each kind.
+        samples: images of each group.
+
+    Returns:
+        The kinds of picture of each image, by file name without ending, and what to say of the images of each group.
     """
     scores = mean_over_classes(iou(counts["matrices"]))
     chosen = _chosen(subject.reader.names, scores, counts["uncertainty"], samples)
-    entries = {}
+    entries, kinds = {}, []
     with new_directory(samples_folder) as strips:
         for index in sorted({index for group in chosen.values() for index in group}):
             panels = _panels(subject, index, colors)
+            kinds = list(panels)
             place = f"pictures/{index:06d}"
             (folder / place).mkdir(parents=True)
             for kind, pixels in panels.items():
@@ -48,7 +52,7 @@ def write_gallery(
                 number = chosen["random"].index(index) + 1
                 Image.fromarray(strip(list(panels.values()))).save(strips / f"{number}.png")
             entries[index] = _entry(subject.reader.names[index], place, panels["image"].shape, counts, index, names)
-    return {group: [entries[index] for index in indices] for group, indices in chosen.items()}
+    return {"kinds": kinds} | {group: [entries[index] for index in indices] for group, indices in chosen.items()}
 
 
 def _chosen(
@@ -69,17 +73,20 @@ def random_indices(names: Sequence[str], count: int) -> list[int]:
 
 
 def _panels(subject: Subject, index: int, colors: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return image, truth, prediction, errors and uncertainty, each uint8 [H, W, 3]."""
+    """Return uint8 [H, W, 3] each: image, truth, prediction, errors, uncertainty; where sampled, mutual information."""
     batch = subject.one(index)
     scored = subject.scored(batch)
     image, labels, prediction = batch.images[0], batch.labels[0], scored.labels[0]
-    return {
+    panels = {
         "image": image,
         "truth": paint(labels, colors),
         "prediction": paint(prediction, colors),
         "errors": errors(image, labels, prediction),
         "uncertainty": shade(scored.uncertainty[0]),
     }
+    if scored.mutual_information is not None:
+        panels["mutual_information"] = shade(scored.mutual_information[0])
+    return panels
 
 
 def _entry(

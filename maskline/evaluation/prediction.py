@@ -4,12 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from maskline.errors import InputError
 from maskline.evaluation.windows import Maps, in_windows
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.segmentation import SegmentationModel
 
 
@@ -35,14 +33,15 @@ class Prediction(NamedTuple):
     Attributes:
         probabilities: float32 [B, H, W, C].
         uncertainty: float32 [B, H, W], a share of its highest value: the entropy of the probabilities; of an
-            architecture that samples by itself, the variance of the samples, averaged over the classes.
+            architecture that samples by itself, the variance of the samples, averaged over the classes (Kendall et
+            al., BMVC 2017).
         mutual_information: float32 [B, H, W], a share of the highest entropy: how much of the entropy is due to samples
-            that disagree (Smith and Gal, UAI 2018); 0 where nothing is sampled.
+            that disagree (Smith and Gal, UAI 2018); None where nothing is sampled.
     """
 
     probabilities: tf.Tensor
     uncertainty: tf.Tensor
-    mutual_information: tf.Tensor
+    mutual_information: tf.Tensor | None
 
 
 def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Tensor], Prediction]:
@@ -57,12 +56,11 @@ def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Te
     samples = inference.dropout_samples or model.architecture.samples
     if samples:
         return lambda images: _sampled(model, inference, samples, images)
-    once = _averaged(lambda images: model.predicted(images)[0], model, inference)
+    once = _averaged(model.probabilities, model, inference)
 
     def predicted(images: tf.Tensor) -> Prediction:
         probabilities = once(images)
-        uncertainty = _entropy(probabilities)
-        return Prediction(probabilities, uncertainty, tf.zeros_like(uncertainty))
+        return Prediction(probabilities, _entropy(probabilities), None)
 
     return predicted
 
@@ -70,19 +68,12 @@ def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Te
 def _check(model: SegmentationModel, inference: Inference) -> None:
     if inference.window is not None and inference.window < model.stride:
         raise InputError(f"window must be {model.stride} or more for this network. Received: {inference.window}")
-    if inference.dropout_samples and not _drops(model.network):
+    if inference.dropout_samples and not model.dropouts:
         raise InputError(
             f"this {model.network.name} drops nothing that could be sampled; set dropout_samples to 0, or train a "
             "network that has dropout with model.dropout above 0. "
             f"Received: dropout_samples {inference.dropout_samples}"
         )
-
-
-def _drops(network: keras.Model) -> bool:
-    return any(
-        _drops(layer) if isinstance(layer, keras.Model) else isinstance(layer, MonteCarloDropout) and layer.rate > 0
-        for layer in network.layers
-    )
 
 
 def _sampled(model: SegmentationModel, inference: Inference, samples: int, images: tf.Tensor) -> Prediction:

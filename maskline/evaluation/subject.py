@@ -37,11 +37,13 @@ class Scored(NamedTuple):
         labels: uint8 [B, H, W].
         confidence: float32 [B, H, W], the probability of those labels.
         uncertainty: float32 [B, H, W], 0 to 1.
+        mutual_information: the same, or None where nothing is sampled.
     """
 
     labels: np.ndarray
     confidence: np.ndarray
     uncertainty: np.ndarray
+    mutual_information: np.ndarray | None
 
 
 class Subject(NamedTuple):
@@ -83,15 +85,25 @@ class Subject(NamedTuple):
     def scored(self, batch: Batch) -> Scored:
         """Predict, bring the prediction to the size that is scored, and refine it."""
         prediction = self.predict(batch.inputs)
-        probabilities, uncertainty = prediction.probabilities, prediction.uncertainty
         size = batch.labels.shape[1:]
         if size != batch.inputs.shape[1:3]:
-            probabilities = tf.image.resize(probabilities, size)
-            uncertainty = tf.image.resize(uncertainty[..., None], size)[..., 0]
+            prediction = _resized(prediction, size)
+        probabilities, uncertainty, information = prediction
         if self.refine:
             pairs = zip(batch.images, probabilities.numpy(), strict=True)
             labels = tf.stack([self.refine(image, each) for image, each in pairs])
         else:
             labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         confidence = tf.gather(probabilities, tf.cast(labels, tf.int32), batch_dims=3)
-        return Scored(tf.cast(labels, tf.uint8).numpy(), confidence.numpy(), uncertainty.numpy())
+        return Scored(
+            tf.cast(labels, tf.uint8).numpy(),
+            confidence.numpy(),
+            uncertainty.numpy(),
+            None if information is None else information.numpy(),
+        )
+
+
+def _resized(prediction: Prediction, size: tuple[int, int]) -> Prediction:
+    probabilities, *maps = prediction
+    scaled = [None if part is None else tf.image.resize(part[..., None], size)[..., 0] for part in maps]
+    return Prediction(tf.image.resize(probabilities, size), *scaled)

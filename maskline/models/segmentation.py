@@ -1,6 +1,5 @@
 """The model that is trained, saved and served: any architecture on any encoder, for images of any size."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ class SegmentationModel(keras.Model):
 
     Called on images [B, H, W, 3], integer or float, it returns logits float32 [B, H, W, C]. It pads inside to whole
     strides, normalises inside, and carries its classes' names and colours, so a saved file needs nothing beside it.
-    Training calls `training_loss`, evaluation the model itself, and prediction `predicted`, whatever the architecture.
+    Training calls `training_loss`, validation the model itself, and prediction `probabilities` or `sampled`, whatever the
+    architecture.
 
     Args:
         architecture: a key of `architectures.ARCHITECTURES`, or 'pointrend'.
@@ -103,37 +103,29 @@ class SegmentationModel(keras.Model):
         """Return logits float32 [B, H, W, C]; of a sampled network, the log of its mean probabilities."""
         if training or not self.architecture.samples:
             return self._cropped(self._outputs(images, training)["logits"], images)
-        return tf.math.log(tf.maximum(self.predicted(images)[0], _TINY))
+        return tf.math.log(tf.maximum(self.probabilities(images), _TINY))
 
-    def predicted(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return probabilities float32 [B, H, W, C] and uncertainty float32 [B, H, W], as a share of its highest value.
-
-        The uncertainty of a sampled network is the variance of its samples, averaged over the classes (Kendall et al.,
-        BMVC 2017); that of any other network is the entropy of its probabilities.
-        """
-        classes, samples = len(self.class_names), self.architecture.samples
+    def probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """Return probabilities float32 [B, H, W, C]; of a sampled network, the mean of its samples."""
+        samples = self.architecture.samples
         if not samples:
-            logits = self(images)
-            probabilities = tf.nn.softmax(logits)
-            entropy = -tf.reduce_sum(probabilities * tf.nn.log_softmax(logits), axis=-1)
-            return probabilities, entropy / math.log(classes)
-        mean, squares = 0.0, 0.0
-        for number in range(1, samples + 1):
-            sample = self.sampled(images, number)
-            mean += sample / samples
-            squares += sample**2 / samples
-        variance = tf.reduce_sum(tf.maximum(squares - mean**2, 0.0), axis=-1)
-        return mean, variance / (1 - 1 / classes)
+            return tf.nn.softmax(self(images))
+        return tf.add_n([self.sampled(images, number) for number in range(1, samples + 1)]) / samples
 
     def sampled(self, images: tf.Tensor, number: int) -> tf.Tensor:
         """Return the probabilities [B, H, W, C] of one pass with dropout, a function of its number from 1 on."""
-        layers = list(_dropouts(self.network))
+        layers = self.dropouts
         for layer in layers:
             layer.sample.assign(number)
         logits = self._cropped(self._outputs(images, training=False)["logits"], images)
         for layer in layers:
             layer.sample.assign(0)
         return tf.nn.softmax(logits)
+
+    @property
+    def dropouts(self) -> list[MonteCarloDropout]:
+        """The network's layers that drop features, encoder and decoder."""
+        return list(_dropouts(self.network))
 
     def training_loss(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         """Return the scalar to minimise: the loss of the logits, and what the architecture adds."""

@@ -16,7 +16,7 @@ from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.headline import LOWER_IS_BETTER, change, headlines, interval
 from maskline.report.inputs import EXAMPLES, PER_CLASS, PICTURES, Inputs
-from maskline.report.pictures import KINDS, embedded, embedded_examples
+from maskline.report.pictures import embedded, embedded_examples
 from maskline.report.reliability import reliability
 from maskline.report.schema import GROUPS, SPLITS
 
@@ -91,9 +91,9 @@ def _pictures(inputs: Inputs) -> dict[str, Any]:
     shown = unique(inputs.pictures)
     return {
         "groups": GROUPS,
-        "kinds": KINDS,
+        "kinds": inputs.pictures.kinds,
         "cards": cards(inputs.pictures, [c.name for c in inputs.manifest.classes]),
-        "uris": embedded(inputs.folder / PICTURES.parent, shown),
+        "uris": embedded(inputs.folder / PICTURES.parent, shown, inputs.pictures.kinds),
         "small_pictures": all(picture.width <= PIXELATED for picture in shown),
         "examples": embedded_examples(inputs.folder / EXAMPLES.parent, inputs.examples),
     }

@@ -9,16 +9,15 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from maskline.report.reading import damaged, read_bytes
-from maskline.report.schema import SPLITS, Examples, Picture
+from maskline.report.schema import SPLITS, Examples, Kind, Picture
 
-KINDS = ("image", "truth", "prediction", "errors", "uncertainty")
 MOST_PIXELS = 8_000_000
 MOST_CHARACTERS = 3_500_000  # of the predictions; the examples are small, and the rest of the page is text
 _LABELS = ("truth", "prediction", "mask")  # keep their exact colours
 
 
-def embedded(evaluation: Path, pictures: Sequence[Picture]) -> dict[str, dict[str, str]]:
-    """Return data URIs by folder and kind (image, truth, prediction, errors, uncertainty).
+def embedded(evaluation: Path, pictures: Sequence[Picture], kinds: Sequence[Kind]) -> dict[str, dict[str, str]]:
+    """Return data URIs by folder and kind.
 
     Labels keep their exact colours (lossless WebP, nearest neighbour), the others are compressed; all are shrunk alike
     until they hold at most MOST_PIXELS and MOST_CHARACTERS together.
@@ -26,15 +25,16 @@ def embedded(evaluation: Path, pictures: Sequence[Picture]) -> dict[str, dict[st
     Args:
         evaluation: the folder that the pictures' folders stand in.
         pictures: the predictions to show, each once.
+        kinds: of the pictures of each.
 
     Raises:
         InputError: a picture is missing or damaged.
     """
-    pixels = len(KINDS) * sum(picture.height * picture.width for picture in pictures)
+    pixels = len(kinds) * sum(picture.height * picture.width for picture in pictures)
     scale = min(1.0, math.sqrt(MOST_PIXELS / max(pixels, 1)))
     while True:
-        uris = {p.folder: _encoded(evaluation / p.folder, scale) for p in pictures}
-        if sum(len(uri) for kinds in uris.values() for uri in kinds.values()) <= MOST_CHARACTERS:
+        uris = {p.folder: _encoded(evaluation / p.folder, kinds, scale) for p in pictures}
+        if sum(len(uri) for each in uris.values() for uri in each.values()) <= MOST_CHARACTERS:
             return uris
         scale /= 2
 
@@ -52,8 +52,8 @@ def embedded_examples(folder: Path, examples: Examples) -> dict[str, list[tuple[
     }
 
 
-def _encoded(folder: Path, scale: float) -> dict[str, str]:
-    return {kind: _uri(_shrunk(_open(folder / f"{kind}.png"), kind, scale), kind) for kind in KINDS}
+def _encoded(folder: Path, kinds: Sequence[Kind], scale: float) -> dict[str, str]:
+    return {kind: _uri(_shrunk(_open(folder / f"{kind}.png"), kind, scale), kind) for kind in kinds}
 
 
 def _halves(path: Path) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from maskline.classes import ClassInfo, Role
 
 SPLITS: tuple[Role, ...] = get_args(Role)
 GROUPS = ("best", "worst", "uncertain", "random")
+Kind = Literal["image", "truth", "prediction", "errors", "uncertainty", "mutual_information"]
 
 Count = Annotated[int, Field(ge=0)]
 Length = Annotated[int, Field(ge=1)]
@@ -152,8 +153,9 @@ class Picture(_Record):
 
 
 class Pictures(_Record):
-    """The predictions chosen for the page; an image may stand in several groups."""
+    """The predictions chosen for the page, and the kinds of picture of each; an image may stand in several groups."""
 
+    kinds: list[Kind]
     best: list[Picture]
     worst: list[Picture]
     uncertain: list[Picture]
