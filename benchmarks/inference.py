@@ -19,7 +19,6 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from maskline.classes import VOID  # noqa: E402
@@ -28,7 +27,7 @@ from maskline.evaluation.boundaries import boundary_counts, boundary_iou  # noqa
 from maskline.evaluation.crf import CrfParams, refined_by_crf  # noqa: E402
 from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut  # noqa: E402
 from maskline.evaluation.metrics import iou, mean_over_classes  # noqa: E402
-from maskline.evaluation.prediction import Inference, predictor  # noqa: E402
+from maskline.evaluation.prediction import Inference, compiled_predictor  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
 from maskline.shards.manifest import read_manifest  # noqa: E402
@@ -67,7 +66,7 @@ def rows_of(model: SegmentationModel, window: int, crf: CrfParams, grabcut: Grab
 
 def compiled(model: SegmentationModel, inference: Inference) -> Labels:
     """Return a function of an image that returns its probabilities float32 [H, W, C]."""
-    predict = tf.function(predictor(model, inference), reduce_retracing=True)
+    predict = compiled_predictor(model, inference)
     return lambda image: predict(image[None]).probabilities[0].numpy()
 
 

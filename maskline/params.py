@@ -319,8 +319,8 @@ _REMEDIES = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
     "less_than_equal": "must be at most {le}",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have at most {max_length} entries",
+    "too_short": "must be a list of {min_length} or more",
+    "too_long": "must be a list of {max_length} at most",
     "invalid_key": "must hold keys that are text",
 }
 

@@ -18,7 +18,7 @@ _TINY = 1e-10  # the lowest probability: a pixel may yet be persuaded
 
 
 class CrfParams(NamedTuple):
-    """The field's parameters; the defaults are those of the script that DeepLab's authors ran on PASCAL VOC.
+    """The field's parameters; the defaults are those that re-implementations give for DeepLab on PASCAL VOC.
 
     Attributes:
         iterations: of mean field; 0 leaves the probabilities as they are.

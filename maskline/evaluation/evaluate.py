@@ -21,7 +21,7 @@ from maskline.evaluation.crf import CrfParams, refined_by_crf
 from maskline.evaluation.figures import confusion_table, figures, image_table, plot_tables
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut
-from maskline.evaluation.prediction import Inference, predictor
+from maskline.evaluation.prediction import Inference, compiled_predictor
 from maskline.evaluation.subject import Refine, Subject
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
@@ -65,7 +65,8 @@ def evaluate(
     model = _model(model_file, names, shards)
     reader = ShardReader(shards, manifest, "test")
     originals = Originals(raw, "test", reader.names) if params.resolution == "native" else None
-    subject = Subject(reader, originals, params.window is not None, _predict(model, params), _refine(params))
+    predict = compiled_predictor(model, _inference(params))
+    subject = Subject(reader, originals, params.window is not None, predict, _refine(params))
     with new_directory(out) as folder:
         shapes = layout(len(names), len(TRIMAP_DISTANCES), BINS)
         with new_counts(folder, reader.names, shapes) as counts:
@@ -92,9 +93,8 @@ def _model(path: Path, names: Sequence[str], shards: Path) -> SegmentationModel:
     return model
 
 
-def _predict(model: SegmentationModel, params: EvaluateParams) -> Any:
-    inference = Inference(params.flip, tuple(params.scales), params.window, params.dropout_samples)
-    return tf.function(predictor(model, inference), reduce_retracing=True)
+def _inference(params: EvaluateParams) -> Inference:
+    return Inference(params.flip, tuple(params.scales), params.window, params.dropout_samples)
 
 
 def _refine(params: EvaluateParams) -> Refine | None:

@@ -65,6 +65,11 @@ def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Te
     return predicted
 
 
+def compiled_predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Tensor], Prediction]:
+    """Return `predictor`'s function, traced once for images of any size."""
+    return tf.function(predictor(model, inference), reduce_retracing=True)
+
+
 def _check(model: SegmentationModel, inference: Inference) -> None:
     if inference.window is not None and inference.window < model.stride:
         raise InputError(f"window must be {model.stride} or more for this network. Received: {inference.window}")
