@@ -10,6 +10,11 @@ settings.register_profile("maskline", derandomize=True, deadline=None, database=
 settings.load_profile("maskline")
 
 
+def pytest_collection_modifyitems(items):
+    """Put the pipeline's tests first: one worker does them all, which at the end would leave the others idle."""
+    items.sort(key=lambda item: item.path.stem != "test_pipeline")
+
+
 @pytest.fixture
 def in_process(monkeypatch):
     """Let preprocess work in this process, where starting workers would be most of a test's time."""

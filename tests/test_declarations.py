@@ -1,6 +1,7 @@
 """dvc.yaml tells the truth: every project file a stage imports is in its deps, and ci/ runs the same pipeline."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def module_files(module: str) -> set[Path]:
     return {path for path in (*packages, file) if path.exists()}
 
 
+@functools.cache
 def imports(path: Path) -> set[Path]:
     """Return the project files that a file imports, at its top or inside functions."""
     found = set()

@@ -40,14 +40,15 @@ PREPROCESS = {
     "preprocess.examples_per_shard": 3,
 }
 # Some knobs turn only beside others; those others are set in both runs.
+DILATED = {"model.architecture": "pointrend", "model.encoder": "mobilenet_v2", "model.coarse": "deeplabv3"}
 TRAIN = {
     "seed": (2, {}),
-    "model.architecture": ("unet_pix2pix", {"model.encoder": "mobilenet_v2"}),
+    "model.architecture": ("convtranspose", {}),
     "model.encoder": ("mobilenet_v2", {}),
     "model.encoder_weights": ("file", {}),
     "model.freeze_encoder": (True, {"model.encoder_weights": "file"}),
-    "model.output_stride": (8, {"model.architecture": "deeplabv3", "model.encoder": "mobilenet_v2"}),
-    "model.coarse": ("panet", {"model.architecture": "pointrend", "model.encoder": "mobilenet_v2"}),
+    "model.output_stride": (8, DILATED),
+    "model.coarse": ("pspnet", DILATED),
     "model.width": (5, {}),
     "model.dropout": (0.5, {}),
     "augment.flip": (True, {}),
@@ -82,7 +83,7 @@ TRAIN = {
     "train.weight_decay": (0.5, {"train.optimizer": "adamw"}),
     "train.schedule": ("constant", {}),
     "train.warmup_epochs": (0.0, {}),
-    "train.early_stopping": (1, {"train.epochs": 4, "train.learning_rate": 1e-7}),
+    "train.early_stopping": (1, {"train.epochs": 3, "train.learning_rate": 1e-7}),
     "train.ema": (0.9, {}),
     "train.precision": ("mixed_bfloat16", {}),
 }
@@ -181,6 +182,6 @@ def trained(shards, tmp_path_factory):
 
 
 @pytest.mark.parametrize("key", TRAIN)
-def test_a_turned_knob_changes_the_model(key, shards, trained, tmp_path):
+def test_a_turned_knob_changes_the_model(key, trained):
     value, beside = TRAIN[key]
-    assert fit(shards, tmp_path, params(**(beside | {key: value}))) != trained(beside)
+    assert trained(beside | {key: value}) != trained(beside)

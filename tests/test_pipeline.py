@@ -16,6 +16,7 @@ from processes import none_left
 from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, photos, run, set_params
 
 OUTPUTS = ("data", "metrics", "dvc.lock")
+QUEUED = {"two": "train.epochs=2", "more": "evaluate.samples=4"}
 
 
 @pytest.fixture(scope="module")
@@ -117,19 +118,22 @@ def test_branches_can_be_compared(copy, tmp_path):
 
 
 def test_experiments_run_at_once_and_from_the_queue(copy):
-    """The queue starts from the workspace that the first leaves; "two" trains there, "more" has only to evaluate."""
-    dvc(copy, "exp", "run", "--name", "slow", "-S", "train.learning_rate=0.001", "-S", "train.epochs=3")
-    for name, change in (("two", "train.epochs=2"), ("more", "evaluate.samples=4")):
+    """The queue starts from the workspace that the first leaves; "two" trains there, both others only evaluate."""
+    dvc(copy, "exp", "run", "--name", "mirrored", "-S", "evaluate.flip=true")
+    for name, change in QUEUED.items():
         dvc(copy, "exp", "run", "--queue", "--name", name, "-S", change)
     dvc(copy, "queue", "start")
     deadline = time.monotonic() + 400
+    while not all(f"/{name}\n" in git(copy, "for-each-ref", "--format=%(refname)", "refs/exps") for name in QUEUED):
+        assert time.monotonic() < deadline, dvc(copy, "queue", "status")
+        time.sleep(1)
     while any(word in (status := dvc(copy, "queue", "status")) for word in ("Queued", "Running")):
         assert time.monotonic() < deadline, status
         time.sleep(3)
     assert status.count("Success") == 2, status
     table = dvc(copy, "exp", "show", "--csv", "--sort-by", "mean_iou")
     shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
-    assert {"slow", "two", "more"} <= shown
+    assert {"mirrored", *QUEUED} <= shown
 
 
 @pytest.fixture

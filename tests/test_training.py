@@ -133,14 +133,14 @@ def test_a_stopped_run_ends_in_the_bytes_of_one_left_alone(changes, error, tmp_p
 @pytest.mark.parametrize("architecture", ["pointrend", "bayesian_segnet"])
 def test_random_points_and_masks_go_on_where_they_were(architecture, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "Tiny", lambda precision: build(architecture, dropout=0.3))
-    monkeypatch.setitem(globals(), "STEPS", 3)
+    monkeypatch.setitem(globals(), "STEPS", 2)
     tf.config.run_functions_eagerly(True)  # tracing would take most of the time
     try:
         config = params(epochs=2)
         expected_history, expected = run(config, Checkpoints(tmp_path / "whole", 1))
         stopped = Checkpoints(tmp_path / "stopped", 1)
         with pytest.raises(KeyboardInterrupt):
-            run(config, stopped, dying(4, KeyboardInterrupt))
+            run(config, stopped, dying(3, KeyboardInterrupt))
         history, variables = run(config, stopped)
     finally:
         tf.config.run_functions_eagerly(False)
