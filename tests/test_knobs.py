@@ -1,9 +1,12 @@
 """No param is idle: turning any of them changes what its stage writes."""
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import keras
+import pandas as pd
 import pytest
 import tensorflow as tf
 from project import digests
@@ -117,8 +120,11 @@ def preprocess(raw: Path, out: Path, p: Params) -> dict[str, str]:
     return digests(out, ".")
 
 
-def fit(shards: Path, folder: Path, p: Params) -> dict[str, str]:
-    """Train step by step, for tracing would take most of the time."""
+def fit(shards: Path, folder: Path, p: Params) -> tuple[str, list]:
+    """Train step by step, for tracing would take most of the time; return the weights' digest and the losses.
+
+    The model's configuration and the learning rate in the history repeat the params, whether or not they are used.
+    """
     weights = folder / "weights"
     weights.mkdir(parents=True)
     record = {"encoder": p.model.encoder, "weights": p.model.encoder_weights, "file": None, "sha256": None}
@@ -136,7 +142,9 @@ def fit(shards: Path, folder: Path, p: Params) -> dict[str, str]:
         )  # fmt: skip
     finally:
         tf.config.run_functions_eagerly(False)
-    return digests(folder / "model", ".")
+    with zipfile.ZipFile(folder / "model/model.keras") as model:
+        weights_digest = hashlib.sha256(model.read("model.weights.h5")).hexdigest()
+    return weights_digest, pd.read_csv(folder / "model/history.csv")[["train_loss", "validation_loss"]].values.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +178,9 @@ def test_a_turned_knob_changes_the_shards(key, raw, tmp_path, in_process):
 @pytest.fixture(scope="module")
 def trained(shards, tmp_path_factory):
     """Train with some params set, once for each such set."""
-    done: dict[str, dict[str, str]] = {}
+    done: dict[str, tuple[str, list]] = {}
 
-    def of(beside: dict) -> dict[str, str]:
+    def of(beside: dict) -> tuple[str, list]:
         name = json.dumps(beside, sort_keys=True)
         if name not in done:
             done[name] = fit(shards, tmp_path_factory.mktemp("trained"), params(**beside))

@@ -55,7 +55,7 @@ def test_it_learns_from_a_dozen_photos(project):
 
 
 def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_path):
-    """Another folder, hash seed, time zone, locale and number of cores; SIGKILL in training; an empty cache."""
+    """Another folder, hash seed, time zone and locale; SIGKILL in training; an empty cache."""
     folder = clone(project, tmp_path / "Ein anderer Ört")
     elsewhere = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C"}
     for name in ("metrics", "dvc.lock"):
