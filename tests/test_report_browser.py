@@ -73,7 +73,7 @@ def group(inputs: Inputs, name: str) -> list[str]:
 def test_page_fits_draws_every_picture_and_follows_the_theme(tab: Tab, inputs: Inputs, width: int, dark: bool) -> None:
     tab.open((inputs.folder / "report.html").as_uri(), width, dark=dark)
     assert tab.value("document.documentElement.scrollWidth") <= width
-    assert tab.value("document.images.length") == 5 * len(unique(inputs.pictures)) + 2 * 4
+    assert tab.value("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * 4
     tab.value("[...document.images].forEach(i => i.loading = 'eager')")
     tab.value("Promise.all([...document.images].map(i => i.decode()))")  # fails for a picture that cannot be drawn
     style = "getComputedStyle(document.body)"
