@@ -16,7 +16,7 @@ from pathlib import Path
 import html5lib
 import numpy as np
 import pytest
-from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, NAMES, make_run
+from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, KINDS, NAMES, make_run
 from PIL import Image
 
 from maskline.errors import InputError
@@ -24,6 +24,7 @@ from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.inputs import HEADLINE, Inputs, read_inputs
 from maskline.report.page import MOST_CLASSES, flat_params, largest_confusions, matrix_rows, render_page
+from maskline.report.schema import GROUPS
 
 ROOT = Path(__file__).parents[1]
 DASH = "\u2013</abbr>"
@@ -278,10 +279,10 @@ def test_matrix_holds_counts_beside_shares(page: str, inputs: Inputs) -> None:
 def test_every_image_stands_once_with_its_groups_and_classes(page: str, inputs: Inputs) -> None:
     document = html5lib.parse(page, namespaceHTMLElements=False)
     items = [e for e in document.iter("li") if e.get("data-name")]
-    groups = inputs.pictures.model_dump()
+    groups = inputs.pictures.model_dump(exclude={"kinds"})
     expected = {p["folder"]: p for group in groups.values() for p in group}
     assert len(items) == len(expected) < sum(map(len, groups.values()))
-    assert len([e for item in items for e in item.iter("img")]) == 5 * len(expected)
+    assert len([e for item in items for e in item.iter("img")]) == len(inputs.pictures.kinds) * len(expected)
     for item, picture in zip(items, expected.values(), strict=True):
         assert item.get("data-name") == picture["filename"]
         assert float(item.get("data-iou")) == picture["mean_iou"]
@@ -336,7 +337,7 @@ def test_examples_show_image_and_mask_of_each_split(page: str, inputs: Inputs) -
 
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
     def enlarge(listing: dict) -> None:
-        for group in listing:
+        for group in GROUPS:
             listing[group] = [picture | {"height": 480, "width": 640} for picture in listing[group][:1]]
 
     changed(run_folder / "data/evaluation/pictures.json", enlarge)
@@ -354,7 +355,7 @@ def test_pictures_of_several_sizes_keep_their_shape(run_folder: Path) -> None:
     new = {"folder": "pictures/new", "height": 30, "width": 60}
     changed(run_folder / "data/evaluation/pictures.json", lambda v: v["random"][0].update(new))
     markup = section(render_page(read_inputs(run_folder), PARAMS), "images")
-    assert markup.count('width="60" height="30"') == 5
+    assert markup.count('width="60" height="30"') == len(KINDS)
 
 
 def test_findings_name_what_is_odd(inputs: Inputs) -> None:
