@@ -1,5 +1,6 @@
-"""SHA256SUMS: what every file of a stage's outputs must be, in the format of `sha256sum --check`."""
+"""SHA256SUMS: what every file of a stage's outputs must be, in the format of `sha256sum --check`; and sealed bytes."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,23 @@ def check_sums(folder: Path, wanted: Path, stage: str) -> None:
     for name in sums:
         if (path := Path(os.path.normpath(folder / name))).is_relative_to(wanted):
             raise InputError(f"{path} is missing, but {folder / NAME} records it; {remedy}.")
+
+
+def sealed(data: bytes) -> bytes:
+    """Return data with their digest at the end; an archive's own does not cover how its arrays are to be read."""
+    return data + hashlib.sha256(data).digest()
+
+
+def unsealed(data: bytes) -> bytes:
+    """Return the data without their digest.
+
+    Raises:
+        ValueError: they are not the data that were sealed.
+    """
+    whole = data[: -hashlib.sha256().digest_size]
+    if sealed(whole) != data:
+        raise ValueError("the data differ from their digest")
+    return whole
 
 
 def _files(place: Path) -> list[Path]:
