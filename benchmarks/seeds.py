@@ -1,4 +1,4 @@
-"""How often `maskline compare` sees a difference between seeds of the same params, and between params that differ in one.
+"""How often `maskline compare` sees a difference between seeds of the same params, and between params with one change.
 
 A MobileNetV2 U-Net learns CamVid from ImageNet's weights at 96x128, several times over: with the project's loss and
 without its Dice term, the seed being all that differs among runs of the same loss. Every two runs of one loss are

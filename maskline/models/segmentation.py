@@ -23,8 +23,8 @@ class SegmentationModel(keras.Model):
 
     Called on images [B, H, W, 3], integer or float, it returns logits float32 [B, H, W, C]. It pads inside to whole
     strides, normalises inside, and carries its classes' names and colours, so a saved file needs nothing beside it.
-    Training calls `training_loss`, validation the model itself, and prediction `probabilities` or `sampled`, whatever the
-    architecture.
+    Training calls `training_loss`, validation the model itself, and prediction `probabilities` or `sampled`, whatever
+    the architecture.
 
     Args:
         architecture: a key of `architectures.ARCHITECTURES`, or 'pointrend'.
