@@ -3,13 +3,19 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro ci test lint lock clean
+# `make verify FOLDER=ci` checks the small subset.
+FOLDER ?= .
+
+.PHONY: help repro verify ci test lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/bin/maskline  ## set up, then run the pipeline on the embedded data set
 	dvc repro
+
+verify: .venv/bin/maskline  ## reproduce the committed result in a fresh clone, and say what is equal
+	maskline verify --folder $(FOLDER)
 
 ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,11 @@ Compare the test results of two Git revisions, image by image: each metric's
 difference with a paired bootstrap interval and p-value, and whether B is better,
 worse, or can't tell. The counts are read through DVC, from its cache or its
 remote; nothing is checked out.
+"""
+_VERIFY = """\
+Run the pipeline of Git's HEAD from nothing, in a clone with an empty DVC cache, and
+say for each output in dvc.lock whether it is equal to the byte, within tolerance, or
+different. Exit code 1 if any is different.
 """
 _EXAMPLE = """\
 examples:
@@ -27,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="maskline", description="What is no stage: `dvc repro` runs the pipeline.")
     commands = parser.add_subparsers(metavar="command", required=True)
     _add_compare(commands)
+    _add_verify(commands)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -57,6 +64,17 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=_compare, style="text")
 
 
+def _add_verify(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="say whether the committed result comes out again",
+        description=_VERIFY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
+    parser.set_defaults(run=_verify)
+
+
 def _whole(least: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
@@ -75,3 +93,19 @@ def _compare(options: argparse.Namespace) -> None:
     a, b = (read_counts(revision, options.folder) for revision in (options.a, options.b))
     write = {"text": compare_text.as_text, "md": compare_text.as_markdown, "json": compare_text.as_json}[options.style]
     print(write(compare(a, b, options.resamples, options.seed)))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from maskline.clone import committed, reproduced
+    from maskline.verify import as_text, judge, recorded
+
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.default_int_handler)
+    source = committed(options.folder)
+    before = recorded(options.folder)
+    print(f"verify: {source.commit[:7]} is reproduced in a fresh clone, from nothing.", file=sys.stderr, flush=True)
+    with reproduced(source) as folder:
+        verdicts = judge(before, recorded(folder))
+    print(as_text(verdicts))
+    if any(verdict.judgement == "different" for verdict in verdicts):
+        sys.exit(1)

@@ -1,5 +1,6 @@
 """The counts of a Git revision, read through DVC from its cache or its remote: nothing is checked out."""
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from maskline.checksums import NAME as SUMS
+from maskline.checksums import parse_sums
 from maskline.errors import InputError
 from maskline.evaluation.compare import Counts
 
@@ -56,14 +59,15 @@ def read_counts(revision: str, folder: Path) -> Counts:
         with _repository() as repo:
             place = _Place(folder, _inside(repo, folder), revision)
             with repo.switch(revision) as commit:
-                contents = [_read(repo, place, name) for name in (_COUNTS, _ABOUT)]
+                counts, about, sums = (_read(repo, place, name) for name in (_COUNTS, _ABOUT, SUMS))
     except NotDvcRepoError:
         raise InputError(f"{Path.cwd()} is in no DVC repository; run the command in the project's folder.") from None
     except RevError:
         raise InputError(f"Git knows no revision {revision}; `git branch --all` lists the branches.") from None
     except DvcException as error:
         raise InputError(f"DVC cannot read {revision}: {str(error).rstrip('.')}; mend what it names.") from None
-    return _parse(*contents, place, _name(revision, commit))
+    _check({_COUNTS: counts, _ABOUT: about}, sums, place)
+    return _parse(counts, about, place, _name(revision, commit))
 
 
 def _name(revision: str, commit: str) -> str:
@@ -135,6 +139,16 @@ def _lacks(repo: "Repo", place: _Place, name: str) -> bool:
     except (OSError, DataIndexDirError):
         return False
     return name not in {Path(path).name for path in listed}
+
+
+def _check(files: dict[str, bytes], sums: bytes, place: _Place) -> None:
+    try:
+        recorded = parse_sums(sums)
+    except ValueError as error:
+        raise _damaged(place, f"in {SUMS}, {error}") from None
+    for name, data in files.items():
+        if recorded.get(name) != hashlib.sha256(data).hexdigest():
+            raise _damaged(place, f"{name} is not the file that {SUMS} records")
 
 
 def _parse(counts: bytes, about: bytes, place: _Place, name: str) -> Counts:

@@ -1,4 +1,4 @@
-"""What every stage does around its work: declared params in, one-sentence errors out, edited code refused."""
+"""What every stage does around its work: declared params and whole files in, one-sentence errors out."""
 
 import argparse
 import errno
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up notes would hide the stage's own words
 
+from maskline.checksums import check_sums, write_sums  # noqa: E402
 from maskline.errors import InputError  # noqa: E402
 from maskline.params import Declared, read_params  # noqa: E402
 from maskline.yaml12 import read_yaml  # noqa: E402
@@ -38,12 +39,15 @@ def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
     ).parse_args()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        entry = _entry(name)
+        stages = _stages(name)
+        entry = stages[name]
         params = read_params(Path("params.yaml"))
         stage = Stage(name, Declared(params, entry.get("params", []), name), _code_digest(entry, params.repo))
+        check_inputs(stages, name)
         run(stage)
         if _code_digest(entry, params.repo) != stage.code:
             raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
+        record_outputs(entry)
     except InputError as error:
         sys.exit(f"{name}: {error}")
     except OSError as error:
@@ -68,13 +72,43 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _entry(name: str) -> dict:
+def check_inputs(stages: dict[str, dict], name: str) -> None:
+    """Check every file that a stage reads of earlier ones; a `dep` that is gone is for its reader to tell.
+
+    Raises:
+        InputError: a file is not what its stage wrote.
+    """
+    for dep in stages[name].get("deps", []):
+        for writer, entry in stages.items():
+            folders, others = _outputs(entry)
+            home = next((folder for folder in folders if Path(dep).is_relative_to(folder)), None)
+            if home is None and dep in others and folders:
+                home = folders[0]
+            if home and Path(dep).exists():
+                check_sums(Path(home), Path(dep), writer)
+
+
+def record_outputs(entry: dict) -> None:
+    """Write SHA256SUMS into each folder of a stage's outs; the first lists its small files elsewhere too."""
+    folders, others = _outputs(entry)
+    for folder in filter(os.path.isdir, folders):
+        write_sums(Path(folder), map(Path, others if folder == folders[0] else ()))
+
+
+def _outputs(entry: dict) -> tuple[list[str], list[str]]:
+    """Return the folders that DVC caches, and what Git tracks, which dvc.yaml gives options."""
+    outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
+    tracked = [path for out in outs if isinstance(out, dict) for path in out]
+    return [out for out in outs if isinstance(out, str)], tracked
+
+
+def _stages(name: str) -> dict[str, dict]:
     stages = (read_yaml(Path("dvc.yaml")) or {}).get("stages", {})
     if name not in stages:
         raise InputError(
             f"dvc.yaml has no stage {name}. Received: {', '.join(stages)}; restore it with `git checkout`."
         )
-    return stages[name]
+    return stages
 
 
 def _code_digest(entry: dict, repo: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from maskline.checksums import write_sums
+
 HEIGHT = WIDTH = 96
 ABSENT = 5
 NAMES = ["background", "disc", '<b>"x" & y', "triangle", "cross", "unicorn", "ring"]
@@ -43,6 +45,14 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
     _write_csv(evaluation_folder / "images.csv", ["filename", "void_pixels"], list(zip(filenames, void, strict=True)))
     _write_pictures(evaluation_folder, filenames, truths, predictions, matrices, samples, uncertainty)
     _write_tables(folder / "metrics", matrices.sum(0))
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """Record the run's files as those of its stages, as what runs a stage does."""
+    for name in ("shards", "model"):
+        write_sums(folder / "data" / name)
+    write_sums(folder / "data/evaluation", [folder / "metrics"])
 
 
 def baseline(figures: dict) -> dict:

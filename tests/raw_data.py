@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from maskline.artifacts import write_json
+from maskline.checksums import write_sums
 from maskline.datasets.source import Source, write_source
 from maskline.shards.tfrecord import encode_example, frame
 
@@ -92,6 +93,7 @@ def write_raw(raw: Path, splits: dict[str, list[Pair]], about: Source | None = N
                 (folder / f"{about.name}-{split}.tfrecord-{number:05d}-of-{files:05d}").write_bytes(data)
     write_json(folder / "dataset_info.json", {"name": about.name, "version": about.version, "splits": infos})
     write_source(raw, about)
+    write_sums(Path(raw))
     return about
 
 

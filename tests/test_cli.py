@@ -16,6 +16,7 @@ from project import ROOT, clone, commit, dvc, git, identify
 from simulated import EASY, NAMES, simulated, truths
 
 from maskline.artifacts import npz_bytes
+from maskline.checksums import write_sums
 from maskline.cli import main
 
 # DVC 3.67 itself uses what its library pygtrie is about to drop.
@@ -40,6 +41,7 @@ def write_result(folder, seed, gain=0.0, images=30, **about):
     (folder / "counts.npz").write_bytes(npz_bytes(arrays | {"void": np.zeros(images, np.int64)}))
     said = {"classes": NAMES, "test_split": "1" * 64, "resolution": "model"} | about
     (folder / "about.json").write_text(json.dumps(said))
+    write_sums(folder)
 
 
 def repro(project, name, place="."):
@@ -77,6 +79,7 @@ def project(tmp_path_factory):
     result(folder, "other", seed=1, classes=["sky", "tree", "car"])
     result(folder, "small", place="ci", seed=1, images=8)
     (folder / "result/counts.npz").write_bytes(b"PK no more")
+    write_sums(folder / "result")
     repro(folder, "damaged")
     (folder / "result/counts.npz").rename(folder / "result/confusion.npz")
     repro(folder, "old")

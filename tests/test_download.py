@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -31,11 +32,12 @@ ROOT = Path(__file__).parents[1]
 
 
 class Server:
-    """Files by URL path on loopback; the first `drops` answers break off half way."""
+    """Files by URL path on loopback; the first `drops` answers break off half way, or stall there."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.drops, self.requests, self.status = 0, 0, 200
+        self.stalls, self.closing = False, threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,6 +62,9 @@ class Server:
         handler.end_headers()
         whole = self.requests > self.drops
         handler.wfile.write(content if whole else content[: len(content) // 2])
+        if self.stalls and not whole:
+            handler.wfile.flush()
+            self.closing.wait(60)
         handler.close_connection = True
 
 
@@ -71,6 +76,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     monkeypatch.delenv("KERAS_HOME", raising=False)
     result = Server()
     yield result
+    result.closing.set()
     result.server.shutdown()
     result.server.server_close()
 
@@ -150,6 +156,20 @@ def test_the_line_drops_every_time(served: Server, tmp_path: Path) -> None:
         prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
     assert served.requests == fetch.ATTEMPTS
     _nothing_half_written(tmp_path / "data" / "raw")
+
+
+def test_a_server_that_stalls_is_tried_again(served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fetch.downloader._open_url.keywords, "timeout", 0.3)
+    served.drops, served.stalls = 1, True
+    prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    assert served.requests == 2
+
+
+def test_a_server_that_is_busy_is_asked_again_and_told(served: Server, tmp_path: Path) -> None:
+    served.status = 503
+    with pytest.raises(InputError, match=r"camvid.* 4 attempts .*dataset\.path"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    assert served.requests >= fetch.ATTEMPTS
 
 
 def test_no_server(served: Server, tmp_path: Path) -> None:
@@ -301,6 +321,22 @@ def test_imagenet_weights(server: Server, drops: int, tmp_path: Path, monkeypatc
         assert server.requests == drops + 1
     assert record(tmp_path / "weights")["file"] == "encoder.h5"
     assert (tmp_path / "weights" / "encoder.h5").read_bytes() == content
+
+
+def test_imagenet_weights_of_a_server_that_stalls_are_tried_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/mobilenet.h5"] = hdf5(tmp_path / "served.h5", legacy=True).read_bytes()
+    server.drops, server.stalls = 1, True
+    monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", weights.Published(f"{server.url}/mobilenet.h5"))
+    before = socket.getdefaulttimeout()
+    assert before == fetch.STALL
+    socket.setdefaulttimeout(0.3)
+    try:
+        weights.prepare_weights(model("imagenet"), tmp_path / "weights")
+    finally:
+        socket.setdefaulttimeout(before)
+    assert server.requests == 2
 
 
 def test_imagenet_weights_that_cannot_be_fetched(

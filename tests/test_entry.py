@@ -203,6 +203,7 @@ def test_preprocess_runs_and_a_missing_source_is_told(project):
     code, _, errors = run(project, "preprocess")
     assert (code, errors) == (0, "")
     assert sorted(p.name for p in (project / "data" / "shards").iterdir()) == [
+        "SHA256SUMS",
         "audit.json",
         "examples",
         "manifest.json",

@@ -1,6 +1,8 @@
 """Archives from the network: fetched through TFDS, tried again when the line drops, unpacked only where they may."""
 
+import functools
 import shutil
+import socket
 import stat
 import sys
 import tarfile
@@ -19,8 +21,11 @@ from maskline.errors import InputError
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
+STALL = 60.0  # seconds without a byte after which a connection has failed
 
 downloader.MAX_RETRIES = 1  # `persistent` is what tries again, also when the line drops within a file
+downloader._open_url = functools.partial(downloader._open_url, timeout=STALL)  # TFDS would wait for ever
+socket.setdefaulttimeout(STALL)  # and so would Keras
 
 _Result = TypeVar("_Result")
 

@@ -1,6 +1,7 @@
 """Checkpoints of a whole run: written beside and renamed, two kept, a torn or foreign one passed over."""
 
 import hashlib
+import io
 import json
 import shutil
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from maskline.artifacts import npz_bytes, write_bytes
+from maskline.checksums import sealed, unsealed
 
 _KEPT = 2
 
@@ -51,7 +53,7 @@ class Checkpoints:
         about = {"step": state.step, "history": state.history, "variables": len(state.variables)}
         arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
         about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        write_bytes(self._folder / f"{state.step:010d}.npz", npz_bytes({"about": about_bytes, **arrays}))
+        write_bytes(self._folder / f"{state.step:010d}.npz", sealed(npz_bytes({"about": about_bytes, **arrays})))
         for old in self._files()[:-_KEPT]:
             old.unlink()
 
@@ -74,7 +76,7 @@ class Checkpoints:
 
 def _read(path: Path) -> State | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(unsealed(path.read_bytes())), allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
             arrays = [file[name] for name in sorted(file.files) if name != "about"]
         count = about["variables"]

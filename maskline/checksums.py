@@ -1,0 +1,87 @@
+"""SHA256SUMS: what every file of a stage's outputs must be, in the format of `sha256sum --check`; and sealed bytes."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from maskline.artifacts import sha256, write_bytes
+from maskline.errors import InputError
+
+NAME = "SHA256SUMS"
+
+
+def write_sums(folder: Path, others: Iterable[Path] = ()) -> None:
+    """Write SHA256SUMS into a folder: of its files, and of other files and folders, by path relative to it."""
+    files = [file for place in (folder, *others) for file in _files(place)]
+    lines = [f"{digest}  {_relative(file, folder)}\n" for file, digest in zip(files, _digests(files), strict=True)]
+    write_bytes(folder / NAME, "".join(lines).encode())
+
+
+def parse_sums(text: bytes) -> dict[str, str]:
+    """Return the SHA-256 by path of a SHA256SUMS file.
+
+    Raises:
+        ValueError: a line is no SHA-256 and path.
+    """
+    sums = {}
+    for line in text.decode().removesuffix("\n").split("\n"):
+        digest, separator, name = line.partition("  ")
+        if not (len(digest) == 64 and separator and name):
+            raise ValueError(f"{line[:80]!r} is no SHA-256 and path")
+        sums[name] = digest
+    return sums
+
+
+def check_sums(folder: Path, wanted: Path, stage: str) -> None:
+    """Check a file, or every file of a folder, against SHA256SUMS in `folder`, which `stage` wrote.
+
+    Raises:
+        InputError: a file is not what is recorded, is not recorded, or is gone; or nothing is recorded.
+    """
+    remedy = f"run `dvc repro --force {stage}`"
+    try:
+        sums = parse_sums((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{folder / NAME} is missing; {remedy}.") from None
+    except ValueError as error:
+        raise InputError(f"{folder / NAME} is damaged: {error}; {remedy}.") from None
+    files = _files(wanted)
+    for file, digest in zip(files, _digests(files), strict=True):
+        if sums.pop(_relative(file, folder), None) != digest:
+            raise InputError(f"{file} is not the file that {folder / NAME} records; {remedy}.")
+    for name in sums:
+        if (path := Path(os.path.normpath(folder / name))).is_relative_to(wanted):
+            raise InputError(f"{path} is missing, but {folder / NAME} records it; {remedy}.")
+
+
+def sealed(data: bytes) -> bytes:
+    """Return data with their digest at the end; an archive's own does not cover how its arrays are to be read."""
+    return data + hashlib.sha256(data).digest()
+
+
+def unsealed(data: bytes) -> bytes:
+    """Return the data without their digest.
+
+    Raises:
+        ValueError: they are not the data that were sealed.
+    """
+    whole = data[: -hashlib.sha256().digest_size]
+    if sealed(whole) != data:
+        raise ValueError("the data differ from their digest")
+    return whole
+
+
+def _files(place: Path) -> list[Path]:
+    found = [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
+    return sorted(path for path in found if path.name != NAME)
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file, folder)).as_posix()
+
+
+def _digests(files: list[Path]) -> list[str]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(sha256, files))

@@ -1,0 +1,173 @@
+"""Whether the committed result comes out again: each output equal, within tolerance, or different."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from tabulate import tabulate
+
+from maskline.errors import InputError
+from maskline.yaml12 import read_yaml
+
+TOLERANCE = 0.03  # of a figure of 0 to 1; other instruction sets moved one by up to 0.0164
+# Made in integer or exactly rounded arithmetic, before anything is trained.
+_EXACT = ("data/raw", "data/weights", "data/shards", "metrics/dataset.json")
+_TABLES = (".json", ".csv")
+
+Judgement = Literal["equal", "within tolerance", "different"]
+
+
+class Output(NamedTuple):
+    """An output as dvc.lock records it, and its content where it is a table that Git tracks."""
+
+    md5: str
+    content: bytes | None = None
+
+
+class Verdict(NamedTuple):
+    """What became of an output, and what differs; `reason` is empty where it is equal."""
+
+    output: str
+    judgement: Judgement
+    reason: str = ""
+
+
+class Change(NamedTuple):
+    """The largest change of a number, infinite where no tolerance can hold, and where it is."""
+
+    size: float
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.place} by {self.size:.4f}" if 0 < self.size < math.inf else self.place
+
+
+_UNTOLD = Change(0.0, "as the metrics are")
+
+
+def as_text(verdicts: Sequence[Verdict]) -> str:
+    """Return a table for a terminal, and what it comes to."""
+    table = tabulate(verdicts, ("output", "is", "largest change"), "simple", disable_numparse=True)
+    counts = Counter(verdict.judgement for verdict in verdicts)
+    summed = ", ".join(f"{counts[judgement]} {judgement}" for judgement in get_args(Judgement))
+    return f"{table}\n\nOf {len(verdicts)} outputs: {summed}."
+
+
+def recorded(folder: Path) -> dict[str, Output]:
+    """Return the outputs in a folder's dvc.lock, with the tables that are there.
+
+    Raises:
+        InputError: dvc.lock is not what DVC writes, or a table is not what it records.
+    """
+    lock = folder / "dvc.lock"
+    try:
+        outs = [out for stage in read_yaml(lock)["stages"].values() for out in stage.get("outs", [])]
+        return {out["path"]: _output(folder, out["path"], out["md5"]) for out in outs}
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"{lock} records no outputs; run `dvc repro` and commit.") from None
+
+
+def _output(folder: Path, name: str, md5: str) -> Output:
+    path = folder / name
+    if path.suffix not in _TABLES or not path.is_file():
+        return Output(md5)
+    content = path.read_bytes()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise InputError(f"{name} is not the file that dvc.lock records; run `dvc repro` and commit both.")
+    return Output(md5, content)
+
+
+def judge(before: Mapping[str, Output], after: Mapping[str, Output]) -> list[Verdict]:
+    """Judge each output of `before` by the run that made `after`.
+
+    The figures in .json files decide. A cell of a table can hang on a few pixels, and a model or a picture has no
+    figures: they are within tolerance where all figures are.
+    """
+    changes = {name: _change(name, before.get(name), after.get(name)) for name in {**before, **after}}
+    figures = [change.size if change else 0.0 for name, change in changes.items() if name.endswith(".json")]
+    held = bool(figures) and max(figures) <= TOLERANCE
+    return [_verdict(name, change, held) for name, change in changes.items()]
+
+
+def _verdict(name: str, change: Change | None, held: bool) -> Verdict:
+    if change is None:
+        return Verdict(name, "equal")
+    return Verdict(name, "within tolerance" if held and math.isfinite(change.size) else "different", str(change))
+
+
+def _change(name: str, before: Output | None, after: Output | None) -> Change | None:
+    if before is None or after is None:
+        return Change(math.inf, "is new" if before is None else "is no longer made")
+    if before.md5 == after.md5:
+        return None
+    if name in _EXACT:
+        return Change(math.inf, "must be equal on any machine")
+    if before.content is None or after.content is None:
+        return _UNTOLD
+    return largest_change(name, before.content, after.content)
+
+
+def largest_change(name: str, before: bytes, after: bytes) -> Change:
+    """Return what changed most between two states of a .json or .csv file.
+
+    Floats are compared as they are, whole numbers of a table's column as shares of its sum; all else must be equal.
+    """
+    read = _json_values if name.endswith(".json") else _csv_values
+    old, new = read(before), read(after)
+    if old.keys() != new.keys():
+        return Change(math.inf, f"{min(old.keys() ^ new.keys())} is on one side alone")
+    changes = [Change(_distance(old[key], new[key]), key) for key in old if old[key] != new[key]]
+    largest = max(changes, default=Change(0.0, "its form"))
+    if math.isfinite(largest.size):
+        return largest
+    return Change(math.inf, f"{largest.place} is {_said(new[largest.place])}, was {_said(old[largest.place])}")
+
+
+def _distance(old: Any, new: Any) -> float:
+    floats = isinstance(old, float) and isinstance(new, float)
+    return abs(old - new) if floats else math.inf
+
+
+def _said(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_values(content: bytes) -> dict[str, Any]:
+    """Return the values of a JSON file by dotted key."""
+    values: dict[str, Any] = {}
+    waiting = [("", json.loads(content))]
+    while waiting:
+        place, value = waiting.pop()
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+        if items is None:
+            values[place] = value
+        else:
+            waiting += [(f"{place}.{key}".removeprefix("."), item) for key, item in items]
+    return values
+
+
+def _csv_values(content: bytes) -> dict[str, Any]:
+    """Return the cells of a CSV file by column and row."""
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    values: dict[str, Any] = {}
+    for column in rows[0] if rows else ():
+        cells = _column([row[column] for row in rows])
+        values |= {f"{column}[{number}]": cell for number, cell in enumerate(cells, 1)}
+    return values
+
+
+def _column(cells: list[str]) -> list[Any]:
+    """Return a column's cells: text as it is, whole numbers as shares of their sum, others as floats."""
+    if all(cell.isdecimal() for cell in cells):
+        total = sum(map(int, cells)) or 1
+        return [int(cell) / total for cell in cells]
+    try:
+        return [float(cell) if cell else None for cell in cells]
+    except ValueError:
+        return list(cells)
