@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from maskline.artifacts import npz_bytes, write_bytes
-
-_KEPT = 2
 
 
 @dataclass
@@ -44,22 +41,34 @@ class Checkpoints:
 
     def __init__(self, root: Path, fingerprint: Any) -> None:
         text = json.dumps(fingerprint, sort_keys=True).encode()
-        self._folder = Path(root) / hashlib.sha256(text).hexdigest()[:32]
+        self._run = hashlib.sha256(text).hexdigest()[:32]
+        self._folder = Path(root) / self._run
+        self._recent: list[Path] = []
 
     def save(self, state: State) -> None:
-        """Write a checkpoint, then drop all but the latest two."""
-        about = {"step": state.step, "history": state.history, "variables": len(state.variables)}
+        """Write a checkpoint, then drop all but this and the one written or loaded before it."""
+        about = {
+            "run": self._run,
+            "step": state.step,
+            "history": state.history,
+            "variables": len(state.variables),
+            "best": len(state.best),
+        }
         arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
         about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        write_bytes(self._folder / f"{state.step:010d}.npz", npz_bytes({"about": about_bytes, **arrays}))
-        for old in self._files()[:-_KEPT]:
-            old.unlink()
+        path = self._folder / f"{state.step:010d}.npz"
+        write_bytes(path, npz_bytes({"about": about_bytes, **arrays}))
+        self._recent = [*(recent for recent in self._recent if recent != path), path][-2:]
+        for file in self._folder.iterdir():
+            if file not in self._recent:
+                file.unlink()
 
     def load(self, shapes: Sequence[tuple[int, ...]]) -> State | None:
         """Return the latest whole checkpoint whose variables have these shapes, or None."""
         for path in reversed(self._files()):
-            state = _read(path)
+            state = _read(path, self._run)
             if state and [value.shape for value in state.variables] == list(shapes):
+                self._recent = [path]
                 return state
             print(f"train: {path} is torn or foreign; the checkpoint before it is used.")
         return None
@@ -72,12 +81,14 @@ class Checkpoints:
         return sorted(self._folder.glob("*.npz"))
 
 
-def _read(path: Path) -> State | None:
+def _read(path: Path, run: str) -> State | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
             arrays = [file[name] for name in sorted(file.files) if name != "about"]
         count = about["variables"]
+        if (about["run"], about["best"]) != (run, len(arrays) - count):
+            return None
         return State(about["step"], about["history"], arrays[:count], arrays[count:])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # zipfile and NumPy raise whatever a damaged file leads them to
         return None
