@@ -88,6 +88,16 @@ def test_a_torn_checkpoint_takes_no_place_of_a_good_one(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*/*")) == ["0000000010.npz", "0000000015.npz"]
 
 
+def test_two_are_kept_where_the_latest_is_written_again(tmp_path):
+    """As when Ctrl-C came in validation, and the next run saves the same step with the epoch's row."""
+    earlier = Checkpoints(tmp_path, 1)
+    for step in (10, 20):
+        earlier.save(State(step, [], [np.arange(3)], []))
+    again = Checkpoints(tmp_path, 1)
+    again.save(again.load([(3,)]))
+    assert len(list(tmp_path.glob("*/*"))) == 2
+
+
 def test_another_runs_checkpoint_is_refused_wherever_it_lies(tmp_path, capsys):
     for run_name in ("mine", "theirs"):
         Checkpoints(tmp_path, run_name).save(State(len(run_name), [], [np.arange(3)], []))

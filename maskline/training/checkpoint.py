@@ -65,12 +65,15 @@ class Checkpoints:
 
     def load(self, shapes: Sequence[tuple[int, ...]]) -> State | None:
         """Return the latest whole checkpoint whose variables have these shapes, or None."""
-        for path in reversed(self._files()):
+        files = self._files()
+        while files:
+            path = files[-1]
             state = _read(path, self._run)
             if state and [value.shape for value in state.variables] == list(shapes):
-                self._recent = [path]
+                self._recent = files[-2:]
                 return state
             print(f"train: {path} is torn or foreign; the checkpoint before it is used.")
+            files.pop()
         return None
 
     def clear(self) -> None:
