@@ -25,7 +25,7 @@ _STORED_BLOCK = 65535  # the longest stored block of a deflate stream
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(path.parent)
     partial = path.with_name(f"{path.name}.partial")
     try:
         with _naming(path):
@@ -56,23 +56,47 @@ def new_directory(path: Path) -> Iterator[Path]:
     path = Path(path)
     partial, old = path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    _make_directory(partial)
     try:
         with _naming(path):
             yield partial
-        for file in sorted(p for p in partial.rglob("*") if p.is_file()):
-            _sync(file)
+        _sync_tree(partial)
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             os.replace(path, old)
         os.replace(partial, path)
-        shutil.rmtree(old, ignore_errors=True)
+        _sync_directory(path.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         if old.exists() and not path.exists():
             os.replace(old, path)
         raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def move(file: Path, path: Path) -> None:
+    """Rename a whole file in its folder to its final name, once its content is on disk."""
+    _sync(file)
+    os.replace(file, path)
     _sync_directory(path.parent)
+
+
+def _make_directory(path: Path) -> None:
+    """Make a folder and those above it, each on disk before anything relies on it."""
+    if not path.is_dir():
+        _make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        _sync_directory(path.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            _sync_directory(path)
+        else:
+            _sync(path)
+    _sync_directory(folder)
 
 
 def _sync(path: Path) -> None:

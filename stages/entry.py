@@ -52,8 +52,8 @@ def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
         sys.exit(f"{name}: {error}")
     except OSError as error:
         sys.exit(f"{name}: {_os_sentence(error)}")
-    except KeyboardInterrupt:
-        sys.exit(f"{name}: stopped; finished work is kept, and `dvc repro` goes on from there.")
+    except KeyboardInterrupt as stop:
+        sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept, and `dvc repro` goes on from there.'}")
 
 
 def import_tensorflow() -> None:

@@ -48,13 +48,13 @@ def params(**changes) -> TrainParams:
 class Tiny(keras.Model):
     """All kinds of state in a network that is traced in no time: kernels, statistics and a dropout stream."""
 
-    def __init__(self, precision):
+    def __init__(self, precision, classes=2):
         super().__init__(dtype=precision)
         images = keras.Input((None, None, 3))
         x = keras.layers.Conv2D(4, 3, padding="same", dtype=precision)(images)
         x = keras.layers.BatchNormalization(dtype=precision)(x)
         x = keras.layers.Dropout(0.3, dtype=precision)(x)
-        self.network = keras.Model(images, keras.layers.Conv2D(2, 1, dtype="float32")(x))
+        self.network = keras.Model(images, keras.layers.Conv2D(classes, 1, dtype="float32")(x))
         self.built = True
 
     def call(self, images, training=False):

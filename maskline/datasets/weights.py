@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maskline.artifacts import new_directory, sha256, write_json
+from maskline.artifacts import move, new_directory, sha256, write_json
 from maskline.errors import InputError
 
 _HOST = "https://storage.googleapis.com/"
@@ -90,14 +90,17 @@ def _fetch(published: Published, home: Path) -> Path:
     from maskline.datasets.fetch import persistent
 
     remedy = "Check the network, or set model.encoder_weights to a local file."
+    cached = home / "models" / published.url.rpartition("/")[2]
+    partial = cached.with_name(f"{cached.name}.partial")  # Keras takes what a killed run left for a whole file
 
-    def work() -> str:
+    def work() -> None:
+        partial.unlink(missing_ok=True)
         try:
-            return keras.utils.get_file(
-                origin=published.url, file_hash=published.md5, cache_subdir="models", cache_dir=home
+            keras.utils.get_file(
+                partial.name, published.url, file_hash=published.md5, cache_subdir="models", cache_dir=home
             )
-        except ValueError:  # Keras leaves the file where the next run would take it for a good one
-            (home / "models" / published.url.rpartition("/")[2]).unlink(missing_ok=True)
+        except ValueError:
+            partial.unlink(missing_ok=True)
             raise InputError(f"{published.url} has a wrong checksum. {remedy} Expected: MD5 {published.md5}") from None
         except Exception as error:  # Keras raises the bare class, whatever went wrong
             if re.search(r": 4\d\d --", str(error)):
@@ -105,7 +108,9 @@ def _fetch(published: Published, home: Path) -> Path:
             raise ConnectionError(str(error)) if type(error) is Exception else error from None
 
     home.mkdir(parents=True, exist_ok=True)
-    return Path(persistent(work, published.url, remedy))
+    persistent(work, published.url, remedy)
+    move(partial, cached)
+    return cached
 
 
 def _format(path: Path) -> str:

@@ -16,7 +16,7 @@ from maskline.models.segmentation import SegmentationModel
 
 def save_model(model: SegmentationModel, path: Path) -> None:
     """Write a .keras file, without the save time, archive times and memory addresses that Keras puts in."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:  # goes with the output's folder if killed here
         saved = Path(folder) / "model.keras"
         model.save(saved)
         write_bytes(path, _stable(saved))

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,6 @@ import numpy as np
 
 from maskline.artifacts import npz_bytes, write_bytes
 from maskline.checksums import sealed, unsealed
-
-_KEPT = 2
 
 
 @dataclass
@@ -46,24 +43,39 @@ class Checkpoints:
 
     def __init__(self, root: Path, fingerprint: Any) -> None:
         text = json.dumps(fingerprint, sort_keys=True).encode()
-        self._folder = Path(root) / hashlib.sha256(text).hexdigest()[:32]
+        self._run = hashlib.sha256(text).hexdigest()[:32]
+        self._folder = Path(root) / self._run
+        self._recent: list[Path] = []
 
     def save(self, state: State) -> None:
-        """Write a checkpoint, then drop all but the latest two."""
-        about = {"step": state.step, "history": state.history, "variables": len(state.variables)}
+        """Write a checkpoint, then drop all but this and the one written or loaded before it."""
+        about = {
+            "run": self._run,
+            "step": state.step,
+            "history": state.history,
+            "variables": len(state.variables),
+            "best": len(state.best),
+        }
         arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
         about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        write_bytes(self._folder / f"{state.step:010d}.npz", sealed(npz_bytes({"about": about_bytes, **arrays})))
-        for old in self._files()[:-_KEPT]:
-            old.unlink()
+        path = self._folder / f"{state.step:010d}.npz"
+        write_bytes(path, sealed(npz_bytes({"about": about_bytes, **arrays})))
+        self._recent = [*(recent for recent in self._recent if recent != path), path][-2:]
+        for file in self._folder.iterdir():
+            if file not in self._recent:
+                file.unlink()
 
     def load(self, shapes: Sequence[tuple[int, ...]]) -> State | None:
         """Return the latest whole checkpoint whose variables have these shapes, or None."""
-        for path in reversed(self._files()):
-            state = _read(path)
+        files = self._files()
+        while files:
+            path = files[-1]
+            state = _read(path, self._run)
             if state and [value.shape for value in state.variables] == list(shapes):
+                self._recent = files[-2:]
                 return state
             print(f"train: {path} is torn or foreign; the checkpoint before it is used.")
+            files.pop()
         return None
 
     def clear(self) -> None:
@@ -74,12 +86,14 @@ class Checkpoints:
         return sorted(self._folder.glob("*.npz"))
 
 
-def _read(path: Path) -> State | None:
+def _read(path: Path, run: str) -> State | None:
     try:
         with np.load(io.BytesIO(unsealed(path.read_bytes())), allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
             arrays = [file[name] for name in sorted(file.files) if name != "about"]
         count = about["variables"]
+        if (about["run"], about["best"]) != (run, len(arrays) - count):
+            return None
         return State(about["step"], about["history"], arrays[:count], arrays[count:])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # zipfile and NumPy raise whatever a damaged file leads them to
         return None

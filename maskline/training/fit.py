@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from maskline.errors import InputError
+from maskline.errors import InputError, Stopped
 from maskline.params import TrainParams
 from maskline.training.checkpoint import Checkpoints, State
+from maskline.training.interrupts import answer, deferred
 from maskline.training.schedule import Schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
@@ -42,6 +43,7 @@ def fit(
 
     Raises:
         InputError: the loss became NaN or infinite.
+        Stopped: Ctrl-C or SIGTERM; the last whole step is saved.
     """
     epoch_steps = rate.total_steps // params.epochs
     state = checkpoints.load(trainer.shapes()) or State()
@@ -49,10 +51,11 @@ def fit(
         trainer.assign(state.variables)
         print(f"train: goes on after step {state.step} of {rate.total_steps}.", flush=True)
     stream = iter(batches(range(state.step, rate.total_steps)))
-    while len(state.history) < params.epochs and not _stopped(state.history, params.early_stopping):
-        _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
-        _end_epoch(trainer, validator, state, rate, params)
-        _save(checkpoints, trainer, state)
+    with deferred(), _saving_on_interrupt(checkpoints, trainer, state, rate.total_steps):
+        while len(state.history) < params.epochs and not _is_over(state.history, params.early_stopping):
+            _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
+            _end_epoch(trainer, validator, state, rate, params)
+            _save(checkpoints, trainer, state)
     for variable, value in zip(trainer.model.variables, state.best, strict=True):
         variable.assign(value)
     kept = _best_epoch(state.history)
@@ -62,7 +65,7 @@ def fit(
 def _train_epoch(
     trainer: Trainer, stream: Iterator, state: State, epoch_steps: int, params: TrainParams, checkpoints: Checkpoints
 ) -> None:
-    """Do the epoch's remaining steps; a stop by the user saves the last one."""
+    """Do the epoch's remaining steps."""
     epoch = len(state.history)
     saved = time.monotonic()
     bar = tqdm(
@@ -74,27 +77,30 @@ def _train_epoch(
         disable=None,
         file=sys.stderr,
     )
-    with bar, _saving_on_interrupt(checkpoints, trainer, state):
+    with bar:
         while state.step < (epoch + 1) * epoch_steps:
             trainer.step(*next(stream))
             state.step += 1
+            answer()
             bar.update()
-            if state.step % _CHECK_EVERY == 0 or state.step == (epoch + 1) * epoch_steps:
+            due = time.monotonic() - saved > _SAVE_EVERY
+            if due or state.step % _CHECK_EVERY == 0 or state.step == (epoch + 1) * epoch_steps:
                 _check_finite(trainer, state, params)
-                if time.monotonic() - saved > _SAVE_EVERY:
-                    _save(checkpoints, trainer, state)
-                    saved = time.monotonic()
+            if due:
+                _save(checkpoints, trainer, state)
+                saved = time.monotonic()
 
 
 @contextlib.contextmanager
-def _saving_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State) -> Iterator[None]:
+def _saving_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State, steps: int) -> Iterator[None]:
+    begun = state.step
     try:
         yield
     except KeyboardInterrupt:
-        # A step that was cut short has not moved the optimizer's counter; only whole steps are saved.
-        if int(trainer.optimizer.iterations) == state.step:
+        if state.step > begun:
             _save(checkpoints, trainer, state)
-        raise
+        saved = f"step {state.step} of {steps} is saved" if state.step else "no step was done yet"
+        raise Stopped(f"{saved}, and `dvc repro` goes on from there.") from None
 
 
 def _check_finite(trainer: Trainer, state: State, params: TrainParams) -> None:
@@ -134,7 +140,7 @@ def _best_epoch(history: list[dict[str, Any]]) -> int:
     return max(history, key=lambda row: (row["validation_mean_iou"], -row["epoch"]))["epoch"]
 
 
-def _stopped(history: list[dict[str, Any]], patience: int) -> bool:
+def _is_over(history: list[dict[str, Any]], patience: int) -> bool:
     return bool(patience and history) and history[-1]["epoch"] - _best_epoch(history) >= patience
 
 

@@ -11,6 +11,7 @@ from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.shards.batches import ordered_batches
 from maskline.shards.reader import ShardReader
+from maskline.training.interrupts import answer
 
 
 class Scores(NamedTuple):
@@ -51,4 +52,5 @@ class Validator:
             loss, counts = self._score(images, labels)
             total += float(loss) * len(labels)
             matrix = matrix + counts.numpy()
+            answer()
         return Scores(total / self._examples, float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))))

@@ -1,0 +1,296 @@
+"""Kill every stage at random moments until it finishes, and compare its outputs with those of an undisturbed run.
+
+    python benchmarks/soak.py --kills 100 --minutes 60        36 kills in 10 minutes on two busy cores
+
+Each start of a stage is a process group of its own, forked with TensorFlow imported, which would otherwise take most of
+the time. Moments are drawn in CPU seconds of the stage's own work, so that they do not depend on what else the machine
+does; every third kill of train waits for a checkpoint to be half written.
+"""
+
+import argparse
+import atexit
+import hashlib
+import os
+import random
+import runpy
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import ROOT, run_stages
+
+CHANGES = {
+    "dataset.limit": 32,
+    "preprocess.height": 32,
+    "preprocess.width": 32,
+    "preprocess.examples_per_shard": 4,
+    "model.width": 4,
+    "model.dropout": 0.2,
+    "augment.rotation": 10.0,
+    "augment.brightness": 0.1,
+    "train.epochs": 24,
+    "train.batch_size": 8,
+    "train.class_weights": "median_frequency",
+    "train.ema": 0.9,
+    "train.early_stopping": 6,
+    "evaluate.samples": 3,
+}
+SHARES = {"download": 0.1, "preprocess": 0.15, "train": 0.5, "evaluate": 0.15, "report": 0.1}  # of all kills
+OUTPUTS = {
+    "download": ["data/raw", "data/weights"],
+    "preprocess": ["data/shards"],
+    "train": ["data/model"],
+    "evaluate": ["data/evaluation", "metrics/evaluation.json", "metrics/samples"]
+    + [f"metrics/{name}.csv" for name in ("confusion", "iou", "sizes", "calibration", "trimap")],
+    "report": ["metrics/report.html", "metrics/history.csv", "metrics/dataset.json"],
+}
+SIGNALS = [
+    ("SIGKILL", signal.SIGKILL, True),
+    ("SIGTERM", signal.SIGTERM, True),
+    ("SIGINT", signal.SIGINT, True),
+    ("leader", signal.SIGKILL, False),
+]
+PER_SERIES = 8  # kills before a stage is left alone, so that it is seen to finish
+GRACE = 20.0  # seconds until the last process of a killed group must be gone
+
+
+@dataclass
+class Tally:
+    """What was seen of one stage."""
+
+    kills: Counter = field(default_factory=Counter)
+    writing: int = 0
+    runs: list[int] = field(default_factory=list)
+    equal: int = 0
+    orphans: int = 0
+    leftovers: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def digests(folder: Path, names: list[str]) -> dict[str, str]:
+    """Return the SHA-256 of the named files and of those under the named folders."""
+    files = [file for name in names for file in ((folder / name).rglob("*") if (folder / name).is_dir() else [name])]
+    return {
+        str((folder / file).relative_to(folder)): hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        for file in sorted(map(str, files))
+        if (folder / file).is_file()
+    }
+
+
+def start(stage: str, folder: Path) -> int:
+    """Fork a stage as the leader of a new session in `folder`, and return its process number."""
+    (folder / "tmp").mkdir(exist_ok=True)
+    if pid := os.fork():
+        return pid
+    os.setsid()
+    os.chdir(folder)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv[:] = [str(ROOT / f"stages/{stage}.py")]
+    sys.path[0] = str(ROOT / "stages")
+    code = 0
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        code = 1
+        traceback.print_exc()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process and the children it has waited for have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def ended(pid: int) -> bool:
+    """Return whether a child has ended, without reaping it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def living(session: int) -> Iterator[int]:
+    """Yield the processes of a session that have not ended."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[0] not in "ZX" and int(fields[3]) == session:
+            yield int(stat.parent.name)
+
+
+def half_written(folder: Path) -> bool:
+    return any(folder.glob(".checkpoints/*/*.partial"))
+
+
+def wait_until(pid: int, moment: float, folder: Path, writing: bool) -> bool:
+    """Wait until the process has worked for `moment` seconds, and writes a checkpoint if asked; False if it ended."""
+    while not ended(pid) and cpu_seconds(pid) < moment:
+        time.sleep(0.002)
+    deadline = time.monotonic() + 5
+    while writing and not ended(pid) and not half_written(folder) and time.monotonic() < deadline:
+        pass
+    return not ended(pid)
+
+
+def kill(pid: int, number: int, group: bool) -> int:
+    """Send a signal, wait for the end of the whole group, and return how many processes outlived the grace."""
+    (os.killpg if group else os.kill)(pid, number)
+    deadline = time.monotonic() + GRACE
+    while (left := list(living(pid))) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if left:
+        os.killpg(pid, signal.SIGKILL)
+    return len(left)
+
+
+def measure(stage: str, folder: Path) -> tuple[float, float]:
+    """Run a stage undisturbed and return the CPU seconds at which its work begins and ends."""
+    pid, begins, ends = start(stage, folder), None, 0.0
+    while not ended(pid):
+        ends = cpu_seconds(pid)
+        if begins is None and stage == "train" and any(folder.glob(".checkpoints/*/*")):
+            begins = ends
+        time.sleep(0.005)
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, (folder / "log").read_text()
+    return begins or 0.0, ends
+
+
+def copy_of(reference: Path, folder: Path, stage: str) -> Path:
+    """Copy what the stage needs: params, dvc.yaml, and the outputs of the stages before it."""
+    folder.mkdir(parents=True)
+    before = [name for other in list(OUTPUTS)[: list(OUTPUTS).index(stage)] for name in OUTPUTS[other]]
+    for name in ["params.yaml", "dvc.yaml", "baseline.json", *before]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (reference / name).is_dir() else shutil.copy
+        copy(reference / name, folder / name)
+    return folder
+
+
+def check(stage: str, folder: Path, expected: dict[str, str], tally: Tally, signal_name: str) -> None:
+    """Note any final name whose content is not final, what lies about, and a stop that is no sentence."""
+    for name in OUTPUTS[stage]:
+        whole = {file: digest for file, digest in expected.items() if file == name or file.startswith(f"{name}/")}
+        if (found := digests(folder, [name])) and found != whole:
+            tally.problems.append(f"{stage}: {name} is partial after {signal_name}")
+    lying = [*folder.rglob("*.partial"), *folder.rglob("*.old"), *(folder / "tmp").iterdir()]
+    checkpoints = len(list(folder.glob(".checkpoints/*/*.npz")))
+    tally.leftovers = max(tally.leftovers, len([path for path in lying if ".partial/" not in str(path)]))
+    if checkpoints > 3:  # two, and the one just renamed
+        tally.problems.append(f"{stage}: {checkpoints} checkpoints after {signal_name}")
+    if signal_name in ("SIGTERM", "SIGINT") and f"{stage}: stopped; " not in (log := (folder / "log").read_text()):
+        tally.problems.append(f"{stage}: {signal_name} ended in {log.strip()[-300:]!r}")
+
+
+def series(
+    stage: str, folder: Path, work: tuple[float, float], expected: dict[str, str], tally: Tally, kills: int
+) -> None:
+    """Start the stage, kill it, and start it again until it finishes; note all in `tally`."""
+    begins, ends = work
+    runs = killed = 0
+    while True:
+        span = (ends - begins) / 4 if stage == "train" else ends
+        moment = max(0.1, begins * 0.9 + random.uniform(0, span))
+        name, number, group = SIGNALS[tally.kills.total() % len(SIGNALS)]
+        pid, runs = start(stage, folder), runs + 1
+        writing = stage == "train" and tally.kills.total() % 3 == 1
+        if killed == kills or not wait_until(pid, moment, folder, writing):
+            break
+        tally.writing += half_written(folder)
+        tally.orphans += kill(pid, number, group)
+        os.waitpid(pid, 0)
+        killed += 1
+        tally.kills[name] += 1
+        check(stage, folder, expected, tally, name)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        tally.problems.append(f"{stage}: failed with {(folder / 'log').read_text().strip()[-300:]!r}")
+    tally.runs.append(runs)
+    tally.equal += digests(folder, OUTPUTS[stage]) == expected
+    if lying := [*folder.rglob("*.partial"), *folder.rglob("*.old")]:
+        tally.problems.append(f"{stage}: {lying} lies about at the end")
+
+
+def soak(folder: Path, kills: int, minutes: float) -> dict[str, Tally]:
+    """Kill all stages so many times in all, in `folder`, or as often as that time allows."""
+    prepare()
+    deadline = time.monotonic() + 60 * minutes
+    reference, tallies = folder / "undisturbed", {stage: Tally() for stage in SHARES}
+    run_stages(reference, CHANGES, [])
+    shutil.copy(ROOT / "baseline.json", reference)
+    work = {stage: measure(stage, reference) for stage in SHARES}
+    print("CPU seconds of work:", {stage: f"{a:.1f} to {b:.1f}" for stage, (a, b) in work.items()}, flush=True)
+    left = {stage: round(kills * share) for stage, share in SHARES.items()}
+    while any(left.values()) and time.monotonic() < deadline:
+        for stage in [stage for stage in SHARES if left[stage]]:
+            tally = tallies[stage]
+            place = copy_of(reference, folder / f"{stage}-{len(tally.runs)}", stage)
+            most = min(left[stage], PER_SERIES)
+            series(stage, place, work[stage], digests(reference, OUTPUTS[stage]), tally, most)
+            left[stage] = max(0, round(kills * SHARES[stage]) - tally.kills.total())
+            print(stage, tally, flush=True)
+            shutil.rmtree(place)
+    return tallies
+
+
+def prepare() -> None:
+    """Import what the stages import, and compute nothing, so that forks may."""
+    sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
+    import entry
+
+    entry.import_tensorflow()
+    import maskline.datasets.canonical
+    import maskline.datasets.prepare
+    import maskline.evaluation.evaluate
+    import maskline.report.page
+    import maskline.training.train  # noqa: F401
+
+
+def table(tallies: dict[str, Tally]) -> str:
+    names = [name for name, *_ in SIGNALS]
+    heads = ["stage", *names, "in a write", "runs until done", "equal bytes", "orphans", "temporary"]
+    rows = [heads, ["---"] * len(heads)]
+    for stage, tally in tallies.items():
+        runs = f"{len(tally.runs)} x {min(tally.runs)} to {max(tally.runs)}"
+        equal = f"{tally.equal} of {len(tally.runs)}"
+        counts = [tally.kills[name] for name in names]
+        rows.append([stage, *counts, tally.writing, runs, equal, tally.orphans, f"at most {tally.leftovers}"])
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Kill every stage at random moments and compare the bytes.")
+    parser.add_argument("--kills", type=int, default=100, help="in all, of which half are train's")
+    parser.add_argument("--minutes", type=float, default=60.0, help="after which no new series begins")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="to work in; a temporary one by default")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        tallies = soak(Path(folder).resolve(), options.kills, options.minutes)
+    print(table(tallies))
+    problems = [problem for tally in tallies.values() for problem in tally.problems]
+    whole = all(tally.equal == len(tally.runs) and not tally.orphans for tally in tallies.values())
+    sys.exit("\n".join(problems) if problems else not whole)
+
+
+if __name__ == "__main__":
+    main()

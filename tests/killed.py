@@ -1,0 +1,255 @@
+"""Work in forked processes that end by SIGKILL before their k-th operation on a file, step or validation batch.
+
+    python tests/killed.py preprocess folder
+
+A process of its own, for a fork of one whose threads compute may hang. It prints what it did as JSON.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import stat
+import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+from project import digests  # noqa: E402
+from raw_data import pairs, write_raw  # noqa: E402
+
+from maskline.artifacts import new_directory, npz_bytes, write_bytes  # noqa: E402
+from maskline.shards import convert  # noqa: E402
+from maskline.shards.build import Choice, build_shards  # noqa: E402
+from maskline.shards.convert import Target  # noqa: E402
+from maskline.training.checkpoint import Checkpoints, State  # noqa: E402
+
+CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
+NEVER = 10**9
+
+
+class Life:
+    """Counts operations, and ends the process before the last that it is granted."""
+
+    def __init__(self, operations: int) -> None:
+        self.done, self._granted = 0, operations
+
+    def tick(self, before_the_end: Callable[[], None] = lambda: None) -> None:
+        self.done += 1
+        if self.done >= self._granted:
+            before_the_end()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch_files(self) -> None:
+        sync = os.fsync
+        sys.addaudithook(self._audit)
+        os.fsync = lambda descriptor: (self.tick(partial(tear, descriptor)), sync(descriptor))
+
+    def _audit(self, event: str, arguments: tuple) -> None:
+        if event in CHANGING or (event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+            self.tick()
+
+
+def tear(descriptor: int) -> None:
+    """Cut a file in half, as if the kill had come while it was written."""
+    about = os.fstat(descriptor)
+    if stat.S_ISREG(about.st_mode):
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        with open(path, "r+b", buffering=0) as file:
+            os.ftruncate(file.fileno(), about.st_size // 2)
+
+
+def run(work: Callable[[Life], None], operations: int = NEVER) -> int | None:
+    """Run `work` in a fork; return how many operations it took, or None if it was killed."""
+    read, write = os.pipe()
+    if pid := os.fork():
+        os.close(write)
+        with open(read) as answer:
+            text = answer.read()
+        _, status = os.waitpid(pid, 0)
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL, status
+            return None
+        assert status == 0, text
+        return int(text)
+    try:
+        life = Life(operations)
+        life.watch_files()
+        work(life)
+        os.write(write, str(life.done).encode())
+        os._exit(0)
+    except BaseException:
+        os.write(write, traceback.format_exc().encode())
+        os._exit(1)
+
+
+def complete_or_absent(folder: Path, names: list[str], expected: dict[str, str]) -> None:
+    for name in names:
+        whole = {file: digest for file, digest in expected.items() if file == name or file.startswith(f"{name}/")}
+        assert digests(folder, *[name] * (folder / name).exists()) in (whole, {}), name
+
+
+def every_moment(work: Callable[[Path, Life], None], folder: Path, names: list[str], stride: int = 1) -> dict:
+    """Kill `work` before each operation, once more while it starts again, and compare what the third start leaves."""
+    operations, kills = run(partial(work, folder / "whole")), 0
+    expected = digests(folder / "whole", *names)
+    for number in range(1, operations + 1, stride):
+        place = folder / str(number)
+        for last in (number, max(1, number * 2 // 3), NEVER):
+            kills += run(partial(work, place), last) is None
+            complete_or_absent(place, names, expected)
+        assert digests(place, *names) == expected, number
+        assert not [path for path in place.rglob("*") if path.name.endswith((".partial", ".old"))], number
+        shutil.rmtree(place)
+    return {"operations": operations, "kills": kills}
+
+
+def preprocess(folder: Path) -> dict:
+    convert._parallel = lambda work, tasks, *_: [work(task) for task in tasks]
+    write_raw(folder / "raw", {"train": pairs(4, 1), "validation": pairs(1, 2), "test": pairs(1, 3)})
+
+    def work(place: Path, life: Life) -> None:
+        build_shards(folder / "raw", place / "data/shards", Target(16, 16, "raw"), 2, Choice(1, None, 0.1))
+
+    return every_moment(work, folder, ["data/shards"], stride=2)
+
+
+def checkpoint(folder: Path) -> dict:
+    """A run whose state is a sum over its steps; what is loaded must always be the state of some step."""
+
+    def work(place: Path, life: Life) -> None:
+        checkpoints = Checkpoints(place / ".checkpoints", 1)
+        state = checkpoints.load([(500,)]) or State(variables=[np.zeros(500)])
+        assert state.variables[0][0] == sum(range(state.step + 1))
+        for step in range(state.step + 1, 5):
+            state = State(step, [*state.history, {"epoch": step}], [state.variables[0] + step], [np.arange(step)])
+            checkpoints.save(state)
+            assert len(list(place.glob(".checkpoints/*/*"))) <= 2
+        with new_directory(place / "data/model") as model:
+            write_bytes(model / "model", npz_bytes({"weights": state.variables[0]}))
+            write_bytes(model / "history", json.dumps(state.history).encode())
+        checkpoints.clear()
+
+    return every_moment(work, folder, ["data/model"])
+
+
+def _training(folder: Path) -> Callable[..., None]:
+    """Return the stage's whole work on a network that is traced in no time, with a tick at each step and batch."""
+    import keras
+    import tensorflow as tf
+
+    from maskline.params import AugmentParams
+    from maskline.training import train as module
+    from maskline.training import validate
+    from maskline.training.trainer import Trainer
+    from maskline.yaml12 import read_yaml
+
+    knobs = read_yaml(Path(__file__).parents[1] / "params.yaml")
+    knobs["train"] |= {"epochs": 6, "batch_size": 2, "ema": 0.8, "early_stopping": 4, "class_weights": "inverse"}
+    train_params = module.TrainParams.model_validate(knobs["train"] | {"learning_rate": 0.01})
+    augment = AugmentParams.model_validate(knobs["augment"] | {"rotation": 10.0, "brightness": 0.1})
+
+    def build(*_: object) -> keras.Model:
+        from test_training import Tiny
+
+        model = Tiny("float32", classes=3)
+        model.class_names = ["sky", "tree", "car"]
+        return model
+
+    def ticking(life: Life, function: Callable) -> Callable:
+        @tf.autograph.experimental.do_not_convert
+        def ticked(*arguments: object) -> object:
+            tf.py_function(life.tick, [], [])
+            return function(*arguments)
+
+        return ticked
+
+    def save(model: keras.Model, path: Path) -> None:
+        write_bytes(path, npz_bytes({str(i): np.array(v) for i, v in enumerate(model.variables)}))
+
+    def work(place: Path, life: Life, code: str = "a", shards: str = "shards") -> None:
+        place.mkdir(exist_ok=True)
+        log = os.open(place / "log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        module._build, module.save_model = build, save
+        step, counted = Trainer._step, validate.confusion_matrices
+        Trainer._step, validate.confusion_matrices = ticking(life, step), ticking(life, counted)
+        module.train(
+            folder / shards, folder / "weights", place / "model", place / ".checkpoints", seed=1,
+            model=module.ModelParams.model_validate(knobs["model"]), augment=augment, params=train_params, code=code,
+        )  # fmt: skip
+        sys.stdout.flush()
+
+    return work
+
+
+def _shards(folder: Path) -> None:
+    convert._parallel = lambda work, tasks, *_: [work(task) for task in tasks]
+    write_raw(folder / "raw", {"train": pairs(8, 1), "validation": pairs(4, 2), "test": pairs(1, 3)})
+    for name, size in (("shards", 16), ("others", 32)):
+        build_shards(folder / "raw", folder / name, Target(size, size, "raw"), 4, Choice(1, None, 0.1))
+    write_bytes(folder / "weights/encoder.json", b'{"encoder": "unet", "weights": "none", "file": null}')
+
+
+def train(folder: Path) -> dict:
+    """Kill training at random moments until it finishes, twice; then start other code and data beside a killed run."""
+    _shards(folder)
+    work = _training(folder)
+    operations = run(partial(work, folder / "whole"))
+    expected, kills, went_on = digests(folder / "whole", "model"), 0, 0
+    for place in (folder / name for name in ("a", "b")):
+        while run(partial(work, place), random.randint(1, operations // 2)) is None:
+            kills += 1
+            complete_or_absent(place, ["model"], expected)
+            went_on += "goes on after step" in (place / "log").read_text()
+        assert digests(place, "model") == expected
+        assert sorted(path.name for path in place.iterdir()) == [".checkpoints", "log", "model"]
+        assert not any((place / ".checkpoints").iterdir())
+    place = folder / "other"
+    assert run(partial(work, place), operations * 2 // 3) is None
+    said = {}
+    for name, changes in {"code": {"code": "b"}, "data": {"shards": "others"}, "back": {}}.items():
+        assert run(partial(work, place, **changes)) is not None
+        said[name] = "goes on after step" in (place / "log").read_text()
+    assert digests(place, "model") == expected
+    return {"operations": operations, "kills": kills, "went_on": went_on} | said
+
+
+def evaluate(folder: Path) -> dict:
+    """With a stand-in for the network, which would be loaded and traced at each start."""
+    import tensorflow as tf
+
+    from maskline.evaluation import evaluate as module
+    from maskline.evaluation.prediction import Prediction
+    from maskline.yaml12 import read_yaml
+
+    _shards(folder)
+    params = read_yaml(Path(__file__).parents[1] / "params.yaml")["evaluate"]
+    params = module.EvaluateParams.model_validate(params | {"samples": 1})
+    module._model = lambda *_: None
+    module._predict = lambda *_: predict
+
+    def predict(images: np.ndarray) -> Prediction:
+        probabilities = tf.nn.softmax(tf.cast(images, tf.float32) / 50.0)
+        return Prediction(probabilities, 1.0 - tf.reduce_max(probabilities, axis=-1), None)
+
+    def work(place: Path, life: Life) -> None:
+        module.evaluate(
+            folder / "raw", folder / "shards", folder / "none", place / "evaluation", place / "metrics",
+            params=params, batch_size=2, seed=1,
+        )  # fmt: skip
+
+    tables = [f"metrics/{name}.csv" for name in ("confusion", "iou", "sizes", "calibration", "trimap")]
+    return every_moment(work, folder, ["evaluation", "metrics/samples", "metrics/evaluation.json", *tables], stride=12)
+
+
+if __name__ == "__main__":
+    random.seed(3)
+    print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))
