@@ -205,10 +205,10 @@ def train(folder: Path) -> dict:
     operations = run(partial(work, folder / "whole"))
     expected, kills, went_on = digests(folder / "whole", "model"), 0, 0
     for place in (folder / name for name in ("a", "b")):
-        while run(partial(work, place), random.randint(1, operations // 2)) is None:
+        while run(partial(work, place), random.randint(operations // 3, operations * 2 // 3)) is None:
             kills += 1
             complete_or_absent(place, ["model"], expected)
-            went_on += "goes on after step" in (place / "log").read_text()
+        went_on += "goes on after step" in (place / "log").read_text()
         assert digests(place, "model") == expected
         assert sorted(path.name for path in place.iterdir()) == [".checkpoints", "log", "model"]
         assert not any((place / ".checkpoints").iterdir())
