@@ -108,15 +108,13 @@ def test_another_runs_checkpoint_is_refused_wherever_it_lies(tmp_path, capsys):
     assert "0000000006.npz is torn or foreign" in capsys.readouterr().out
 
 
-def test_every_flipped_byte_is_noticed_or_harmless(tmp_path):
-    """A byte of the archive's own notes, such as a time, may change; the arrays and the step may not."""
+def test_every_flipped_byte_is_refused(tmp_path):
     Checkpoints(tmp_path, 1).save(State(7, [], [np.arange(3.0)], []))
     (path,) = tmp_path.glob("*/*.npz")
     data = path.read_bytes()
     for place in range(len(data)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
-        state = Checkpoints(tmp_path, 1).load([(3,)])
-        assert state is None or (state.step == 7 and np.array_equal(state.variables[0], np.arange(3.0))), place
+        assert Checkpoints(tmp_path, 1).load([(3,)]) is None, place
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
