@@ -25,8 +25,14 @@ def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_stages(folder: Path, changes: Mapping[str, Any], stages: Sequence[str]) -> None:
     """Run stages in `folder` with the project's params changed."""
+    write_pipeline(folder, changes)
+    for stage in stages:
+        subprocess.run([sys.executable, ROOT / f"stages/{stage}.py"], cwd=folder, check=True)
+
+
+def write_pipeline(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Write dvc.yaml, an empty baseline and the project's params, changed, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     YAML(typ="safe").dump(changed_params({"repo": str(ROOT), **changes}), folder / "params.yaml")
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    for stage in stages:
-        subprocess.run([sys.executable, ROOT / f"stages/{stage}.py"], cwd=folder, check=True)
+    (folder / "baseline.json").write_text("{}")

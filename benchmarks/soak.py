@@ -235,7 +235,6 @@ def soak(folder: Path, kills: int, minutes: float) -> dict[str, Tally]:
     deadline = time.monotonic() + 60 * minutes
     reference, tallies = folder / "undisturbed", {stage: Tally() for stage in SHARES}
     run_stages(reference, CHANGES, [])
-    shutil.copy(ROOT / "baseline.json", reference)
     work = {stage: measure(stage, reference) for stage in SHARES}
     print("CPU seconds of work:", {stage: f"{a:.1f} to {b:.1f}" for stage, (a, b) in work.items()}, flush=True)
     left = {stage: round(kills * share) for stage, share in SHARES.items()}
