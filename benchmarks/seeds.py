@@ -37,7 +37,7 @@ TRAINING = {
 }
 LOSSES = {"cross-entropy and Dice": {}, "cross-entropy alone": {"train.loss.dice": 0.0}}
 STAGES = ("download", "preprocess", "train", "evaluate")
-RESAMPLES = 2000
+RESAMPLES = 10_000
 VERDICTS = ("better", "worse", "can't tell", "the same")
 
 

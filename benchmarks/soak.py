@@ -283,8 +283,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="to work in; a temporary one by default")
     options = parser.parse_args()
     random.seed(options.seed)
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    folder = tempfile.mkdtemp(
+        dir=options.folder
+    )  # no TemporaryDirectory, which forked stages would remove at their end
+    try:
         tallies = soak(Path(folder).resolve(), options.kills, options.minutes)
+    finally:
+        shutil.rmtree(folder)
     print(table(tallies))
     problems = [problem for tally in tallies.values() for problem in tally.problems]
     whole = all(tally.equal == len(tally.runs) and not tally.orphans for tally in tallies.values())

@@ -23,7 +23,7 @@ from pipeline import ROOT, write_pipeline
 
 sys.path.insert(0, str(ROOT))
 
-from maskline.params import ENCODERS_OF, LossParams  # noqa: E402
+from maskline.params import ENCODERS_OF, LossParams
 
 SMALL = {
     "dataset.limit": 16,

@@ -55,7 +55,7 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("b", metavar="REV_B", nargs="?", default="workspace", help="default: the workspace")
     parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
     parser.add_argument(
-        "--resamples", type=_whole(100), default=2000, help="draws of the bootstrap, 100 or more; default: 2000"
+        "--resamples", type=_whole(1000), default=10_000, help="draws of the bootstrap, 1000 or more; default: 10000"
     )
     parser.add_argument("--seed", type=_whole(0), default=1, help="of the bootstrap; default: 1")
     style = parser.add_mutually_exclusive_group()

@@ -130,8 +130,8 @@ def test_two_revisions_are_told_apart_or_not(compare, project):
 
 
 def test_the_options_reach_the_bootstrap_and_the_table(compare):
-    said = json.loads(compare("plain", "good", "--json", "--seed", "7", "--resamples", "123"))
-    assert (said["seed"], said["resamples"], said["images"]) == (7, 123, 30)
+    said = json.loads(compare("plain", "good", "--json", "--seed", "7", "--resamples", "1234"))
+    assert (said["seed"], said["resamples"], said["images"]) == (7, 1234, 30)
     assert "\n| `mean_iou` " in compare("plain", "good", "--md")
 
 
@@ -241,7 +241,7 @@ def test_help_has_an_example_and_wrong_options_are_told(project):
     assert "compare" in run(project, "--help").stdout
     wrong = run(project, "compare", "plain", "--resamples", "99")
     assert wrong.returncode == 2
-    assert "must be a whole number of at least 100. Received: 99" in wrong.stderr
+    assert "must be a whole number of at least 1000. Received: 99" in wrong.stderr
     assert run(project).returncode == run(project, "compare", "plain", "--md", "--json").returncode == 2
 
 
