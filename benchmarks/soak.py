@@ -185,7 +185,7 @@ def copy_of(reference: Path, folder: Path, stage: str) -> Path:
     return folder
 
 
-def check(stage: str, folder: Path, expected: dict[str, str], tally: Tally, signal_name: str) -> None:
+def check(stage: str, folder: Path, expected: dict[str, str], tally: Tally, signal_name: str, finished: bool) -> None:
     """Note any final name whose content is not final, what lies about, and a stop that is no sentence."""
     for name in OUTPUTS[stage]:
         whole = {file: digest for file, digest in expected.items() if file == name or file.startswith(f"{name}/")}
@@ -197,7 +197,8 @@ def check(stage: str, folder: Path, expected: dict[str, str], tally: Tally, sign
     tally.leftovers = max(tally.leftovers, len([path for path in lying if ".partial/" not in str(path)]))
     if checkpoints > 3:  # two, and the one just renamed
         tally.problems.append(f"{stage}: {checkpoints} checkpoints after {signal_name}")
-    if signal_name in ("SIGTERM", "SIGINT") and f"{stage}: stopped; " not in (log := (folder / "log").read_text()):
+    log = (folder / "log").read_text()
+    if signal_name in ("SIGTERM", "SIGINT") and not finished and f"{stage}: stopped; " not in log:
         tally.problems.append(f"{stage}: {signal_name} ended in {log.strip()[-300:]!r}")
 
 
@@ -217,10 +218,10 @@ def series(
             break
         tally.writing += half_written(folder)
         tally.orphans += kill(pid, number, group)
-        os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)
         killed += 1
         tally.kills[name] += 1
-        check(stage, folder, expected, tally, name)
+        check(stage, folder, expected, tally, name, finished=status == 0)
     _, status = os.waitpid(pid, 0)
     if status:
         tally.problems.append(f"{stage}: failed with {(folder / 'log').read_text().strip()[-300:]!r}")
