@@ -22,7 +22,7 @@ from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]
 # The deep ones without skips are slower to learn; ENet also drops features in each of its many bottlenecks.
-STEPS, DROPOUT = {"enet": 140, "convtranspose": 80}, {"enet": 0.02}
+STEPS, DROPOUT = {"enet": 240, "convtranspose": 80}, {"enet": 0.02}
 FINE = ("convtranspose", "unet", "segnet", "bayesian_segnet")  # their encoders read images whole
 
 
@@ -71,7 +71,7 @@ def trained(request):
     x, labels = scenes(32 if request.param in FINE else 64)
     step = training_step(model, x, labels)
     assert not unreached(model, step(tf.constant(1.0)))
-    for number in range(2, STEPS.get(request.param, 40) + 1):
+    for number in range(2, STEPS.get(request.param, 60) + 1):
         step(tf.constant(float(number)))
     return model, x, labels
 
