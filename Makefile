@@ -21,7 +21,7 @@ ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in 
 	dvc repro ci/dvc.yaml
 
 test: .venv/test.stamp  ## set up, then run the test suite
-	python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/test.stamp  ## set up, then check style
 	ruff check .

@@ -1,3 +1,4 @@
+import os
 import signal
 
 import pytest
@@ -8,6 +9,11 @@ from maskline.shards import convert
 # The same examples in every run, and no clock: a slow machine is no defect.
 settings.register_profile("maskline", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("maskline")
+
+
+def pytest_xdist_auto_num_workers():
+    """Let one worker more than there are cores take turns, for the pipeline's tests mostly wait."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def pytest_collection_modifyitems(items):
