@@ -14,8 +14,14 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 from processes import none_left
 from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, photos, run, set_params
+from test_params import leaves
+
+from maskline.params import Params
+from maskline.yaml12 import read_yaml
 
 OUTPUTS = ("data", "metrics", "dvc.lock")
+STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
+CODE = (".py", ".jinja", ".css", ".js")
 QUEUED = {"two": "train.epochs=2", "more": "evaluate.samples=4"}
 
 
@@ -177,6 +183,32 @@ def test_the_committed_result_is_of_the_committed_code_and_params(pipeline, tmp_
     plan = dvc(clone(ROOT, tmp_path / "fresh"), "repro", "--dry", "--allow-missing", pipeline)
     assert "Running stage" not in plan, f"run `dvc repro {pipeline}` and commit:\n{plan}"
     assert "up to date" in plan
+
+
+def test_status_shows_a_stage_for_every_file_and_param_it_declares_and_for_nothing_else(copy):
+    def changed():
+        status = json.loads(dvc(copy, "status", "--json"))
+        shown = {stage: {} for stage in STAGES}
+        for stage, parts in status.items():
+            for part in parts:
+                shown[stage] |= part["changed deps"]
+        return shown
+
+    def append(names):
+        for name in names:
+            with open(copy / name, "a") as file:
+                file.write("\n")
+
+    append(["README.md", "Makefile", "pyproject.toml", ".gitignore"])
+    append(["maskline/cli.py", "maskline/compare_text.py", "maskline/revisions.py", "maskline/verify.py"])
+    assert not any(changed().values())
+    append(path for part in ("maskline", "stages") for path in copy.glob(f"{part}/**/*") if path.suffix in CODE)
+    set_params(copy, {key: "another" for key in leaves(Params) if key != "repo"})
+    shown = changed()
+    for stage, entry in STAGES.items():
+        files = {dep.removeprefix("${repo}/") for dep in entry["deps"] if dep.startswith("${repo}/")}
+        assert files == {name for name in shown[stage] if name.startswith(("maskline", "stages"))}
+        assert set(entry["params"]) - {"repo"} == set(shown[stage]["params.yaml"])
 
 
 @pytest.mark.parametrize("name", ["download", "preprocess", "train", "evaluate", "report"])
