@@ -21,9 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from maskline.classes import VOID  # noqa: E402
 from maskline.errors import InputError  # noqa: E402
 from maskline.evaluation.boundaries import boundary_counts, boundary_iou  # noqa: E402
+from maskline.evaluation.counting import confusion  # noqa: E402
 from maskline.evaluation.crf import CrfParams, refined_by_crf  # noqa: E402
 from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut  # noqa: E402
 from maskline.evaluation.metrics import iou, mean_over_classes  # noqa: E402
@@ -72,18 +72,17 @@ def compiled(model: SegmentationModel, inference: Inference) -> Labels:
 
 def score(labels: Labels, reader: ShardReader, images: int, classes: int) -> dict[str, float]:
     """Return mean IoU, mean boundary IoU and the median milliseconds of an image."""
-    matrix, bands, seconds = np.zeros(classes**2, np.int64), np.zeros((classes, 3), np.int64), []
+    matrix, bands, seconds = np.zeros((classes, classes), np.int64), np.zeros((classes, 3), np.int64), []
     labels(reader.read([0])[0][0])  # traces
     for index in tqdm(range(images), leave=False, disable=None):
         (image,), (truth,) = reader.read([index])
         begun = time.perf_counter()
         predicted = labels(image).astype(np.uint8)
         seconds.append(time.perf_counter() - begun)
-        valid = truth != VOID
-        matrix += np.bincount(classes * truth[valid].astype(np.int64) + predicted[valid], minlength=classes**2)
+        matrix += confusion(truth, predicted, classes)[0]
         bands += boundary_counts(truth, predicted, classes)
     return {
-        "mean_iou": mean_over_classes(iou(matrix.reshape(classes, classes))),
+        "mean_iou": mean_over_classes(iou(matrix)),
         "boundary_iou": mean_over_classes(boundary_iou(bands)),
         "ms": 1000 * statistics.median(seconds),
     }
