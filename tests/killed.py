@@ -247,7 +247,7 @@ def evaluate(folder: Path) -> dict:
         )  # fmt: skip
 
     tables = [f"metrics/{name}.csv" for name in ("confusion", "iou", "sizes", "calibration", "trimap")]
-    return every_moment(work, folder, ["evaluation", "metrics/samples", "metrics/evaluation.json", *tables], stride=12)
+    return every_moment(work, folder, ["evaluation", "metrics/samples", "metrics/evaluation.json", *tables], stride=24)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from maskline.training.losses import cross_entropy
 ROOT = Path(__file__).parents[1]
 # The deep ones without skips are slower to learn; ENet also drops features in each of its many bottlenecks.
 STEPS, DROPOUT = {"enet": 240, "convtranspose": 80}, {"enet": 0.02}
-FINE = ("convtranspose", "unet", "segnet", "bayesian_segnet")  # their encoders read images whole
+FINE = ("convtranspose", "enet", "unet", "segnet", "bayesian_segnet")  # learn from images of half the size
 
 
 def test_the_registry_holds_what_params_offer():
