@@ -1,5 +1,6 @@
 """What the benchmarks share: the pipeline's params with changes, and its stages in a folder of their own."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,3 +37,13 @@ def write_pipeline(folder: Path, changes: Mapping[str, Any]) -> None:
     YAML(typ="safe").dump(changed_params({"repo": str(ROOT), **changes}), folder / "params.yaml")
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     (folder / "baseline.json").write_text("{}")
+
+
+def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of the named files and of those under the named folders."""
+    files = [file for name in names for file in ((folder / name).rglob("*") if (folder / name).is_dir() else [name])]
+    return {
+        str((folder / file).relative_to(folder)): hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        for file in sorted(map(str, files))
+        if (folder / file).is_file()
+    }

@@ -9,7 +9,6 @@ does; every third kill of train waits for a checkpoint to be half written.
 
 import argparse
 import atexit
-import hashlib
 import os
 import random
 import runpy
@@ -24,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import ROOT, run_stages
+from pipeline import ROOT, digests, run_stages
 
 CHANGES = {
     "dataset.limit": 32,
@@ -72,16 +71,6 @@ class Tally:
     orphans: int = 0
     leftovers: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-def digests(folder: Path, names: list[str]) -> dict[str, str]:
-    """Return the SHA-256 of the named files and of those under the named folders."""
-    files = [file for name in names for file in ((folder / name).rglob("*") if (folder / name).is_dir() else [name])]
-    return {
-        str((folder / file).relative_to(folder)): hashlib.sha256((folder / file).read_bytes()).hexdigest()
-        for file in sorted(map(str, files))
-        if (folder / file).is_file()
-    }
 
 
 def start(stage: str, folder: Path) -> int:

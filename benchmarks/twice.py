@@ -9,7 +9,6 @@ there are any:
 """
 
 import argparse
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pipeline import ROOT, write_pipeline
+from pipeline import ROOT, digests, write_pipeline
 
 sys.path.insert(0, str(ROOT))
 
@@ -81,12 +80,6 @@ def cases() -> dict[str, dict[str, Any]]:
     return found
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every output by its path."""
-    files = [file for part in ("data", "metrics") for file in (folder / part).rglob("*") if file.is_file()]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)}
-
-
 def outcome(folder: Path, changes: Mapping[str, Any], environment: Mapping[str, str], cores: int) -> dict[str, str]:
     """Run the stages in a folder, and return its digests; the folder is removed."""
     write_pipeline(folder, SMALL | changes)
@@ -101,7 +94,7 @@ def outcome(folder: Path, changes: Mapping[str, Any], environment: Mapping[str, 
     )
     if done.returncode:
         sys.exit(f"{folder} failed:\n{done.stderr[-2000:]}")
-    found = digests(folder)
+    found = digests(folder, ["data", "metrics"])
     shutil.rmtree(folder)
     return found
 

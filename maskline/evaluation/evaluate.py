@@ -71,8 +71,8 @@ def evaluate(
         shapes = layout(len(names), len(TRIMAP_DISTANCES), BINS)
         with new_counts(folder, reader.names, shapes) as counts:
             count_split(subject, batch_size, counts)
-            tables = plot_tables(counts, names, seed)
             found = figures(counts, names, batch_size, seed)
+            tables = plot_tables(counts, names, found)
             confusions = confusion_table(counts["matrices"].sum(axis=0), names)
             write_csv(folder / "images.csv", image_table(reader.names, counts, names))
             gallery = write_gallery(folder, metrics / "samples", subject, counts, names, colors, params.samples)

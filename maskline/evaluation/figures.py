@@ -49,13 +49,15 @@ def _calibration_error(sums: np.ndarray) -> np.ndarray:
     return expected_calibration_error(sums[..., :2], sums[..., 2])
 
 
-def plot_tables(counts: Mapping[str, np.ndarray], names: Sequence[str], seed: int) -> dict[str, pd.DataFrame]:
-    """Return the tables for `dvc plots` by file name: calibration, trimap, iou and sizes."""
-    total = counts["matrices"].sum(axis=0)
+def plot_tables(
+    counts: Mapping[str, np.ndarray], names: Sequence[str], found: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
+    """Return the tables for `dvc plots` by file name: calibration, trimap, iou and sizes; `found` are the `figures`."""
     trimap = counts["trimap"].sum(axis=0)
-    low, high = interval(counts["matrices"], iou, seed, RESAMPLES)
+    keys = [f"iou.{name}" for name in names]
+    low, high = ([found["interval"][key][end] for key in keys] for end in ("low", "high"))
     near = {"distance": TRIMAP_DISTANCES, "accuracy": trimap_accuracy(trimap).round(6), "pixels": trimap[:, 0]}
-    of_classes = {"class": names, "iou": iou(total).round(6), "low": low.round(6), "high": high.round(6)}
+    of_classes = {"class": names, "iou": [found[key] for key in keys], "low": low, "high": high}
     return {
         "calibration": reliability_table(counts["calibration"].sum(axis=0), counts["confidence"].sum(axis=0)),
         "trimap": pd.DataFrame(near),
