@@ -35,7 +35,7 @@ import tensorflow as tf  # noqa: E402
 from pipeline import run_stages  # noqa: E402
 
 from maskline.params import AugmentParams  # noqa: E402
-from maskline.shards.augment import DRAWS, augmentation  # noqa: E402
+from maskline.shards.augment import augmentation  # noqa: E402
 from maskline.shards.batches import steps_per_epoch, training_batches  # noqa: E402
 from maskline.shards.manifest import read_manifest  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
@@ -157,11 +157,10 @@ def from_shards(shards: Path, augment: dict) -> Contestant:
     """Use the project's own input pipeline."""
     reader = ShardReader(shards, read_manifest(shards), "train")
     steps = steps_per_epoch(len(reader), BATCH)
-    params = AugmentParams.model_validate(augment)
+    change = augmentation(AugmentParams.model_validate(augment))
 
     def epoch(number: int) -> tf.data.Dataset:
-        data = training_batches(reader, BATCH, DRAWS, 1, range(number * steps, (number + 1) * steps))
-        return data.map(augmentation(params), num_parallel_calls=2).prefetch(2) if augment != NONE else data
+        return training_batches(reader, BATCH, change, 1, range(number * steps, (number + 1) * steps))
 
     return Contestant(epoch, size_of(*shards.glob("train-*")))
 

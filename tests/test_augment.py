@@ -1,10 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from raw_data import PALETTE, painted
 
 from maskline.params import AugmentParams
-from maskline.shards.augment import DRAWS, affine, augmentation, brightness, contrast, flip, saturation
+from maskline.shards.augment import DRAWS, affine, augmentation, colours, flip
 
 VOID = 255
 NONE = AugmentParams(flip=False, scale=0, rotation=0, brightness=0, contrast=0, saturation=0)
@@ -33,13 +35,10 @@ def middle(count=6, **changes):
 
 
 def run(operation, images, labels, random):
-    moved, masks = operation(tf.constant(images), tf.constant(labels), tf.constant(random))
-    assert moved.shape == images.shape and masks.shape == labels.shape and masks.dtype == tf.uint8
-    return moved.numpy(), masks.numpy()
-
-
-def floats(images):
-    return images.astype(np.float32)
+    moved, masks = images.copy(), labels.copy()
+    for image, mask, draw in zip(moved, masks, random, strict=True):
+        operation(image, mask, draw)
+    return moved, masks
 
 
 def inside(labels):
@@ -52,11 +51,11 @@ def inside(labels):
     return same
 
 
-def assert_aligned(images, labels, tolerance=0.0):
+def assert_aligned(images, labels, tolerance=0):
     """Assert that each valid pixel away from an edge has the colour of its label."""
     clear = inside(labels) & (labels != VOID)
     assert clear.mean() > 0.2
-    assert np.abs(images[clear] - PALETTE[labels[clear]]).max() <= tolerance
+    assert np.abs(images[clear].astype(int) - PALETTE[labels[clear]]).max() <= tolerance
 
 
 @pytest.mark.parametrize(
@@ -67,9 +66,9 @@ def assert_aligned(images, labels, tolerance=0.0):
 @pytest.mark.parametrize("seed", range(3))
 def test_image_and_mask_move_together(operation, seed):
     images, labels = probes()
-    moved, masks = run(operation, floats(images), labels, draws(seed=seed))
+    moved, masks = run(operation, images, labels, draws(seed=seed))
     assert set(np.unique(masks)) <= set(np.unique(labels)) | {VOID}
-    assert_aligned(moved, masks, tolerance=0.01)
+    assert_aligned(moved, masks)
     assert (masks != labels).any()
 
 
@@ -78,8 +77,7 @@ def test_all_operations_keep_image_and_mask_together_but_for_colour():
     moved, masks = run(
         augmentation(ALL.model_copy(update={"brightness": 0, "contrast": 0, "saturation": 0})), images, labels, draws()
     )
-    assert moved.dtype == np.uint8
-    assert_aligned(moved.astype(int), masks, tolerance=1)
+    assert_aligned(moved, masks)
 
 
 @pytest.mark.parametrize("params", [ALL, NONE.model_copy(update={"flip": True}), NONE], ids=["all", "flip", "none"])
@@ -87,24 +85,15 @@ def test_inside_tf_data_it_does_what_it_does_eagerly(params):
     images, labels = probes()
     operation = augmentation(params)
     eager = run(operation, images, labels, draws())
-    data = tf.data.Dataset.from_tensors((images, labels, draws())).repeat(3).map(operation, num_parallel_calls=2)
-    for inside_map in data.as_numpy_iterator():
-        for one, other in zip(eager, inside_map, strict=True):
+
+    def inside_map(*values):
+        moved, masks = tf.numpy_function(partial(run, operation), values, (tf.uint8, tf.uint8))
+        return moved, masks
+
+    data = tf.data.Dataset.from_tensors((images, labels, draws())).repeat(3).map(inside_map, num_parallel_calls=2)
+    for found in data.as_numpy_iterator():
+        for one, other in zip(eager, found, strict=True):
             np.testing.assert_array_equal(one, other)
-
-
-def test_unknown_batch_height_and_width_work_in_a_graph():
-    images, labels = probes()
-    signature = [
-        tf.TensorSpec([None, None, None, 3], tf.uint8),
-        tf.TensorSpec([None, None, None], tf.uint8),
-        tf.TensorSpec([None, DRAWS], tf.float32),
-    ]
-    traced = tf.function(augmentation(ALL), input_signature=signature)
-    for one, other in zip(
-        run(traced, images, labels, draws()), run(augmentation(ALL), images, labels, draws()), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_an_images_result_does_not_depend_on_its_batch():
@@ -151,10 +140,8 @@ def test_the_middle_draw_changes_nothing(name):
     np.testing.assert_array_equal(masks, labels)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_flip_mirrors_below_a_half_and_twice_is_none(dtype):
+def test_flip_mirrors_below_a_half_and_twice_is_none():
     images, labels = probes()
-    images = images.astype(dtype)
     random = middle(FLIP=[0.0, 0.49, 0.5, 0.51, 0.99, 0.2])
     moved, masks = run(flip, images, labels, random)
     for index, mirrored in enumerate([True, True, False, False, False, True]):
@@ -168,7 +155,7 @@ def test_flip_mirrors_below_a_half_and_twice_is_none(dtype):
 
 def test_outside_the_frame_is_black_and_void():
     images, labels = probes(height=60, width=48)
-    moved, masks = run(affine(0.5, 0), floats(images), labels, middle(SCALE=0.0))
+    moved, masks = run(affine(0.5, 0), images, labels, middle(SCALE=0.0))
     outside = np.ones((60, 48), bool)
     outside[14:46, 11:37] = False
     assert (masks[:, outside] == VOID).all() and (moved[:, outside] == 0).all()
@@ -178,16 +165,16 @@ def test_outside_the_frame_is_black_and_void():
 def test_void_labels_stay_void():
     labels = probes()[1]
     labels[:, 24:40, 16:32] = VOID
-    moved, masks = run(affine(0, 90), painted(labels).astype(np.float32), labels, middle(ROTATION=1.0))
+    moved, masks = run(affine(0, 90), painted(labels), labels, middle(ROTATION=1.0))
     assert (masks[:, 25:39, 17:31] == VOID).all()
-    assert_aligned(moved, masks, tolerance=0.01)
+    assert_aligned(moved, masks)
 
 
 def test_zoom_magnifies_by_one_plus_scale():
     """Of a square of 10 pixels in the middle, a zoom by 1.5 makes one of 15."""
     labels = np.zeros((1, 61, 61), np.uint8)
     labels[0, 25:36, 25:36] = 1
-    _, masks = run(affine(0.5, 0), floats(painted(labels)), labels, middle(1, SCALE=1.0))
+    _, masks = run(affine(0.5, 0), painted(labels), labels, middle(1, SCALE=1.0))
     assert abs(np.sqrt((masks == 1).sum()) - 16.5) < 1
 
 
@@ -195,10 +182,10 @@ def test_rotation_turns_by_its_degrees_and_keeps_shape():
     """A quarter turn of a square image is that of NumPy, to one side or the other; on any image it is no shear."""
     images, labels = probes(height=48, width=48)
     for draw, turns in ((0.0, (1, 3)), (1.0, (1, 3))):
-        moved, masks = run(affine(0, 90), floats(images), labels, middle(ROTATION=draw))
+        moved, masks = run(affine(0, 90), images, labels, middle(ROTATION=draw))
         assert any((np.rot90(labels, k, (1, 2)) == masks).mean() > 0.99 for k in turns)
-        assert_aligned(moved, masks, tolerance=0.01)
-    opposite = [run(affine(0, 90), floats(images), labels, middle(ROTATION=draw))[1] for draw in (0.0, 1.0)]
+        assert_aligned(moved, masks)
+    opposite = [run(affine(0, 90), images, labels, middle(ROTATION=draw))[1] for draw in (0.0, 1.0)]
     assert (np.rot90(opposite[0], 2, (1, 2)) == opposite[1]).mean() > 0.99
 
 
@@ -207,7 +194,7 @@ def test_shifts_keep_the_whole_image_or_the_whole_frame_in_view(scale):
     labels = np.ones((9, 50, 40), np.uint8)
     grid = np.array([[x, y] for x in (0.0, 0.5, 0.999) for y in (0.0, 0.5, 0.999)], np.float32)
     random = middle(9, SCALE=scale, SHIFT_X=grid[:, 0], SHIFT_Y=grid[:, 1])
-    _, masks = run(affine(0.4, 0), floats(painted(labels)), labels, random)
+    _, masks = run(affine(0.4, 0), painted(labels), labels, random)
     seen = (masks == 1).sum(axis=(1, 2))
     if scale:
         assert (seen == 50 * 40).all()
@@ -234,22 +221,30 @@ def as_saturation(images, random, strength):
     return grey + (images - grey) * (1 + strength * signed(random, SATURATION))
 
 
-@pytest.mark.parametrize(
-    ("operation", "statement"), [(brightness, as_brightness), (contrast, as_contrast), (saturation, as_saturation)]
-)
-@pytest.mark.parametrize("strength", [0.2, 1.0])
-def test_colours_match_a_plain_statement_and_labels_are_left_alone(operation, statement, strength):
-    images = np.random.default_rng(0).integers(0, 256, (6, 20, 30, 3)).astype(np.float64)
+@pytest.mark.parametrize("strengths", [(0.2, 0, 0), (0, 0.3, 0), (0, 0, 0.9), (0.1, 0.3, 0.2), (1.0, 1.0, 1.0)])
+def test_colours_match_a_plain_statement_and_labels_are_left_alone(strengths):
+    images = np.random.default_rng(0).integers(0, 256, (6, 20, 30, 3), np.uint8)
     labels = probes(6, 20, 30)[1]
-    moved, masks = run(operation(strength), floats(images), labels, draws())
-    np.testing.assert_allclose(moved, statement(images, draws(), strength), atol=0.01)
+    moved, masks = run(colours(*strengths), images, labels, draws())
+    expected = images.astype(np.float64)
+    for statement, strength in zip((as_brightness, as_contrast, as_saturation), strengths, strict=True):
+        expected = statement(expected, draws(), strength)
+    difference = np.abs(moved - np.clip(np.rint(expected), 0, 255))
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.05
     np.testing.assert_array_equal(masks, labels)
 
 
-def test_colours_are_rounded_and_stay_in_range():
+def test_colours_stay_in_range():
     images, labels = probes()
-    params = NONE.model_copy(update={"brightness": 1.0})
-    random = middle(BRIGHTNESS=[0.0, 0.9, 0.501, 0.499, 0.25, 0.75])
-    moved, _ = run(augmentation(params), images, labels, random)
-    np.testing.assert_array_equal(moved, np.clip(np.rint(as_brightness(images, random, 1.0)), 0, 255).astype(np.uint8))
-    assert not moved[0].any() and moved[1].min() > 200
+    moved, _ = run(colours(1.0, 0, 0), images, labels, middle(BRIGHTNESS=[0.0, 0.999, 0.501, 0.499, 0.25, 0.75]))
+    assert not moved[0].any() and moved[1].min() > 250
+
+
+def test_images_of_a_batch_are_changed_in_place():
+    """Rows of a batch are views: what OpenCV writes must land in them, whatever their shape."""
+    for height, width in ((16, 16), (17, 33), (64, 48)):
+        images, labels = probes(2, 4 * height, 3 * width)
+        alone = run(augmentation(ALL), images[1:2], labels[1:2], draws(2)[1:2])
+        augmentation(ALL)(images[1], labels[1], draws(2)[1])
+        np.testing.assert_array_equal(images[1], alone[0][0])
+        np.testing.assert_array_equal(labels[1], alone[1][0])

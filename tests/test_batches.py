@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_data import pairs, write_raw
 
+from maskline.shards.augment import colours
 from maskline.shards.batches import ordered_batches, steps_per_epoch, training_batches
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
-from maskline.shards.draws import epoch_order, uniform
+from maskline.shards.draws import DRAWS, epoch_order, uniform
 from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
 
 ROOT = Path(__file__).parents[1]
+BRIGHTNESS = colours(0.3, 0, 0)
 SEEDS = st.integers(0, 2**31 - 1)
 EPOCHS = st.integers(0, 100_000)
 DIGEST = """
@@ -24,6 +26,10 @@ import hashlib, numpy as np
 from maskline.shards.draws import epoch_order, uniform
 print(hashlib.sha256(epoch_order(7, 3, 1000).tobytes() + uniform(7, 3, np.arange(50), 8).tobytes()).hexdigest())
 """
+
+
+def nothing(image, labels, draws):
+    pass
 
 
 class Numbered:
@@ -37,14 +43,16 @@ class Numbered:
     def __len__(self):
         return self.count
 
-    def read(self, indices):
-        labels = np.broadcast_to(np.asarray(indices, np.uint8)[:, None, None], (len(indices), *self.size))
-        return np.repeat(labels[..., None], 3, axis=3), np.ascontiguousarray(labels)
+    def read(self, indices, empty):
+        images, labels = empty((len(indices), *self.size, 3)), empty((len(indices), *self.size))
+        images[...] = np.asarray(indices)[:, None, None, None]
+        labels[...] = np.asarray(indices)[:, None, None]
+        return images, labels
 
 
-def batches(count, size, steps, seed=5, draws=3):
-    made = training_batches(Numbered(count), size, draws, seed, steps)
-    return [SimpleNamespace(images=i, labels=m, draws=d) for i, m, d in made.as_numpy_iterator()]
+def batches(count, size, steps, seed=5, augment=nothing):
+    made = training_batches(Numbered(count), size, augment, seed, steps)
+    return [SimpleNamespace(images=i.copy(), labels=m.copy()) for i, m in made.as_numpy_iterator()]
 
 
 def order(found):
@@ -118,20 +126,41 @@ def test_steps_per_epoch(examples, size, steps):
 
 def test_an_epoch_shows_each_example_once_but_the_rest_of_a_batch():
     found = batches(22, 5, range(12))
-    assert all(batch.images.shape == (5, 4, 6, 3) and batch.draws.shape == (5, 3) for batch in found)
+    assert all(batch.images.shape == (5, 4, 6, 3) for batch in found)
     epochs = order(found).reshape(3, 20)
     assert all(len(set(epoch)) == 20 for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
     assert len({frozenset(range(22)) - set(epoch) for epoch in epochs.tolist()}) > 1
 
 
-def test_images_labels_and_draws_belong_together():
+def test_images_and_labels_belong_together():
     for epoch, batch in enumerate(batches(8, 8, range(3))):
         numbers = batch.labels[:, 0, 0]
+        np.testing.assert_array_equal(numbers, epoch_order(5, epoch, 8))
         assert (batch.labels == numbers[:, None, None]).all()
         assert (batch.images == numbers[:, None, None, None]).all()
-        np.testing.assert_array_equal(batch.draws, uniform(5, epoch, numbers.astype(int), 3))
-        np.testing.assert_array_equal(numbers, epoch_order(5, epoch, 8))
+
+
+def test_each_example_is_augmented_by_its_own_draws_of_the_epoch():
+    plain, augmented = (batches(8, 8, range(3), augment=augment) for augment in (nothing, BRIGHTNESS))
+    for epoch, (before, after) in enumerate(zip(plain, augmented, strict=True)):
+        numbers = before.labels[:, 0, 0].astype(int)
+        for image, mask, draws in zip(before.images, before.labels, uniform(5, epoch, numbers, DRAWS), strict=True):
+            BRIGHTNESS(image, mask, draws)
+        np.testing.assert_array_equal(after.images, before.images)
+        assert (after.images != after.labels[..., None]).any()
+
+
+def test_batches_that_are_kept_do_not_change():
+    """Memory is used again, but never under a tensor, or a part of one, that someone holds."""
+    made = training_batches(Numbered(64), 2, nothing, 5, range(96))
+    tensors = list(made)
+    parts = [np.asarray(images)[1] for images, _ in tensors]
+    again = [labels.numpy()[:, 0, 0].tolist() for _, labels in made]
+    assert [labels.numpy()[:, 0, 0].tolist() for _, labels in tensors] == again
+    del tensors
+    list(made)
+    assert [part[0, 0, 0] for part in parts] == [numbers[1] for numbers in again]
 
 
 @pytest.mark.parametrize("start", [1, 3, 4, 7, 11])
@@ -139,7 +168,7 @@ def test_a_run_from_any_step_is_the_rest_of_the_whole_run(start):
     whole, rest = batches(22, 5, range(12)), batches(22, 5, range(start, 12))
     assert len(rest) == 12 - start
     for one, other in zip(whole[start:], rest, strict=True):
-        for field in ("images", "labels", "draws"):
+        for field in ("images", "labels"):
             np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
 
 
@@ -167,7 +196,7 @@ def test_batches_of_shards_hold_what_the_reader_reads(tmp_path, in_process, enco
     choice = Choice(seed=3, limit=None, validation_fraction=0.25)
     build_shards(tmp_path / "raw", tmp_path / "shards", Target(24, 16, encoding), 3, choice)
     reader = ShardReader(tmp_path / "shards", read_manifest(tmp_path / "shards"), "train")
-    for step, (images, labels, _) in enumerate(training_batches(reader, 3, 2, 1, range(4)).as_numpy_iterator()):
+    for step, (images, labels) in enumerate(training_batches(reader, 3, nothing, 1, range(4)).as_numpy_iterator()):
         expected = reader.read(epoch_order(1, step // 2, 7)[step % 2 * 3 : step % 2 * 3 + 3])
         np.testing.assert_array_equal(images, expected[0])
         np.testing.assert_array_equal(labels, expected[1])

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -85,6 +86,17 @@ def test_few_open_files_are_enough(shards, monkeypatch):
     order = [8, 0, 4, 1, 7]
     for got, expected in zip(opened(shards).read(order), whole, strict=True):
         np.testing.assert_array_equal(got, expected[order])
+
+
+def test_threads_that_share_few_open_files_do_not_close_each_others(shards, monkeypatch):
+    monkeypatch.setattr(reader_module, "_OPEN_FILES", 1)
+    reader = opened(shards)
+    whole = reader.read(range(9))
+    orders = [np.random.default_rng(seed).permutation(9) for seed in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        for order, found in zip(orders, pool.map(reader.read, orders), strict=True):
+            np.testing.assert_array_equal(found[0], whole[0][order])
+            np.testing.assert_array_equal(found[1], whole[1][order])
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from functools import lru_cache
 import numpy as np
 import tensorflow as tf
 
-from maskline.shards.draws import epoch_order, uniform
+from maskline.cores import cores
+from maskline.shards.draws import DRAWS, epoch_order, uniform
+from maskline.shards.memory import Memory
 from maskline.shards.reader import ShardReader
 
-_PARALLEL = 2
-_PREFETCH = 4
+_PARALLEL = min(4, cores())  # batches that are made at once
+_PREFETCH = 2
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -18,45 +20,48 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return max(1, examples // batch_size)
 
 
-def training_batches(reader: ShardReader, batch_size: int, draws: int, seed: int, steps: range) -> tf.data.Dataset:
-    """Yield images uint8 [B, H, W, 3], labels uint8 [B, H, W] and draws float32 [B, draws] for each step of a run.
+def training_batches(
+    reader: ShardReader, batch_size: int, augment: Callable, seed: int, steps: range
+) -> tf.data.Dataset:
+    """Yield augmented images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for each step of a run.
 
     A batch is a pure function of (seed, step): every epoch is a permutation of the whole split, of which the last
     `examples % batch_size` are left out, others in each epoch.
 
     Args:
-        draws: uniform random numbers for each image, for its augmentation.
+        augment: changes an image uint8 [H, W, 3] and its labels uint8 [H, W] in place, by draws float32 [DRAWS].
         steps: a range of steps, counted from the start of the run.
     """
     batch_size = min(batch_size, len(reader))
     epoch_steps = steps_per_epoch(len(reader), batch_size)
     order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, len(reader)))
+    memory = Memory()
 
-    def read(step: np.int64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def read(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
         epoch, batch = divmod(int(step), epoch_steps)
         chosen = order(epoch)[batch * batch_size : (batch + 1) * batch_size]
-        return *reader.read(chosen), uniform(seed, epoch, chosen, draws)
+        images, labels = reader.read(chosen, memory.empty)
+        for image, mask, draws in zip(images, labels, uniform(seed, epoch, chosen, DRAWS), strict=True):
+            augment(image, mask, draws)
+        return images, labels
 
-    height, width = reader.size
-    shapes = ((batch_size, height, width, 3), (batch_size, height, width), (batch_size, draws))
-    return _dataset(tf.data.Dataset.range(steps.start, steps.stop), read, (tf.uint8, tf.uint8, tf.float32), shapes)
+    return _dataset(tf.data.Dataset.range(steps.start, steps.stop), read, (batch_size, *reader.size))
 
 
 def ordered_batches(reader: ShardReader, batch_size: int) -> tf.data.Dataset:
     """Yield images uint8 [B, H, W, 3] and labels uint8 [B, H, W] in order; the last batch may be smaller."""
+    memory = Memory()
 
     def read(start: np.int64) -> tuple[np.ndarray, np.ndarray]:
-        return reader.read(range(int(start), min(int(start) + batch_size, len(reader))))
+        return reader.read(range(int(start), min(int(start) + batch_size, len(reader))), memory.empty)
 
-    height, width = reader.size
-    shapes = ((None, height, width, 3), (None, height, width))
-    return _dataset(tf.data.Dataset.range(0, len(reader), batch_size), read, (tf.uint8, tf.uint8), shapes)
+    return _dataset(tf.data.Dataset.range(0, len(reader), batch_size), read, (None, *reader.size))
 
 
-def _dataset(positions: tf.data.Dataset, read: Callable, dtypes: tuple, shapes: tuple) -> tf.data.Dataset:
-    def load(position: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tensors = tf.numpy_function(read, [position], dtypes, stateful=False)
-        return tuple(tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, shapes, strict=True))
+def _dataset(positions: tf.data.Dataset, read: Callable, shape: tuple) -> tf.data.Dataset:
+    def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = tf.numpy_function(read, [position], (tf.uint8, tf.uint8), stateful=False)
+        return tf.ensure_shape(images, (*shape, 3)), tf.ensure_shape(labels, shape)
 
     options = tf.data.Options()
     options.autotune.enabled = False  # its threads can hold up the end of an iterator for seconds

@@ -22,6 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from maskline.classes import VOID, Role
+from maskline.cores import cores
 from maskline.datasets.source import Source
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
@@ -198,7 +199,7 @@ def _parallel(
     workers: int | None,
 ) -> list[Any]:
     """Map `work` over `tasks` in worker processes, in order, with a progress bar on a terminal."""
-    workers = min(workers or _cores(), len(tasks))
+    workers = min(workers or cores(), len(tasks))
     results = []
     with (
         tqdm(total=sum(map(size, tasks)), desc=description, unit=" images", disable=None, file=sys.stderr) as bar,
@@ -226,11 +227,6 @@ def _start(pool: ProcessPoolExecutor, work: Callable[[Any], Any], tasks: Sequenc
         return pool.map(work, tasks)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _cores() -> int:
-    """Return the cores this process may use; macOS cannot say, and has no fewer than all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _die_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+DRAWS = 8  # for the augmentation of one image
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 

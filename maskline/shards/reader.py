@@ -2,15 +2,16 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from maskline.artifacts import sha256
+from maskline.checksums import digest
 from maskline.classes import Role
 from maskline.errors import InputError
 from maskline.shards.manifest import Manifest, Shard
@@ -19,6 +20,10 @@ from maskline.shards.tfrecord import bytes_features, read_record, records
 _OPEN_FILES = 128
 _REMEDY = "delete the folder and run `dvc checkout` or `dvc repro --force preprocess`"
 _IMAGE, _MASK, _NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
+
+
+def _fresh(shape: tuple[int, ...]) -> np.ndarray:
+    return np.empty(shape, np.uint8)
 
 
 class ShardReader:
@@ -85,23 +90,34 @@ class ShardReader:
     def __len__(self) -> int:
         return len(self.names)
 
-    def read(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return images uint8 [N, H, W, 3] and labels uint8 [N, H, W] (void is 255) of the examples at `indices`."""
-        images = np.empty((len(indices), *self.size, 3), np.uint8)
-        labels = np.empty((len(indices), *self.size), np.uint8)
-        for index, image, mask in zip(indices, images, labels, strict=True):
-            number, *place = self._places[index].tolist()
-            file = self._open(number)
-            self._read_into(image, file.fileno(), *place[:2])
-            self._read_into(mask, file.fileno(), *place[2:])
+    def read(
+        self, indices: Sequence[int], empty: Callable[[tuple[int, ...]], np.ndarray] = _fresh
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return images uint8 [N, H, W, 3] and labels uint8 [N, H, W] (void is 255) of the examples at `indices`.
+
+        Args:
+            empty: makes a uint8 array of a shape, to read into.
+        """
+        images, labels = empty((len(indices), *self.size, 3)), empty((len(indices), *self.size))
+        for place, image, mask in zip(self._places[indices].tolist(), images, labels, strict=True):
+            self._read_into(image, mask, *place)
         return images, labels
 
-    def _read_into(self, array: np.ndarray, descriptor: int, offset: int, length: int) -> None:
+    def _read_into(
+        self, image: np.ndarray, mask: np.ndarray, number: int, at: int, length: int, mask_at: int, mask_length: int
+    ) -> None:
+        between = bytearray(mask_at - at - length)
+        file = self._open(number)  # held here, for another thread may put its own in the cache
         if self._raw:
-            if os.preadv(descriptor, [array], offset) < length:
-                raise InputError(f"a shard became shorter while it was read; {_REMEDY}.")
+            read = os.preadv(file.fileno(), [image, between, mask], at)
         else:
-            array[...] = np.asarray(Image.open(io.BytesIO(os.pread(descriptor, length, offset))))
+            parts = bytearray(length), bytearray(mask_length)
+            read = os.preadv(file.fileno(), [parts[0], between, parts[1]], at)
+        if read < mask_at + mask_length - at:
+            raise InputError(f"a shard became shorter while it was read; {_REMEDY}.")
+        if not self._raw:
+            image[...] = cv2.imdecode(np.frombuffer(parts[0], np.uint8), cv2.IMREAD_COLOR_RGB)
+            mask[...] = cv2.imdecode(np.frombuffer(parts[1], np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def _check(path: Path, shard: Shard) -> None:
@@ -110,5 +126,5 @@ def _check(path: Path, shard: Shard) -> None:
     size = path.stat().st_size
     if size != shard.bytes:
         raise InputError(f"{path} holds {size} bytes, but the manifest records {shard.bytes}; {_REMEDY}.")
-    if sha256(path) != shard.sha256:
+    if digest(path) != shard.sha256:
         raise InputError(f"{path} is not the file the manifest records (its SHA-256 differs); {_REMEDY}.")

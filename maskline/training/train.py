@@ -14,7 +14,7 @@ from maskline.errors import InputError
 from maskline.models.files import save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import AugmentParams, ModelParams, TrainParams
-from maskline.shards.augment import DRAWS, augmentation
+from maskline.shards.augment import augmentation
 from maskline.shards.batches import steps_per_epoch, training_batches
 from maskline.shards.manifest import NAME as MANIFEST
 from maskline.shards.manifest import Manifest, read_manifest
@@ -72,7 +72,7 @@ def train(
         "libraries": [tf.__version__, keras.__version__, np.__version__],
     }
     run = Checkpoints(checkpoints, fingerprint)
-    batches = partial(_batches, reader, params.batch_size, augment, seed)
+    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed)
     history = fit(trainer, validator, batches, rate, params, run)
     with new_directory(out) as folder:
         save_model(network, folder / "model.keras")
@@ -122,8 +122,3 @@ def _class_weights(params: TrainParams, manifest: Manifest) -> np.ndarray | None
         np.array(split.images_with_class),
         manifest.height * manifest.width,
     )
-
-
-def _batches(reader: ShardReader, batch_size: int, augment: AugmentParams, seed: int, steps: range) -> tf.data.Dataset:
-    batches = training_batches(reader, batch_size, DRAWS, seed, steps)
-    return batches.map(augmentation(augment), num_parallel_calls=2).prefetch(2)
