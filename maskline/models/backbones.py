@@ -6,8 +6,8 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from maskline.models.blocks import NORM_MOMENTUM
 from maskline.models.dilation import dilated, same_padding
+from maskline.models.normalisation import fuse
 
 Normalisation = Callable[[keras.KerasTensor], keras.KerasTensor]
 
@@ -126,9 +126,7 @@ def network(name: str, output_stride: int, multi_grid: bool) -> keras.Model:
         built = same_padding(built, "block1_conv[12]")
     if output_stride < 32 or multi_grid:
         built = dilated(built, output_stride, multi_grid)
-    for layer in built.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = NORM_MOMENTUM
+    fuse(built)
     return built
 
 

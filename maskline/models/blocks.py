@@ -3,8 +3,7 @@
 import keras
 from keras import layers
 
-# Keras's 0.99, and 0.999 in its MobileNetV2, lag hundreds of steps behind: more than a small data set has.
-NORM_MOMENTUM = 0.9
+from maskline.models.normalisation import batch_norm
 
 _PAPER_WIDTH = 64
 
@@ -16,7 +15,7 @@ def scaled(channels: int, width: int) -> int:
 
 def norm_relu(x: keras.KerasTensor) -> keras.KerasTensor:
     """Batch normalisation, then ReLU."""
-    return layers.ReLU()(layers.BatchNormalization(momentum=NORM_MOMENTUM)(x))
+    return layers.ReLU()(batch_norm(x))
 
 
 def conv(x: keras.KerasTensor, channels: int, kernel: int = 3, rate: int = 1, strides: int = 1) -> keras.KerasTensor:

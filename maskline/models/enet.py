@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import NORM_MOMENTUM, scaled
+from maskline.models.blocks import scaled
 from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.normalisation import batch_norm
 from maskline.models.unpooling import MaxUnpooling
 
 # The second and the third stage: what stands in the middle of each bottleneck.
@@ -54,12 +55,8 @@ def _prelu() -> layers.Layer:
     return layers.PReLU(alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2])
 
 
-def _norm(x: keras.KerasTensor) -> keras.KerasTensor:
-    return layers.BatchNormalization(momentum=NORM_MOMENTUM)(x)
-
-
 def _norm_prelu(x: keras.KerasTensor) -> keras.KerasTensor:
-    return _prelu()(_norm(x))
+    return _prelu()(batch_norm(x))
 
 
 def _bottleneck(
@@ -76,12 +73,12 @@ def _bottleneck(
     active = activation or _prelu
     strides, narrow = 1 + downsample, max(1, channels // 4)
     inner = layers.Conv2D(narrow, strides, strides=strides, use_bias=False)(x)
-    inner = active()(_norm(inner))
+    inner = active()(batch_norm(inner))
     kernels = ((kernel, 1), (1, kernel)) if kernel == 5 else ((kernel, kernel),)
     for size in kernels:
         inner = layers.Conv2D(narrow, size, padding="same", dilation_rate=rate, use_bias=False)(inner)
-    inner = active()(_norm(inner))
-    inner = _norm(layers.Conv2D(channels, 1, use_bias=False)(inner))
+    inner = active()(batch_norm(inner))
+    inner = batch_norm(layers.Conv2D(channels, 1, use_bias=False)(inner))
     inner = MonteCarloDropout(dropout, stream, spatial=True)(inner)
     if downsample:
         x = layers.MaxPooling2D()(x)
@@ -93,8 +90,8 @@ def _up_bottleneck(x: keras.KerasTensor, pooled: keras.KerasTensor) -> keras.Ker
     """Twice the size: max-unpooling to where `pooled` had its maxima, beside a transposed convolution."""
     channels = pooled.shape[-1]
     narrow = max(1, channels // 4)
-    inner = layers.ReLU()(_norm(layers.Conv2D(narrow, 1, use_bias=False)(x)))
+    inner = layers.ReLU()(batch_norm(layers.Conv2D(narrow, 1, use_bias=False)(x)))
     inner = layers.Conv2DTranspose(narrow, 3, strides=2, padding="same", use_bias=False)(inner)
-    inner = _norm(layers.Conv2D(channels, 1, use_bias=False)(layers.ReLU()(_norm(inner))))
-    outer = MaxUnpooling()([_norm(layers.Conv2D(channels, 1, use_bias=False)(x)), pooled])
+    inner = batch_norm(layers.Conv2D(channels, 1, use_bias=False)(layers.ReLU()(batch_norm(inner))))
+    outer = MaxUnpooling()([batch_norm(layers.Conv2D(channels, 1, use_bias=False)(x)), pooled])
     return layers.ReLU()(layers.Add()([outer, inner]))

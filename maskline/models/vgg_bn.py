@@ -9,8 +9,8 @@ from keras import layers
 
 from maskline.errors import InputError
 from maskline.models.backbones import caffe
-from maskline.models.blocks import NORM_MOMENTUM
 from maskline.models.dropout import MonteCarloDropout
+from maskline.models.normalisation import batch_norm
 
 _CONVOLUTIONS = {"vgg16_bn": (2, 2, 3, 3, 3), "vgg19_bn": (2, 2, 4, 4, 4)}
 _CHANNELS = (1, 2, 4, 8, 8)  # of each block, in widths
@@ -42,7 +42,7 @@ def encoder(name: str, width: int, dropout: float, plain: keras.Model | None = N
                 kernel_initializer="he_normal",
                 name=f"block{block}_conv{index}",
             )(x)
-            x = layers.BatchNormalization(momentum=NORM_MOMENTUM, name=f"block{block}_norm{index}")(x)
+            x = batch_norm(x, name=f"block{block}_norm{index}")
             x = layers.ReLU()(x)
         features.append(x)
         x = layers.MaxPooling2D()(x)

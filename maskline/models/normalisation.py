@@ -1,0 +1,51 @@
+"""Batch normalisation (Ioffe and Szegedy, ICML 2015) in one operation, where Keras composes it of a dozen."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+# Keras's 0.99, and 0.999 in its MobileNetV2, lag hundreds of steps behind: more than a small data set has.
+_MOMENTUM = 0.9
+
+
+@keras.saving.register_keras_serializable("maskline")
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Keras's layer on the last of four axes, without masks: equal results up to rounding, in less time and memory.
+
+    Statistics are float32 under every precision.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
+        """Return inputs [B, H, W, C], normalised."""
+        training = bool(training and self.trainable)
+        channels = tf.shape(inputs)[-1]
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels]),
+            offset=tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels]),
+            mean=tf.zeros([0]) if training else tf.convert_to_tensor(self.moving_mean),
+            variance=tf.zeros([0]) if training else tf.convert_to_tensor(self.moving_variance),
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            pixels = tf.cast(tf.size(inputs) // channels, tf.float32)
+            self._follow(self.moving_mean, mean)
+            self._follow(self.moving_variance, variance * (pixels - 1.0) / pixels)  # as Keras: of this batch, biased
+        return outputs
+
+    def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
+        moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+
+
+def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
+    """Normalise by the batch in training, and by moving averages of the last tens of batches otherwise."""
+    return FusedBatchNormalization(momentum=_MOMENTUM, name=name)(x)
+
+
+def fuse(network: keras.Model) -> None:
+    """Let the batch normalisations of a network of Keras's work like those of `batch_norm`."""
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = _MOMENTUM
+            layer.__class__ = FusedBatchNormalization  # it has the same variables and configuration
