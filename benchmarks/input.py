@@ -1,9 +1,11 @@
 """What the shards earn: images per second from disk to shuffled batches, beside the ways of others.
 
-Contestants take turns on the same CamVid images at the same size, each for whole epochs of batches as TensorFlow
-tensors (image uint8 or float32 [B, H, W, 3], label [B, H, W]):
+Contestants take turns on the same images at the same size, in batches of 16 as TensorFlow tensors or, in torch's case,
+its own. Each runs from one iterator over many epochs, as in training; what was made ahead between two turns is taken
+away before the clock starts. Resident memory is measured in a process of its own for each: its peak, less what the
+imports had taken.
 
-- files: decode and resize in tf.data in every epoch, as tutorials do, with and without a cache in memory;
+- files: decode and resize in tf.data in every epoch, as tutorials do; with a cache in memory; and from TFDS itself;
 - keras: keras.utils.image_dataset_from_directory, once for images and once for masks;
 - torch: a DataLoader with two workers, Pillow; only where PyTorch is installed;
 - memory map: ready pixels in one .npy file each, gathered by a shuffled index and turned into tensors;
@@ -11,17 +13,19 @@ tensors (image uint8 or float32 [B, H, W, 3], label [B, H, W]):
 - maskline: `training_batches` from raw, png and jpeg shards, and from raw ones with flip or with all augmentation.
 
     python benchmarks/input.py --camvid .../CamVid
+    TFDS_DATA_DIR=... python benchmarks/input.py --pet
 """
 
 import argparse
 import os
 import resource
-import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,83 +35,110 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from pipeline import run_stages  # noqa: E402
 
 from maskline.params import AugmentParams  # noqa: E402
 from maskline.shards.augment import augmentation  # noqa: E402
-from maskline.shards.batches import steps_per_epoch, training_batches  # noqa: E402
+from maskline.shards.batches import training_batches  # noqa: E402
 from maskline.shards.manifest import read_manifest  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 
 BATCH = 16
+AHEAD = 16  # batches that are taken before a turn; more than anyone makes ahead
 NONE = {"flip": False, "scale": 0.0, "rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
 FLIP = NONE | {"flip": True}
 ALL = {"flip": True, "scale": 0.2, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
+TFDS = "oxford_iiit_pet:4.0.0"
 
-Epoch = Callable[[int], Iterable]
+
+class Work(NamedTuple):
+    """What the contestants read: image and mask files in two folders, shards by encoding, and the size asked for."""
+
+    images: Path
+    masks: Path
+    shards: Path
+    size: tuple[int, int]
+
+    def pairs(self) -> tuple[list[str], list[str]]:
+        """Return the paths of images and masks, in one order."""
+        return tuple([str(path) for path in sorted(folder.iterdir())] for folder in (self.images, self.masks))
+
+    def reader(self, encoding: str) -> ShardReader:
+        """Open the train shards of an encoding."""
+        folder = self.shards / encoding / "data/shards"
+        return ShardReader(folder, read_manifest(folder), "train")
 
 
 class Contestant(NamedTuple):
-    """A way to batches: `epoch` returns those of an epoch by its number; `disk` is what it reads, in bytes."""
+    """A way to batches: an endless iterator of them, and what it reads, in bytes an image."""
 
-    epoch: Epoch
-    disk: int
+    batches: Iterator
+    disk: float
 
 
-def size_of(*paths: Path) -> int:
-    """Return the bytes of files and of the files in folders."""
+def bytes_an_image(images: int, *paths: Path) -> float:
+    """Return the bytes of files and of the files in folders, by image."""
     files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(file.stat().st_size for file in files if file.is_file()) / images
 
 
-def from_files(folder: Path, size: tuple[int, int], cached: bool) -> Contestant:
+def resized(image: tf.Tensor, mask: tf.Tensor, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Resize as the tutorials do."""
+    return tf.image.resize(image, size), tf.image.resize(mask, size, "nearest")[..., 0]
+
+
+def endless(examples: tf.data.Dataset, load: Callable, count: int, cached: bool) -> Iterator:
+    """Shuffle all, load and batch, for ever; or load once, cache, and shuffle."""
+    if cached:
+        data = examples.map(load, tf.data.AUTOTUNE).cache().shuffle(count)
+    else:
+        data = examples.shuffle(count).map(load, tf.data.AUTOTUNE)
+    return iter(data.batch(BATCH, drop_remainder=True).prefetch(tf.data.AUTOTUNE).repeat())
+
+
+def from_files(work: Work, cached: bool) -> Contestant:
     """Decode and resize in tf.data, as the tutorials do."""
-    images, masks = ([str(p) for p in sorted((folder / kind).glob("*.png"))] for kind in ("train", "trainannot"))
+    images, masks = work.pairs()
 
     def load(image: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = tf.image.resize(tf.io.decode_png(tf.io.read_file(image), 3), size)
-        labels = tf.image.resize(tf.io.decode_png(tf.io.read_file(mask), 1), size, "nearest")
-        return pixels, labels[..., 0]
+        pixels = tf.io.decode_image(tf.io.read_file(image), 3, expand_animations=False)
+        return resized(pixels, tf.io.decode_png(tf.io.read_file(mask), 1), work.size)
 
     files = tf.data.Dataset.from_tensor_slices((images, masks))
-    if cached:
-        data = files.map(load, tf.data.AUTOTUNE).cache().shuffle(len(images))
-    else:
-        data = files.shuffle(len(images)).map(load, tf.data.AUTOTUNE)
-    data = data.batch(BATCH, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-    return Contestant(lambda _: data, size_of(folder / "train", folder / "trainannot"))
+    return Contestant(endless(files, load, len(images), cached), bytes_an_image(len(images), work.images, work.masks))
 
 
-def from_keras(folder: Path, size: tuple[int, int]) -> Contestant:
+def from_tfds(work: Work) -> Contestant:
+    """Decode and resize what TFDS prepared, as the tutorial of that data set does."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(TFDS)
+    count = builder.info.splits["train"].num_examples
+    data = builder.as_dataset("train", shuffle_files=True)
+    load = lambda example: resized(example["image"], example["segmentation_mask"], work.size)  # noqa: E731
+    return Contestant(endless(data, load, count, cached=False), builder.info.splits["train"].num_bytes / count)
+
+
+def from_keras(work: Work) -> Contestant:
     """Use Keras's own reader of folders, with one seed for images and masks."""
 
-    def read(kind: str, mode: str, interpolation: str) -> tf.data.Dataset:
-        return keras.utils.image_dataset_from_directory(
-            folder / kind,
-            labels=None,
-            color_mode=mode,
-            batch_size=BATCH,
-            image_size=size,
-            seed=1,
-            interpolation=interpolation,
-            verbose=False,
-        )
+    def read(folder: Path, mode: str, interpolation: str) -> tf.data.Dataset:
+        options = {"labels": None, "batch_size": BATCH, "image_size": work.size, "seed": 1, "verbose": False}
+        return keras.utils.image_dataset_from_directory(folder, color_mode=mode, interpolation=interpolation, **options)
 
-    data = tf.data.Dataset.zip((read("train", "rgb", "bilinear"), read("trainannot", "grayscale", "nearest")))
-    data = data.prefetch(tf.data.AUTOTUNE)
-    return Contestant(lambda _: data, size_of(folder / "train", folder / "trainannot"))
+    data = tf.data.Dataset.zip((read(work.images, "rgb", "bilinear"), read(work.masks, "grayscale", "nearest")))
+    disk = bytes_an_image(len(work.pairs()[0]), work.images, work.masks)
+    return Contestant(iter(data.prefetch(tf.data.AUTOTUNE).repeat()), disk)
 
 
-def from_torch(folder: Path, size: tuple[int, int]) -> Contestant | None:
-    """Use PyTorch's DataLoader with two workers, or None where it is not installed."""
-    try:
-        from torch.utils.data import DataLoader, Dataset
-    except ImportError:
-        return None
+def from_torch(work: Work) -> Contestant:
+    """Use PyTorch's DataLoader with two workers."""
     from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
 
-    pairs = [(path, folder / "trainannot" / path.name) for path in sorted((folder / "train").glob("*.png"))]
+    pairs = list(zip(*work.pairs(), strict=True))
 
     class Pairs(Dataset):
         def __len__(self) -> int:
@@ -115,128 +146,209 @@ def from_torch(folder: Path, size: tuple[int, int]) -> Contestant | None:
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             image, mask = (Image.open(path) for path in pairs[index])
-            shape = size[::-1]
-            return np.asarray(image.resize(shape, Image.BILINEAR)), np.asarray(mask.resize(shape, Image.NEAREST))
+            shape = work.size[::-1]
+            image = image.convert("RGB").resize(shape, Image.Resampling.BILINEAR)
+            return np.array(image), np.array(mask.resize(shape, Image.Resampling.NEAREST))
 
     loader = DataLoader(Pairs(), BATCH, shuffle=True, num_workers=2, drop_last=True, persistent_workers=True)
-    return Contestant(lambda _: loader, size_of(folder / "train", folder / "trainannot"))
+
+    def batches() -> Iterator:
+        while True:
+            yield from loader
+
+    return Contestant(batches(), bytes_an_image(len(pairs), work.images, work.masks))
 
 
-def from_memory_map(work: Path, reader: ShardReader) -> Contestant:
+def from_memory_map(work: Work) -> Contestant:
     """Gather ready pixels from one file of images and one of labels, and turn them into tensors."""
-    paths = [work / "images.npy", work / "labels.npy"]
-    for path, array in zip(paths, reader.read(range(len(reader))), strict=True):
-        np.save(path, array)
+    reader = work.reader("raw")
+    paths = [work.shards / "images.npy", work.shards / "labels.npy"]
+    if not paths[1].exists():
+        for path, array in zip(paths, reader.read(range(len(reader))), strict=True):
+            np.save(path, array)
     images, labels = (np.load(path, mmap_mode="r") for path in paths)
 
-    def epoch(number: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        order = np.random.default_rng(number).permutation(len(images))
-        for start in range(0, len(order) - BATCH + 1, BATCH):
-            chosen = order[start : start + BATCH]
-            yield tf.constant(images[chosen]), tf.constant(labels[chosen])
+    def batches() -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        draw = np.random.default_rng(1)
+        while True:
+            order = draw.permutation(len(images))
+            for start in range(0, len(order) - BATCH + 1, BATCH):
+                chosen = order[start : start + BATCH]
+                yield tf.constant(images[chosen]), tf.constant(labels[chosen])
 
-    return Contestant(epoch, size_of(*paths))
+    return Contestant(batches(), bytes_an_image(len(reader), *paths))
 
 
-def bare_limit(work: Path, reader: ShardReader) -> Contestant:
+def bare_limit(work: Work) -> Contestant:
     """Read the bytes of the memory map in order, and copy each batch once."""
+    reader = work.reader("raw")
     height, width = reader.size
-    path, length = work / "pixels", BATCH * height * width * 4
-    images, labels = reader.read(range(len(reader)))
-    path.write_bytes(images.tobytes() + labels.tobytes())
+    path, length = work.shards / "pixels", BATCH * height * width * 4
+    if not path.exists():
+        images, labels = reader.read(range(len(reader)))
+        path.write_bytes(images.tobytes() + labels.tobytes())
 
-    def epoch(_: int) -> Iterator[bytes]:
-        with open(path, "rb", buffering=0) as file:
-            while len(data := file.read(length)) == length:
-                yield bytearray(data)
+    def batches() -> Iterator[bytes]:
+        while True:
+            with open(path, "rb", buffering=0) as file:
+                while len(data := file.read(length)) == length:
+                    yield bytearray(data)
 
-    return Contestant(epoch, size_of(path))
+    return Contestant(batches(), bytes_an_image(len(reader), path))
 
 
-def from_shards(shards: Path, augment: dict) -> Contestant:
+def from_shards(work: Work, encoding: str, augment: dict) -> Contestant:
     """Use the project's own input pipeline."""
-    reader = ShardReader(shards, read_manifest(shards), "train")
-    steps = steps_per_epoch(len(reader), BATCH)
+    reader = work.reader(encoding)
     change = augmentation(AugmentParams.model_validate(augment))
+    shards = (work.shards / encoding / "data/shards").glob("train-*")
+    return Contestant(
+        iter(training_batches(reader, BATCH, change, 1, range(2**40))), bytes_an_image(len(reader), *shards)
+    )
 
-    def epoch(number: int) -> tf.data.Dataset:
-        return training_batches(reader, BATCH, change, 1, range(number * steps, (number + 1) * steps))
 
-    return Contestant(epoch, size_of(*shards.glob("train-*")))
+FILES, MAP = "files, decoded and resized every epoch", "NumPy memory map"
+CONTESTANTS: dict[str, Callable[[Work], Contestant]] = {
+    FILES: partial(from_files, cached=False),
+    "the same, cached in memory": partial(from_files, cached=True),
+    "TFDS, decoded and resized every epoch": from_tfds,
+    "keras.utils from folders": from_keras,
+    "torch DataLoader, 2 workers": from_torch,
+    MAP: from_memory_map,
+    "limit: read and copy": bare_limit,
+    "maskline, raw": partial(from_shards, encoding="raw", augment=NONE),
+    "maskline, png": partial(from_shards, encoding="png", augment=NONE),
+    "maskline, jpeg": partial(from_shards, encoding="jpeg", augment=NONE),
+    "maskline, raw, flip": partial(from_shards, encoding="raw", augment=FLIP),
+    "maskline, raw, all augmentation": partial(from_shards, encoding="raw", augment=ALL),
+}
 
 
-def contestants(camvid: Path, work: Path, size: tuple[int, int]) -> dict[str, Contestant]:
-    """Return the contestants by name, whose files are made in `work`."""
-    shards = {}
+def prepare(folder: Path, options: argparse.Namespace) -> None:
+    """Make shards in every encoding, and the folders of files where the data set has none."""
+    camvid = {"dataset.name": "camvid", "dataset.path": str(options.camvid and options.camvid.resolve())}
+    changes = {"dataset.name": "oxford_iiit_pet"} if options.pet else camvid
+    changes |= {"preprocess.height": options.size[0], "preprocess.width": options.size[1]}
     for encoding in ("raw", "png", "jpeg"):
-        changes = {
-            "dataset.name": "camvid",
-            "dataset.path": str(camvid),
-            "preprocess.height": size[0],
-            "preprocess.width": size[1],
-            "preprocess.encoding": encoding,
-        }
-        run_stages(work / encoding, changes, ["download", "preprocess"])
-        shutil.rmtree(work / encoding / "data/raw")
-        shards[encoding] = work / encoding / "data/shards"
-    raw = ShardReader(shards["raw"], read_manifest(shards["raw"]), "train")
-    found = {
-        "files, decoded and resized every epoch": from_files(camvid, size, cached=False),
-        "the same, cached in memory": from_files(camvid, size, cached=True),
-        "keras.utils from folders": from_keras(camvid, size),
-        "torch DataLoader, 2 workers": from_torch(camvid, size),
-        "NumPy memory map": from_memory_map(work, raw),
-        "limit: read and copy": bare_limit(work, raw),
-        **{f"maskline, {encoding}": from_shards(folder, NONE) for encoding, folder in shards.items()},
-        "maskline, raw, flip": from_shards(shards["raw"], FLIP),
-        "maskline, raw, all augmentation": from_shards(shards["raw"], ALL),
-    }
-    return {name: contestant for name, contestant in found.items() if contestant}
+        run_stages(folder / encoding, changes | {"preprocess.encoding": encoding}, ["download", "preprocess"])
+    if options.pet:
+        write_pet_files(folder)
 
 
-def timed(contestant: Contestant, epoch: int, images: int) -> tuple[float, float]:
-    """Return images per second and CPU milliseconds an image of so many images or a little more."""
-    seen, begun, used = 0, time.perf_counter(), cpu_seconds()
-    while seen < images:
-        for _ in contestant.epoch(epoch):
-            seen += BATCH
-        epoch += 1
-    return seen / (time.perf_counter() - begun), 1000 * (cpu_seconds() - used) / seen
+def write_pet_files(folder: Path) -> None:
+    """Write the JPEG and PNG files that TFDS keeps in its records."""
+    import tensorflow_datasets as tfds
+
+    skip = {"image": tfds.decode.SkipDecoding(), "segmentation_mask": tfds.decode.SkipDecoding()}
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    for example in tfds.builder(TFDS).as_dataset("train", decoders=skip).as_numpy_iterator():
+        stem = Path(example["file_name"].decode()).stem
+        (folder / "images" / f"{stem}.jpg").write_bytes(example["image"])
+        (folder / "masks" / f"{stem}.png").write_bytes(example["segmentation_mask"])
+
+
+def work_of(folder: Path, options: argparse.Namespace) -> Work:
+    """Return what `prepare` made in a folder."""
+    if options.pet:
+        return Work(folder / "images", folder / "masks", folder, tuple(options.size))
+    return Work(options.camvid / "train", options.camvid / "trainannot", folder, tuple(options.size))
+
+
+def present(name: str, options: argparse.Namespace) -> bool:
+    """Return whether a contestant can take part."""
+    if name.startswith("torch"):
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            return False
+    return options.pet or not name.startswith("TFDS")
+
+
+def turn(batches: Iterator, seconds: float) -> tuple[float, float]:
+    """Return images per second and CPU milliseconds an image over so many seconds."""
+    for _ in range(AHEAD):
+        next(batches)
+    count, used, begun = 0, cpu_seconds(), time.perf_counter()
+    while (now := time.perf_counter()) - begun < seconds:
+        next(batches)
+        count += BATCH
+    return count / (now - begun), 1000 * (cpu_seconds() - used) / count
 
 
 def cpu_seconds() -> float:
-    """Return what this process and its ended children have used."""
+    """Return what this process and its children, alive or ended, have used."""
+    alive = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return sum(u.ru_utime + u.ru_stime for u in usages) + sum(times.user + times.system for times in alive)
+
+
+def resident(name: str, work: Work, seconds: float) -> float:
+    """Return the highest memory in MB of this process and its children over a turn, less what it was before."""
+    process = psutil.Process()
+    before, highest = process.memory_info().rss, 0
+    batches = CONTESTANTS[name](work).batches
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        next(batches)
+        everyone = [process, *process.children(recursive=True)]
+        highest = max(highest, sum(one.memory_info().rss for one in everyone))
+    return (highest - before) / 1e6
+
+
+def memory_alone(name: str, folder: Path, options: argparse.Namespace) -> float:
+    """Return `resident` of a contestant in a process of its own."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--work", str(folder), "--alone", name]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def print_table(
+    results: dict[str, list[tuple[float, float]]], disk: dict[str, float], memory: dict[str, float], pixels: int
+) -> None:
+    """Print medians over the rounds, their spread, and medians of the ratios within each round."""
+    columns = ("images/s (lowest to highest)", "of the first", "of the map", "MB/s", "CPU ms an image")
+    print(f"\n| from disk to batches | {' | '.join(columns)} | MB resident | kB an image on disk |")
+    print("|---" * 8 + "|")
+    speeds = {name: [speed for speed, _ in rounds] for name, rounds in results.items()}
+    for name, rounds in results.items():
+        mine = speeds[name]
+        of = [statistics.median(a / b for a, b in zip(mine, speeds[peer], strict=True)) for peer in (FILES, MAP)]
+        middle = statistics.median(mine)
+        print(
+            f"| {name} | {middle:,.0f} ({min(mine):,.0f} to {max(mine):,.0f}) | {of[0]:.1f} | {of[1]:.2f} | "
+            f"{middle * pixels * 4 / 1e6:,.0f} | {statistics.median(cpu for _, cpu in rounds):.2f} | "
+            f"{memory[name]:,.0f} | {disk[name] / 1e3:.0f} |"
+        )
 
 
 def main() -> None:
     """Let all take turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--camvid", type=Path, required=True, help="CamVid in SegNet's form")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--camvid", type=Path, help="CamVid in SegNet's form")
+    source.add_argument("--pet", action="store_true", help="Oxford-IIIT Pet, from TFDS")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--images", type=int, default=700, help="in each turn, or a little more; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn; default: %(default)s")
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.alone:
+        print(resident(options.alone, work_of(options.work, options), options.seconds))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        found = contestants(options.camvid.resolve(), Path(folder), tuple(options.size))
+        prepare(Path(folder), options)
+        names = [name for name in CONTESTANTS if present(name, options)]
+        found = {name: CONTESTANTS[name](work_of(Path(folder), options)) for name in names}
         results: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
         for number in range(options.rounds + 1):
             for name, contestant in found.items():
-                result = timed(contestant, 100 * number, options.images)
+                result = turn(contestant.batches, options.seconds)
                 if number:  # the first round warms caches and traces
                     results[name].append(result)
-        first = statistics.median(speed for speed, _ in next(iter(results.values())))
-        print("\n| from disk to batches | images/s (lowest to highest) | of the first | CPU ms an image | MB on disk |")
-        print("|---|---|---|---|---|")
-        for name, rounds in results.items():
-            speeds = sorted(speed for speed, _ in rounds)
-            cpu = statistics.median(each for _, each in rounds)
-            speed = statistics.median(speeds)
-            print(
-                f"| {name} | {speed:,.0f} ({speeds[0]:,.0f} to {speeds[-1]:,.0f}) | {speed / first:.1f} | {cpu:.2f} | "
-                f"{found[name].disk / 1e6:.0f} |"
-            )
+        memory = {name: memory_alone(name, Path(folder), options) for name in found}
+        print_table(results, {name: one.disk for name, one in found.items()}, memory, options.size[0] * options.size[1])
 
 
 if __name__ == "__main__":

@@ -82,12 +82,8 @@ def tutorial_network(weights: Path, classes: int) -> keras.Model:
     return keras.Model(inputs, keras.layers.Conv2DTranspose(classes, 3, strides=2, padding="same")(x))
 
 
-def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
-    """Train by the tutorial's recipe and return its labels of the test images, [N, H, W]."""
-    keras.utils.set_random_seed(seed)
-    images, labels = images_of(shards, "train", "validation")
-    network = tutorial_network(weights, 3)
-    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+def tutorial_data(images: np.ndarray, labels: np.ndarray, seed: int) -> tf.data.Dataset:
+    """Shuffle, batch by 64 and flip images uint8 [N, H, W, 3] and labels uint8 [N, H, W], as the tutorial does."""
     flip = keras.layers.RandomFlip("horizontal", seed=seed)
 
     def augment(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,8 +93,16 @@ def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
     data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(1000, seed=seed).batch(64).map(augment)
     options = tf.data.Options()
     options.autotune.enabled = False  # its threads hold up the end of each epoch, and change no result
-    data = data.prefetch(2).with_options(options)
-    network.fit(data, epochs=20, verbose=0)
+    return data.prefetch(2).with_options(options)
+
+
+def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
+    """Train by the tutorial's recipe and return its labels of the test images, [N, H, W]."""
+    keras.utils.set_random_seed(seed)
+    images, labels = images_of(shards, "train", "validation")
+    network = tutorial_network(weights, 3)
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.fit(tutorial_data(images, labels, seed), epochs=20, verbose=0)
     test, _ = images_of(shards, "test")
     return np.argmax(network.predict(test / 127.5 - 1.0, verbose=0), axis=-1)
 
