@@ -5,18 +5,20 @@ its own. Each runs from one iterator over many epochs, as in training; what was 
 away before the clock starts. Resident memory is measured in a process of its own for each: its peak, less what the
 imports had taken.
 
-- files: decode and resize in tf.data in every epoch, as tutorials do; with a cache in memory; and from TFDS itself;
+- files: decode and resize in tf.data in every epoch, as tutorials do; with a cache in memory; and from a TFDS data set;
 - keras: keras.utils.image_dataset_from_directory, once for images and once for masks;
 - torch: a DataLoader with two workers, Pillow; only where PyTorch is installed;
 - memory map: ready pixels in one .npy file each, gathered by a shuffled index and turned into tensors;
 - limit: the same bytes read in order, and one copy for each batch;
 - maskline: `training_batches` from raw, png and jpeg shards, and from raw ones with flip or with all augmentation.
 
-    python benchmarks/input.py --camvid .../CamVid
-    TFDS_DATA_DIR=... python benchmarks/input.py --pet
+    python benchmarks/input.py
+    python benchmarks/input.py --dataset camvid --path .../CamVid
+    TFDS_DATA_DIR=... python benchmarks/input.py --dataset oxford_iiit_pet
 """
 
 import argparse
+import importlib.util
 import os
 import resource
 import statistics
@@ -39,10 +41,12 @@ import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from pipeline import run_stages  # noqa: E402
 
+from maskline.datasets.source import read_source  # noqa: E402
 from maskline.params import AugmentParams  # noqa: E402
 from maskline.shards.augment import augmentation  # noqa: E402
 from maskline.shards.batches import training_batches  # noqa: E402
 from maskline.shards.manifest import read_manifest  # noqa: E402
+from maskline.shards.raw import raw_examples, read_features  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 
 BATCH = 16
@@ -50,24 +54,40 @@ AHEAD = 16  # batches that are taken before a turn; more than anyone makes ahead
 NONE = {"flip": False, "scale": 0.0, "rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
 FLIP = NONE | {"flip": True}
 ALL = {"flip": True, "scale": 0.2, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
-TFDS = "oxford_iiit_pet:4.0.0"
 
 
 class Work(NamedTuple):
-    """What the contestants read: image and mask files in two folders, shards by encoding, and the size asked for."""
+    """A folder with what the contestants read: image and mask files, and shards by encoding; and the size asked for."""
 
-    images: Path
-    masks: Path
-    shards: Path
+    folder: Path
     size: tuple[int, int]
+
+    @property
+    def images(self) -> Path:
+        """The folder of encoded images."""
+        return self.folder / "images"
+
+    @property
+    def masks(self) -> Path:
+        """The folder of encoded masks."""
+        return self.folder / "masks"
+
+    @property
+    def raw(self) -> Path:
+        """The data set as download prepared it."""
+        return self.folder / "raw" / "data/raw"
 
     def pairs(self) -> tuple[list[str], list[str]]:
         """Return the paths of images and masks, in one order."""
         return tuple([str(path) for path in sorted(folder.iterdir())] for folder in (self.images, self.masks))
 
+    def shards(self, encoding: str) -> Path:
+        """Return the folder of the shards of an encoding."""
+        return self.folder / encoding / "data/shards"
+
     def reader(self, encoding: str) -> ShardReader:
         """Open the train shards of an encoding."""
-        folder = self.shards / encoding / "data/shards"
+        folder = self.shards(encoding)
         return ShardReader(folder, read_manifest(folder), "train")
 
 
@@ -111,14 +131,18 @@ def from_files(work: Work, cached: bool) -> Contestant:
 
 
 def from_tfds(work: Work) -> Contestant:
-    """Decode and resize what TFDS prepared, as the tutorial of that data set does."""
+    """Decode and resize what TFDS prepared, as the tutorials of its data sets do."""
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(TFDS)
-    count = builder.info.splits["train"].num_examples
-    data = builder.as_dataset("train", shuffle_files=True)
-    load = lambda example: resized(example["image"], example["segmentation_mask"], work.size)  # noqa: E731
-    return Contestant(endless(data, load, count, cached=False), builder.info.splits["train"].num_bytes / count)
+    source = read_source(work.raw)
+    builder = tfds.builder_from_directory(work.raw / source.name / source.version)
+    split = builder.info.splits[source.splits["train"]]
+
+    def load(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        return resized(example[source.image_feature], example[source.mask_feature], work.size)
+
+    data = builder.as_dataset(split.name, shuffle_files=True)
+    return Contestant(endless(data, load, split.num_examples, cached=False), split.num_bytes / split.num_examples)
 
 
 def from_keras(work: Work) -> Contestant:
@@ -162,7 +186,7 @@ def from_torch(work: Work) -> Contestant:
 def from_memory_map(work: Work) -> Contestant:
     """Gather ready pixels from one file of images and one of labels, and turn them into tensors."""
     reader = work.reader("raw")
-    paths = [work.shards / "images.npy", work.shards / "labels.npy"]
+    paths = [work.folder / "images.npy", work.folder / "labels.npy"]
     if not paths[1].exists():
         for path, array in zip(paths, reader.read(range(len(reader))), strict=True):
             np.save(path, array)
@@ -183,7 +207,7 @@ def bare_limit(work: Work) -> Contestant:
     """Read the bytes of the memory map in order, and copy each batch once."""
     reader = work.reader("raw")
     height, width = reader.size
-    path, length = work.shards / "pixels", BATCH * height * width * 4
+    path, length = work.folder / "pixels", BATCH * height * width * 4
     if not path.exists():
         images, labels = reader.read(range(len(reader)))
         path.write_bytes(images.tobytes() + labels.tobytes())
@@ -201,7 +225,7 @@ def from_shards(work: Work, encoding: str, augment: dict) -> Contestant:
     """Use the project's own input pipeline."""
     reader = work.reader(encoding)
     change = augmentation(AugmentParams.model_validate(augment))
-    shards = (work.shards / encoding / "data/shards").glob("train-*")
+    shards = work.shards(encoding).glob("train-*")
     return Contestant(
         iter(training_batches(reader, BATCH, change, 1, range(2**40))), bytes_an_image(len(reader), *shards)
     )
@@ -225,44 +249,27 @@ CONTESTANTS: dict[str, Callable[[Work], Contestant]] = {
 
 
 def prepare(folder: Path, options: argparse.Namespace) -> None:
-    """Make shards in every encoding, and the folders of files where the data set has none."""
-    camvid = {"dataset.name": "camvid", "dataset.path": str(options.camvid and options.camvid.resolve())}
-    changes = {"dataset.name": "oxford_iiit_pet"} if options.pet else camvid
-    changes |= {"preprocess.height": options.size[0], "preprocess.width": options.size[1]}
+    """Make shards in every encoding, and files of the images and masks that download prepared."""
+    changes = {
+        "dataset.name": options.dataset,
+        "dataset.path": options.path and str(options.path.resolve()),
+        "preprocess.height": options.size[0],
+        "preprocess.width": options.size[1],
+    }
     for encoding in ("raw", "png", "jpeg"):
         run_stages(folder / encoding, changes | {"preprocess.encoding": encoding}, ["download", "preprocess"])
-    if options.pet:
-        write_pet_files(folder)
+    work = Work(folder, options.size)
+    source = read_source(work.raw)
+    work.images.mkdir()
+    work.masks.mkdir()
+    for number, (_, features) in enumerate(read_features(raw_examples(work.raw, source, "train"), source)):
+        (work.images / f"{number:05d}.png").write_bytes(features[source.image_feature])  # or JPEG, by its content
+        (work.masks / f"{number:05d}.png").write_bytes(features[source.mask_feature])
 
 
-def write_pet_files(folder: Path) -> None:
-    """Write the JPEG and PNG files that TFDS keeps in its records."""
-    import tensorflow_datasets as tfds
-
-    skip = {"image": tfds.decode.SkipDecoding(), "segmentation_mask": tfds.decode.SkipDecoding()}
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir()
-    for example in tfds.builder(TFDS).as_dataset("train", decoders=skip).as_numpy_iterator():
-        stem = Path(example["file_name"].decode()).stem
-        (folder / "images" / f"{stem}.jpg").write_bytes(example["image"])
-        (folder / "masks" / f"{stem}.png").write_bytes(example["segmentation_mask"])
-
-
-def work_of(folder: Path, options: argparse.Namespace) -> Work:
-    """Return what `prepare` made in a folder."""
-    if options.pet:
-        return Work(folder / "images", folder / "masks", folder, tuple(options.size))
-    return Work(options.camvid / "train", options.camvid / "trainannot", folder, tuple(options.size))
-
-
-def present(name: str, options: argparse.Namespace) -> bool:
+def present(name: str) -> bool:
     """Return whether a contestant can take part."""
-    if name.startswith("torch"):
-        try:
-            import torch  # noqa: F401
-        except ImportError:
-            return False
-    return options.pet or not name.startswith("TFDS")
+    return not name.startswith("torch") or importlib.util.find_spec("torch") is not None
 
 
 def turn(batches: Iterator, seconds: float) -> tuple[float, float]:
@@ -325,9 +332,8 @@ def print_table(
 def main() -> None:
     """Let all take turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--camvid", type=Path, help="CamVid in SegNet's form")
-    source.add_argument("--pet", action="store_true", help="Oxford-IIIT Pet, from TFDS")
+    parser.add_argument("--dataset", default="shapes", help="as in params.yaml; default: %(default)s")
+    parser.add_argument("--path", type=Path, help="its local copy, as in params.yaml")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn; default: %(default)s")
@@ -335,12 +341,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
-        print(resident(options.alone, work_of(options.work, options), options.seconds))
+        print(resident(options.alone, Work(options.work, tuple(options.size)), options.seconds))
         return
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), options)
-        names = [name for name in CONTESTANTS if present(name, options)]
-        found = {name: CONTESTANTS[name](work_of(Path(folder), options)) for name in names}
+        names = [name for name in CONTESTANTS if present(name)]
+        found = {name: CONTESTANTS[name](Work(Path(folder), tuple(options.size))) for name in names}
         results: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
         for number in range(options.rounds + 1):
             for name, contestant in found.items():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskline.models.normalisation import FusedBatchNormalization, batch_norm, fuse
+from maskline.models.normalisation import BatchNormalization, batch_norm, fuse
 
 SHAPES = [(4, 5, 6, 3), (1, 1, 1, 8), (2, 16, 1, 1)]
 TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 2e-2, "mixed_float16": 2e-3}
@@ -13,7 +13,7 @@ TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 2e-2, "mixed_float16": 2e-3}
 
 def pair(shape, **options):
     """Return Keras's layer and the fused one with the same odd weights."""
-    made = [cls(momentum=0.7, **options) for cls in (keras.layers.BatchNormalization, FusedBatchNormalization)]
+    made = [cls(momentum=0.7, **options) for cls in (keras.layers.BatchNormalization, BatchNormalization)]
     rng = np.random.default_rng(0)
     for layer in made:
         layer.build(shape)
@@ -80,7 +80,7 @@ def test_a_networks_own_layers_are_fused_and_give_equal_predictions(tmp_path):
     before = network(batch).numpy()
     fuse(network)
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert [type(layer) for layer in norms] == [FusedBatchNormalization] * 2 and norms[0].momentum == 0.9
+    assert [type(layer) for layer in norms] == [BatchNormalization] * 2 and norms[0].momentum == 0.9
     np.testing.assert_allclose(network(batch), before, rtol=1e-5)
     network.save(tmp_path / "fused.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "fused.keras")(batch), network(batch))

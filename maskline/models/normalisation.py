@@ -9,10 +9,10 @@ _MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable("maskline")
-class FusedBatchNormalization(layers.BatchNormalization):
+class BatchNormalization(layers.BatchNormalization):
     """Keras's layer on the last of four axes, without masks: equal results up to rounding, in less time and memory.
 
-    Statistics are float32 under every precision.
+    Statistics are float32 under every precision. It bears the name of Keras's, which weights files are written by.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
@@ -40,7 +40,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
 def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
     """Normalise by the batch in training, and by moving averages of the last tens of batches otherwise."""
-    return FusedBatchNormalization(momentum=_MOMENTUM, name=name)(x)
+    return BatchNormalization(momentum=_MOMENTUM, name=name)(x)
 
 
 def fuse(network: keras.Model) -> None:
@@ -48,4 +48,4 @@ def fuse(network: keras.Model) -> None:
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = _MOMENTUM
-            layer.__class__ = FusedBatchNormalization  # it has the same variables and configuration
+            layer.__class__ = BatchNormalization  # it has the same variables and configuration

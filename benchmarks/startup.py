@@ -1,0 +1,77 @@
+"""What it costs to do nothing: commands that have no work, or stop before it, and what they import.
+
+Each is run so many times in turns; the peers are the imports of the packages themselves and DVC's own `dvc status`.
+The copy of the project whose results are up to date is the current folder's Git clone:
+
+    dvc repro && python benchmarks/startup.py
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("download", "preprocess", "train", "evaluate", "report")
+HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "pandas", "matplotlib", "cv2", "dvc")
+
+
+def commands(wrong: Path) -> dict[str, tuple[Sequence[str], Path]]:
+    """Return what is run, and where, by what it is called; `wrong` is a folder whose params are refused."""
+    python = sys.executable
+    stages = {stage: str(ROOT / "stages" / f"{stage}.py") for stage in STAGES}
+    return {
+        "import tensorflow": ((python, "-c", "import tensorflow"), ROOT),
+        "dvc status": (("dvc", "status"), ROOT),
+        "dvc repro, nothing to do": (("dvc", "repro"), ROOT),
+        **{f"{stage} --help": ((python, script, "--help"), ROOT) for stage, script in stages.items()},
+        **{f"{stage}, wrong params": ((python, script), wrong) for stage, script in stages.items()},
+        "report": ((python, stages["report"]), ROOT),
+        "maskline --help": (("maskline", "--help"), ROOT),
+        "maskline compare HEAD": (("maskline", "compare", "HEAD"), ROOT),
+    }
+
+
+def timed(command: Sequence[str], folder: Path) -> float:
+    """Return the seconds that a command takes."""
+    begun = time.perf_counter()
+    subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    return time.perf_counter() - begun
+
+
+def imported(command: Sequence[str], folder: Path) -> list[str]:
+    """Return which heavy packages a command imports, in this process or those it starts."""
+    env = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=env)
+    names = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    return [name for name in HEAVY if name in names]
+
+
+def main() -> None:
+    """Let all take turns, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = Path(folder)
+        shutil.copy(ROOT / "dvc.yaml", wrong)
+        (wrong / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("seed: 1 ", "seed: one "))
+        found = commands(wrong)
+        seconds: dict[str, list[float]] = {name: [] for name in found}
+        for _ in range(options.rounds):
+            for name, command in found.items():
+                seconds[name].append(timed(*command))
+        print("| command | seconds (lowest to highest) | imports |\n|---|---|---|")
+        for name, each in seconds.items():
+            packages = ", ".join(imported(*found[name])) or "none of these"
+            print(f"| {name} | {statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f}) | {packages} |")
+
+
+if __name__ == "__main__":
+    main()
