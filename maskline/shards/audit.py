@@ -117,17 +117,24 @@ def _bands(hashes: np.ndarray) -> np.ndarray:
 def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the pairs of images of two splits with the same key, int64 [pairs, 2], the lower index first.
 
-    Memory stays that of a few numbers an image, however many share a key.
+    Memory stays that of a few numbers an image, however many share a key. `splits` must ascend.
     """
     order = np.argsort(keys, kind="stable")
-    ends = np.searchsorted(keys[order], keys[order], side="right")
+    keys, splits = keys[order], splits[order]
+    others = keys[1:] != keys[:-1]
+    starts = _starts(others)
+    ends = _starts(others | (splits[1:] != splits[:-1]))  # of the earlier splits' images with the key
     places = np.arange(len(keys))
-    for distance in range(1, len(keys)):
-        places = places[places + distance < ends[places]]
+    for distance in range(len(keys)):
+        places = places[starts[places] + distance < ends[places]]
         if not len(places):
             return
-        pairs = np.column_stack([order[places], order[places + distance]])
-        yield pairs[splits[pairs[:, 0]] != splits[pairs[:, 1]]]
+        yield np.column_stack([order[starts[places] + distance], order[places]])
+
+
+def _starts(changes: np.ndarray) -> np.ndarray:
+    """Return where each place's run starts; changes, bool [N - 1], say where the next one does."""
+    return np.maximum.accumulate(np.append(0, np.arange(1, len(changes) + 1) * changes))
 
 
 def _count(found: Iterable[np.ndarray]) -> tuple[int, list[tuple[int, int]]]:
