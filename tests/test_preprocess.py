@@ -1,11 +1,13 @@
 import hashlib
 import io
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,9 @@ from raw_data import PALETTE, Pair, encoded, painted, pairs, scene, source, writ
 from maskline.classes import VOID
 from maskline.errors import InputError
 from maskline.shards import convert
+from maskline.shards.audit import audit
 from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
+from maskline.shards.convert import Counts, Target
 from maskline.shards.manifest import Manifest, read_manifest
 from maskline.shards.reader import ShardReader
 from maskline.shards.splits import Example, stratified
@@ -233,6 +236,59 @@ def test_near_duplicates_are_found_across_splits_alone(tmp_path, in_process):
     assert ("near", "train/smooth", "test/noisy") in pairs_found
     assert not any("mirrored" in name for pair in pairs_found for name in pair)
     assert not any("again" in name for pair in pairs_found for name in pair)  # equal to another in its own split
+
+
+def counted(role, digests, hashes):
+    """Return the counts of one shard, for its duplicates alone."""
+    counts = Counts(np.ones(3, np.int64), np.ones(3, np.int64), sizes={(40, 48)})
+    counts.names += [f"{role}/{index}" for index in range(len(digests))]
+    counts.digests += digests.tobytes()
+    counts.hashes += np.packbits(hashes, axis=1).tobytes()
+    return counts
+
+
+def duplicates_of(shards):
+    return audit({role: [counted(role, *shard)] for role, shard in shards.items()}, ["a", "b", "c"], 0, {})[
+        "duplicates"
+    ]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_duplicates_are_those_of_all_pairs(seed):
+    """Few digests and hashes of few origins, so that every distance from 0 to far beyond the limit is there."""
+    rng = np.random.default_rng(seed)
+    origins, shards = rng.integers(0, 2, (3, 256)), {}
+    for role in ROLES:
+        digests = np.zeros((30, 2), np.uint64)
+        digests[:, 1] = rng.integers(0, 60, 30)
+        hashes = origins[digests[:, 1] % 3].copy()
+        for row, digest in zip(hashes, digests[:, 1].tolist(), strict=True):
+            picked = np.random.default_rng(digest)
+            row[picked.choice(256, picked.integers(0, 12), replace=False)] ^= 1
+        shards[role] = digests, hashes
+    firsts, expected = {}, {"exact": [], "near": []}
+    for role, (digests, hashes) in shards.items():
+        for index, digest in enumerate(digests[:, 1].tolist()):
+            firsts.setdefault((role, digest), (f"{role}/{index}", hashes[index]))
+    for (one, first), (other, second) in itertools.combinations(firsts, 2):
+        if one != other and (firsts[one, first][1] != firsts[other, second][1]).sum() <= 8:
+            names = [firsts[one, first][0], firsts[other, second][0]]
+            expected["exact" if first == second else "near"].append(names)
+    found = duplicates_of(shards)
+    assert (found["exact"], found["near"]) == (len(expected["exact"]), len(expected["near"]))
+    assert found["pairs"] == [[kind, *names] for kind in ("exact", "near") for names in expected[kind]][:50]
+
+
+def test_images_that_are_all_alike_take_little_memory():
+    """All share most of their bits, as dark images with a few lights do; each pair across splits counts."""
+    digests = np.arange(1200, dtype=np.uint64).reshape(600, 2)
+    hashes = np.arange(256) == RNG.integers(0, 256, (600, 1))
+    tracemalloc.start()
+    found = duplicates_of({"train": (digests, hashes), "test": (digests + np.uint64(1), hashes)})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found["exact"] == 0 and found["near"] == 600 * 600
+    assert len(found["pairs"]) == 50 and peak < 4e6
 
 
 def test_audit_counts_original_sizes_and_what_the_limit_left_out(tmp_path, in_process):

@@ -1,8 +1,6 @@
 """What the data look like: sizes, class shares and their drift, void, conversions, and duplicates across splits."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +42,7 @@ def audit(
         "images_with_class": {role: _by_name(names, total) for role, total in with_class.items()},
         "class_drift": {role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
         "converted": {kind: sum(part.conversions.get(kind, 0) for part in everything) for kind in _CONVERSIONS},
-        "duplicates": _duplicates(everything),
+        "duplicates": _duplicates(counts),
     }
 
 
@@ -62,48 +60,89 @@ def _drift(train: np.ndarray, other: np.ndarray) -> float:
     return round(float(np.abs(train - other).sum() / 2), 6)
 
 
-def _duplicates(parts: Sequence[Counts]) -> dict[str, Any]:
+def _duplicates(counts: dict[Role, Sequence[Counts]]) -> dict[str, Any]:
     """Find images that stand in two splits, pixel by pixel or nearly; equal images of one split count once."""
-    all_names = [name for part in parts for name in part.names]
-    all_digests = [digest for part in parts for digest in part.digests]
-    firsts: dict[tuple[str, bytes], int] = {}
-    for index, (name, digest) in enumerate(zip(all_names, all_digests, strict=True)):
-        firsts.setdefault((_split(name), digest), index)
-    kept = list(firsts.values())
-    names, digests = [all_names[i] for i in kept], [all_digests[i] for i in kept]
-    packed = np.frombuffer(b"".join(h for part in parts for h in part.hashes), np.uint8)
-    hashes = packed.reshape(len(all_names), -1)[kept]
-    exact = _across_splits(_groups(digests), names)
-    near = {pair for pair in _across_splits(_bands(hashes), names) if _distance(hashes, pair) <= _NEAR_BITS} - exact
-    pairs = [["exact", names[a], names[b]] for a, b in sorted(exact)]
-    pairs += [["near", names[a], names[b]] for a, b in sorted(near)]
-    return {"exact": len(exact), "near": len(near), "pairs": pairs[:_LISTED_PAIRS]}
+    parts = [part for of_split in counts.values() for part in of_split]
+    names = [name for part in parts for name in part.names]
+    splits = np.repeat(np.arange(len(counts)), [sum(len(p.names) for p in of_split) for of_split in counts.values()])
+    digests = np.frombuffer(b"".join(part.digests for part in parts), np.uint64).reshape(len(names), -1)
+    hashes = np.frombuffer(b"".join(part.hashes for part in parts), np.uint64).reshape(len(names), -1)
+    kept = _first_of_each(splits, digests)
+    splits, digests, hashes = splits[kept], digests[kept], hashes[kept]
+    exact, first_exact = _count(_exact(digests, splits))
+    near, first_near = _count(_near(digests, hashes, splits))
+    listed = [("exact", *pair) for pair in first_exact] + [("near", *pair) for pair in first_near]
+    pairs = [[kind, names[kept[a]], names[kept[b]]] for kind, a, b in listed[:_LISTED_PAIRS]]
+    return {"exact": exact, "near": near, "pairs": pairs}
 
 
-def _groups(keys: Sequence[bytes]) -> list[list[int]]:
-    found = defaultdict(list)
-    for index, key in enumerate(keys):
-        found[key].append(index)
-    return [group for group in found.values() if len(group) > 1]
+def _first_of_each(splits: np.ndarray, digests: np.ndarray) -> np.ndarray:
+    """Return the indices, ascending, of the first image of each split and digest."""
+    order = np.lexsort((*digests.T, splits))
+    rows = np.column_stack([splits.astype(np.uint64), digests])[order]
+    return np.sort(order[np.append(True, (rows[1:] != rows[:-1]).any(axis=1))])
 
 
-def _bands(hashes: np.ndarray) -> list[list[int]]:
-    """Group images that share one of so many bands of bits that near duplicates must share one (pigeonhole).
+def _exact(digests: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
+    for pairs in _sharing(digests[:, 0], splits):
+        yield pairs[(digests[pairs[:, 0]] == digests[pairs[:, 1]]).all(axis=1)]
 
-    A band takes every ninth bit, so that images with the same flat sky do not all share one.
+
+def _near(digests: np.ndarray, hashes: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield near duplicates that are not exact ones: near ones must share a band of bits (pigeonhole)."""
+    bands = _bands(hashes)
+    for number, band in enumerate(bands):
+        for pairs in _sharing(band, splits):
+            found_before = (bands[:number, pairs[:, 0]] == bands[:number, pairs[:, 1]]).any(axis=0)
+            a, b = pairs[~found_before].T
+            near = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1) <= _NEAR_BITS
+            yield np.column_stack([a, b])[near & (digests[a] != digests[b]).any(axis=1)]
+
+
+def _bands(hashes: np.ndarray) -> np.ndarray:
+    """Return each image's bits in one more bands than may differ, uint64 [bands, N].
+
+    A band takes every ninth bit, so that images with the same flat sky do not all share one. Within the four words of a
+    hash these stand in places of their own, so that one word holds them.
     """
-    bits, bands = np.unpackbits(hashes, axis=1), _NEAR_BITS + 1
-    packed = [np.packbits(bits[:, band::bands], axis=1) for band in range(bands)]
-    return [group for band in packed for group in _groups([row.tobytes() for row in band])]
+    count = _NEAR_BITS + 1
+    bands = np.zeros((count, len(hashes)), np.uint64)
+    for number in range(count):
+        for word in range(hashes.shape[1]):
+            mask = sum(1 << bit for bit in range(64) if (64 * word + bit) % count == number)
+            bands[number] |= hashes[:, word] & np.uint64(mask)
+    return bands
 
 
-def _across_splits(groups: Iterable[list[int]], names: Sequence[str]) -> set[tuple[int, int]]:
-    return {(a, b) for group in groups for a, b in combinations(group, 2) if _split(names[a]) != _split(names[b])}
+def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the pairs of images of two splits with the same key, int64 [pairs, 2], the lower index first.
+
+    Memory stays that of a few numbers an image, however many share a key. `splits` must ascend.
+    """
+    order = np.argsort(keys, kind="stable")
+    keys, splits = keys[order], splits[order]
+    others = keys[1:] != keys[:-1]
+    starts = _starts(others)
+    ends = _starts(others | (splits[1:] != splits[:-1]))  # of the earlier splits' images with the key
+    places = np.arange(len(keys))
+    for distance in range(len(keys)):
+        places = places[starts[places] + distance < ends[places]]
+        if not len(places):
+            return
+        yield np.column_stack([order[starts[places] + distance], order[places]])
 
 
-def _split(name: str) -> str:
-    return name.split("/", 1)[0]
+def _starts(changes: np.ndarray) -> np.ndarray:
+    """Return where each place's run starts; changes, bool [N - 1], say where the next one does."""
+    return np.maximum.accumulate(np.append(0, np.arange(1, len(changes) + 1) * changes))
 
 
-def _distance(hashes: np.ndarray, pair: tuple[int, int]) -> int:
-    return int(np.unpackbits(hashes[pair[0]] ^ hashes[pair[1]]).sum())
+def _count(found: Iterable[np.ndarray]) -> tuple[int, list[tuple[int, int]]]:
+    """Return how many pairs there are, and the lowest of them, as many as are listed."""
+    count, lowest = 0, np.empty((0, 2), np.int64)
+    for pairs in found:
+        if len(pairs):
+            count += len(pairs)
+            lowest = np.concatenate([lowest, pairs])
+            lowest = lowest[np.lexsort(lowest.T[::-1])[:_LISTED_PAIRS]]
+    return count, [tuple(pair) for pair in lowest.tolist()]

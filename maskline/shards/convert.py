@@ -53,11 +53,11 @@ class Counts:
     pixels: np.ndarray  # int64 [C]
     images_with_class: np.ndarray  # int64 [C]
     void_pixels: int = 0
-    sizes: list[tuple[int, int]] = field(default_factory=list)
+    sizes: set[tuple[int, int]] = field(default_factory=set)
     conversions: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)  # of the decoded pixels
-    hashes: list[bytes] = field(default_factory=list)  # 256-bit difference hash
+    digests: bytearray = field(default_factory=bytearray)  # 16 bytes an example, of the decoded pixels
+    hashes: bytearray = field(default_factory=bytearray)  # 32 bytes an example, the bits of a difference hash
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _convert(raw: Raw, features: dict[str, bytes], source: Source, target: Targe
             f"image and mask {shown} differ in size: {image.height}x{image.width} and {mask.shape[0]}x{mask.shape[1]} "
             "(height x width, EXIF rotation applied); export the mask again at the image's size."
         )
-    counts.sizes.append(mask.shape)
+    counts.sizes.add(mask.shape)
     size = (target.width, target.height)
     # Pillow resamples with fixed-point arithmetic, so that every CPU gives the same pixels.
     small = image.resize(size, Image.Resampling.BILINEAR)
@@ -155,8 +155,8 @@ def _count(counts: Counts, image: Image.Image, labels: np.ndarray, conversions: 
     counts.void_pixels += int(histogram[VOID])
     for conversion in conversions:
         counts.conversions[conversion] = counts.conversions.get(conversion, 0) + 1
-    counts.digests.append(hashlib.blake2b(image.tobytes(), digest_size=16).digest())
-    counts.hashes.append(_difference_hash(image))
+    counts.digests += hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    counts.hashes += _difference_hash(image)
 
 
 def _difference_hash(image: Image.Image) -> bytes:

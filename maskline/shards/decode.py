@@ -71,7 +71,7 @@ def decode_mask(data: bytes, name: str, source: Source) -> np.ndarray:
             f"mask {name} has the channels {image.mode}, but index masks have one; "
             "save it with one channel, or set dataset.masks to color."
         )
-    return _labels_of_values(np.asarray(image).astype(np.int64), name, source)
+    return _labels_of_values(np.asarray(image), name, source)
 
 
 def _open(data: bytes, name: str, kind: str) -> Image.Image:
@@ -95,29 +95,32 @@ def _is_sixteen_bit(data: bytes) -> bool:
 
 
 def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarray:
-    table = _value_table(source)
-    labels = np.where((values >= 0) & (values < len(table)), table[values.clip(0, len(table) - 1)], -1)
+    labels = _value_table(source).take(values)
     if labels.min() < 0:
         wrong = values[labels < 0]
         known = ", ".join([*source.labels, *source.void])
         raise InputError(
-            f"mask {name} has the label {wrong[0]} at {wrong.size} pixels, outside the classes and void ({known}); "
+            f"mask {name} has the label {wrong[0]:d} at {wrong.size} pixels, outside the classes and void ({known}); "
             "correct the mask, or list the value in dataset.classes or dataset.void."
         )
     return labels.astype(np.uint8)
 
 
 def _labels_of_colors(colors: np.ndarray, name: str, source: Source) -> np.ndarray:
-    packed = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    """Look up the runs of one colour, of which a mask has few, rather than its pixels."""
+    red, green, blue = np.moveaxis(colors.reshape(-1, 3).astype(np.uint32), 1, 0)
+    packed = red << 16 | green << 8 | blue
+    starts = np.append(0, np.flatnonzero(packed[1:] != packed[:-1]) + 1)
+    runs, lengths = packed[starts], np.diff(starts, append=len(packed))
     known, labels = _color_table(source)
-    index = np.searchsorted(known, packed).clip(max=len(known) - 1)
-    unknown = packed[known[index] != packed]
-    if unknown.size:
+    index = np.searchsorted(known, runs).clip(max=len(known) - 1)
+    unknown = known[index] != runs
+    if unknown.any():
         raise InputError(
-            f"mask {name} has the colour #{unknown[0]:06x} at {unknown.size} pixels, which is not in the table; "
-            "correct the mask, or add the colour to dataset.colors or dataset.void."
+            f"mask {name} has the colour #{runs[unknown][0]:06x} at {lengths[unknown].sum()} pixels, which is not in "
+            "the table; correct the mask, or add the colour to dataset.colors or dataset.void."
         )
-    return labels[index]
+    return np.repeat(labels[index], lengths).reshape(colors.shape[:2])
 
 
 def _tables_key(source: Source) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """A few examples of each split as small pictures, for the reader of the audit: the image beside its painted mask."""
 
 import hashlib
+import heapq
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,8 +53,8 @@ def beside(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassInfo]) 
 
 def _chosen(shards: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
     """Return (shard, name) of the MOST names of lowest hash."""
-    places = [(shard, name) for shard, names in enumerate(shards) for name in names]
-    return sorted(places, key=lambda place: hashlib.sha256(place[1].encode()).digest())[:MOST]
+    places = ((shard, name) for shard, names in enumerate(shards) for name in names)
+    return heapq.nsmallest(MOST, places, key=lambda place: hashlib.sha256(place[1].encode()).digest())
 
 
 def _read(folder: Path, manifest: Manifest, role: Role, shard: int, name: str) -> tuple[np.ndarray, np.ndarray]:

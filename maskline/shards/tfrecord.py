@@ -34,7 +34,7 @@ def masked_crc(data: bytes) -> int:
 def frame(data: bytes) -> bytes:
     """Return `data` as one record of a TFRecord file."""
     length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", masked_crc(length)) + data + struct.pack("<I", masked_crc(data))
+    return b"".join((length, struct.pack("<I", masked_crc(length)), data, struct.pack("<I", masked_crc(data))))
 
 
 def records(path: Path) -> Iterator[Record]:
@@ -85,20 +85,21 @@ def _damaged(path: Path | str, reason: str) -> InputError:
 
 def encode_example(features: dict[str, bytes | int]) -> bytes:
     """Serialise a tf.train.Example with one value per feature, its keys in sorted order."""
-    entries = b"".join(
-        _field(1, _field(1, key.encode()) + _field(2, _feature(value))) for key, value in sorted(features.items())
-    )
-    return _field(1, entries)
+    entries = []
+    for key, value in sorted(features.items()):
+        entries += _field(1, [*_field(1, [key.encode()]), *_field(2, _feature(value))])
+    return b"".join(_field(1, entries))
 
 
-def _feature(value: bytes | int) -> bytes:
+def _feature(value: bytes | int) -> list[bytes]:
     if isinstance(value, bytes):
-        return _field(1, _field(1, value))
-    return _field(3, _field(1, _varint(value)))
+        return _field(1, _field(1, [value]))
+    return _field(3, _field(1, [_varint(value)]))
 
 
-def _field(number: int, payload: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+def _field(number: int, payload: list[bytes]) -> list[bytes]:
+    """Return a field's parts, which are joined once: images are large, and stand four messages deep."""
+    return [bytes([number << 3 | 2]) + _varint(sum(map(len, payload))), *payload]
 
 
 def _varint(value: int) -> bytes:

@@ -1,0 +1,498 @@
+"""What preprocess takes, beside plain ways to the same shards: speed, start-up, CPU by phase, memory, a million images.
+
+All read CamVid's images and masks, decode, resize (image antialiased, mask by nearest neighbour) and write raw-encoded
+TFRecord Examples with the same keys into as many shards; images and masks of the shards that Pillow made are compared
+with maskline's, pixel by pixel. The others work in one process and do nothing else:
+
+- Pillow, and OpenCV (INTER_AREA, INTER_NEAREST_EXACT), with tf.io.TFRecordWriter;
+- tf.image with antialiasing, eagerly and in tf.data's parallel map, with the same writer.
+
+maskline is the preprocess stage's `build_shards` with one worker and two, start-up of their processes included. It also
+refuses bad files by name, checks every mask value, counts pixels, hashes images for exact and near duplicates across
+splits, takes SHA-256 of the shards, and reads a few back for the report's pictures.
+
+    python benchmarks/preprocess.py --camvid .../CamVid
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import pickle
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Workers import this file too, so that TensorFlow and OpenCV are left to the functions that need them.
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+from pipeline import run_stages  # noqa: E402
+
+from maskline.classes import VOID, Role  # noqa: E402
+from maskline.datasets.source import Source, read_source  # noqa: E402
+from maskline.shards import convert  # noqa: E402
+from maskline.shards.audit import audit  # noqa: E402
+from maskline.shards.build import Choice, build_shards  # noqa: E402
+from maskline.shards.convert import Counts, ShardTask, Target, write_shards  # noqa: E402
+from maskline.shards.decode import decode_image, decode_mask  # noqa: E402
+from maskline.shards.manifest import read_manifest  # noqa: E402
+from maskline.shards.raw import Raw, example_name, raw_examples, read_features  # noqa: E402
+from maskline.shards.reader import ShardReader  # noqa: E402
+from maskline.shards.tfrecord import encode_example, frame  # noqa: E402
+
+PER_SHARD = 64
+FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+CAMVID_VOID = 11
+ENCODINGS = ("raw", "png", "jpeg")
+PHASES = ("read", "decode image", "decode mask", "resize", "audit", "encode, CRC, SHA-256", "write")
+WORKERS = {"1 worker": 1, "2 workers": 2}
+MILLION = 1_000_000
+
+Pairs = list[tuple[Path, Path]]
+Work = Callable[[Path], None]
+
+
+# The others.
+
+
+class Others:
+    """Plain conversions of lists of (image, mask) files, one a shard, to `size` (height, width)."""
+
+    def __init__(self, shards: dict[str, Pairs], size: tuple[int, int]) -> None:
+        self.shards, self.size = shards, size
+
+    def pillow(self, folder: Path) -> None:
+        """Read and resize with Pillow."""
+        size = self.size[::-1]
+
+        def load(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
+            pixels = Image.open(image).convert("RGB").resize(size, Image.Resampling.BILINEAR)
+            return np.asarray(pixels), np.array(Image.open(mask).resize(size, Image.Resampling.NEAREST))
+
+        self._write(folder, lambda pairs: (load(*pair) for pair in pairs))
+
+    def opencv(self, folder: Path) -> None:
+        """Read and resize with OpenCV, with the threads that it takes by itself."""
+        import cv2
+
+        size = self.size[::-1]
+
+        def load(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
+            pixels = cv2.cvtColor(cv2.imread(str(image)), cv2.COLOR_BGR2RGB)
+            labels = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+            return (
+                cv2.resize(pixels, size, interpolation=cv2.INTER_AREA),
+                cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT),
+            )
+
+        self._write(folder, lambda pairs: (load(*pair) for pair in pairs))
+
+    def eager(self, folder: Path) -> None:
+        """Read and resize with tf.image, one image after the other."""
+        self._write(folder, lambda pairs: (self._tensors(str(image), str(mask)) for image, mask in pairs))
+
+    def mapped(self, folder: Path) -> None:
+        """Read and resize with tf.image in a parallel map of tf.data."""
+        import tensorflow as tf
+
+        def load(pairs: Pairs) -> Iterator:
+            names = [[str(path) for path in paths] for paths in zip(*pairs, strict=True)]
+            data = tf.data.Dataset.from_tensor_slices(tuple(names))
+            return iter(data.map(self._tensors, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE))
+
+        self._write(folder, load)
+
+    def _tensors(self, image: Any, mask: Any) -> tuple[Any, Any]:
+        import tensorflow as tf
+
+        pixels = tf.image.resize(tf.io.decode_png(tf.io.read_file(image), 3), self.size, antialias=True)
+        labels = tf.image.resize(tf.io.decode_png(tf.io.read_file(mask), 1), self.size, "nearest")
+        return tf.cast(tf.round(pixels), tf.uint8), labels[..., 0]
+
+    def _write(self, folder: Path, load: Callable[[Pairs], Iterator]) -> None:
+        import tensorflow as tf
+
+        for name, pairs in self.shards.items():
+            with tf.io.TFRecordWriter(str(folder / name)) as writer:
+                for (path, _), (image, mask) in zip(pairs, load(pairs), strict=True):
+                    labels = np.array(mask)
+                    labels[labels == CAMVID_VOID] = VOID
+                    writer.write(self._example(path.name, np.asarray(image).tobytes(), labels.tobytes()))
+
+    def _example(self, name: str, image: bytes, labels: bytes) -> bytes:
+        import tensorflow as tf
+
+        values = {
+            "image/encoded": image,
+            "image/format": b"raw",
+            "image/height": self.size[0],
+            "image/width": self.size[1],
+            "image/filename": name.encode(),
+            "image/segmentation/class/encoded": labels,
+            "image/segmentation/class/format": b"raw",
+        }
+        features = {
+            key: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+            if isinstance(value, int)
+            else tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+            for key, value in values.items()
+        }
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def files_of(camvid: Path) -> dict[str, Pairs]:
+    """Return the files of each shard, divided as preprocess divides them."""
+    shards = {}
+    for role, folder in FOLDERS.items():
+        names = [Path(line.split()[0]).name for line in (camvid / f"{folder}.txt").read_text().splitlines() if line]
+        pairs = [(camvid / folder / name, camvid / f"{folder}annot" / name) for name in names]
+        total = -(-len(pairs) // PER_SHARD)
+        for shard in range(total):
+            part = pairs[shard * PER_SHARD : (shard + 1) * PER_SHARD]
+            shards[f"{role}-{shard:05d}-of-{total:05d}.tfrecord"] = part
+    return shards
+
+
+def same_pixels(ours: Path, theirs: Path) -> bool:
+    """Say whether shards of another writer hold the images and labels of ours."""
+    import tensorflow as tf
+
+    manifest = read_manifest(ours)
+    for role in FOLDERS:
+        reader = ShardReader(ours, manifest, role)
+        files = [str(theirs / shard.file) for shard in manifest.splits[role].shards]
+        for index, record in enumerate(tf.data.TFRecordDataset(files).as_numpy_iterator()):
+            found = tf.train.Example.FromString(record).features.feature
+            stored = [found[key].bytes_list.value[0] for key in ("image/encoded", "image/segmentation/class/encoded")]
+            if stored != [array[0].tobytes() for array in reader.read([index])]:
+                return False
+    return True
+
+
+# What maskline takes.
+
+
+class Data(NamedTuple):
+    """A folder of raw data, what it holds, and the size to make of it."""
+
+    raw: Path
+    source: Source
+    examples: list[Raw]
+    target: Target
+
+    @classmethod
+    def open(cls, raw: Path, size: Sequence[int]) -> "Data":
+        """List a folder's examples."""
+        source = read_source(raw)
+        examples = [example for role in source.splits for example in raw_examples(raw, source, role)]
+        return cls(raw, source, examples, Target(*size, "raw"))
+
+
+def ours(data: Data, workers: int) -> Work:
+    """Return the stage's own work with so many workers."""
+    choice = Choice(1, None, 0.1)
+    return lambda folder: build_shards(data.raw, folder / "shards", data.target, PER_SHARD, choice, workers)
+
+
+def tasks_of(examples: Sequence[Raw], size: int = PER_SHARD) -> list[ShardTask]:
+    """Return examples as shards of one split."""
+    return [
+        ShardTask(f"{start}.tfrecord", "train", examples[start : start + size])
+        for start in range(0, len(examples), size)
+    ]
+
+
+def start_up(data: Data, workers: int) -> Work:
+    """Return the work of writing one image a worker."""
+    tasks = tasks_of(data.examples[:workers], 1)
+    return lambda folder: write_shards(folder, tasks, data.source, data.target, workers)
+
+
+def phases(data: Data, encoding: str, path: Path) -> dict[str, float]:
+    """Return CPU milliseconds an image by phase, and bytes an image on disk."""
+    spent = dict.fromkeys(PHASES, 0.0)
+
+    def timed(phase: str, work: Callable, *arguments: Any) -> Any:
+        begun = time.process_time()
+        result = work(*arguments)
+        spent[phase] += 1000 * (time.process_time() - begun) / len(data.examples)
+        return result
+
+    target = dataclasses.replace(data.target, encoding=encoding)
+    counts, digest = Counts(*np.zeros((2, len(data.source.classes)), np.int64)), hashlib.sha256()
+    examples = read_features(data.examples, data.source)
+    with open(path, "wb") as file:
+        for _ in data.examples:
+            raw, features = timed("read", next, examples)
+            name = example_name(raw, features, data.source)
+            image, conversions = timed("decode image", decode_image, features[data.source.image_feature], name)
+            mask = timed("decode mask", decode_mask, features[data.source.mask_feature], name, data.source)
+            small, labels = timed("resize", resized, image, mask, target)
+            timed("audit", convert._count, counts, image, labels, conversions)
+            record = timed("encode, CRC, SHA-256", encoded, name, small, labels, target, digest)
+            timed("write", file.write, record)
+    return spent | {"bytes": path.stat().st_size / len(data.examples)}
+
+
+def resized(image: Image.Image, mask: np.ndarray, target: Target) -> tuple[Image.Image, np.ndarray]:
+    """Return image and labels at the target's size, as the library makes them."""
+    size = (target.width, target.height)
+    labels = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
+    return image.resize(size, Image.Resampling.BILINEAR), np.asarray(labels)
+
+
+def encoded(name: str, image: Image.Image, labels: np.ndarray, target: Target, digest: Any) -> bytes:
+    """Return the record that the library writes, and add it to the shard's digest."""
+    of_mask = "png" if target.encoding == "jpeg" else target.encoding
+    values = {
+        "image/encoded": convert._encode(image, target.encoding),
+        "image/format": target.encoding.encode(),
+        "image/height": target.height,
+        "image/width": target.width,
+        "image/filename": name.encode(),
+        "image/segmentation/class/encoded": convert._encode(Image.fromarray(labels), of_mask),
+        "image/segmentation/class/format": of_mask.encode(),
+    }
+    record = frame(encode_example(values))
+    digest.update(record)
+    return record
+
+
+# Memory, and growth.
+
+
+def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
+    """Return the peak MiB of this process and of the largest of two workers, while it writes the data so many times."""
+    peaks: dict[int, float] = {}
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            for process in multiprocessing.active_children():
+                with contextlib.suppress(OSError, StopIteration):
+                    peaks[process.pid] = peak_of(process.pid)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        written = write_shards(folder, tasks_of(data.examples * factor), data.source, data.target, 2)
+        audit({"train": [counts for _, counts in written]}, [c.name for c in data.source.classes], 0, {})
+    finally:
+        done.set()
+        watcher.join()
+    return {"parent": peak_of(os.getpid()), "workers": max(peaks.values())}
+
+
+def peak_of(process: int) -> float:
+    """Return the peak of a process's resident memory since it began its program, MiB."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM"))
+
+
+def synthetic(examples: int, alike: float) -> dict[Role, list[Counts]]:
+    """Return counts of examples in three splits, of which a share has the same 250 of 256 bits of hash, or more."""
+    rng, made = np.random.default_rng(0), {}
+    for role, share in {"train": 0.8, "validation": 0.1, "test": 0.1}.items():
+        made[role] = []
+        for first in range(0, round(share * examples), PER_SHARD):
+            hashes = rng.integers(0, 256, (PER_SHARD, 32), np.uint8)
+            flat = rng.random(PER_SHARD) < alike
+            hashes[flat] = 0
+            hashes[flat, rng.integers(0, 32, flat.sum())] = rng.integers(0, 8, flat.sum())
+            counts = Counts(*np.ones((2, 11), np.int64), void_pixels=1, sizes={(360, 480)})
+            counts.names += [f"{role}/image_{first + i:08d}.png" for i in range(PER_SHARD)]
+            counts.digests += rng.bytes(16 * PER_SHARD)
+            counts.hashes += hashes.tobytes()
+            made[role].append(pickle.loads(pickle.dumps(counts)))  # as a worker hands it back
+    return made
+
+
+def audited(examples: int, alike: float) -> dict[str, float]:
+    """Return seconds of an audit of synthetic counts, the MiB it adds, and the near duplicates it found."""
+    tracemalloc.start()
+    counts = synthetic(examples, alike)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    before, begun = peak_of(os.getpid()), time.perf_counter()
+    near = audit(counts, [str(label) for label in range(11)], 0, {})["duplicates"]["near"]
+    seconds = time.perf_counter() - begun
+    return {"held": held / examples, "seconds": seconds, "added": peak_of(os.getpid()) - before, "near": near}
+
+
+def bytes_of_listing(data: Data) -> float:
+    """Return the bytes that the list of raw examples holds for each of them."""
+    tracemalloc.start()
+    listed = [example for role in data.source.splits for example in raw_examples(data.raw, data.source, role)]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held / len(listed)
+
+
+# Tables.
+
+
+def in_turns(works: dict[str, Work], rounds: int, folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """Return wall and CPU seconds of each work in each round, after one that is not counted."""
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            place = folder / f"{name}-{number}"
+            place.mkdir()
+            begun, used = time.perf_counter(), cpu_seconds()
+            work(place)
+            if number:
+                results[name].append((time.perf_counter() - begun, cpu_seconds() - used))
+                shutil.rmtree(place)
+    return results
+
+
+def cpu_seconds() -> float:
+    """Return what this process and its ended children have used."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """Return the median, and the lowest to the highest."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def head(*cells: str) -> None:
+    """Print the head of a table."""
+    print()
+    row(*cells)
+    print("|" + "---|" * len(cells))
+
+
+def row(*cells: object) -> None:
+    """Print a row of a table."""
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def print_speeds(results: dict[str, list[tuple[float, float]]], images: int) -> None:
+    """Print images/s, the ratio to Pillow by round, and CPU an image."""
+    walls = {name: np.array([wall for wall, _ in rounds]) for name, rounds in results.items()}
+    head(f"{images} images to raw shards", "images/s (lowest to highest)", "of Pillow's", "CPU ms an image")
+    for name in (name for name in results if not name.startswith("start-up")):
+        cpu = statistics.median(1000 * used / images for _, used in results[name])
+        row(name, spread(images / walls[name], ",.0f"), spread(walls["Pillow"] / walls[name], ".2f"), f"{cpu:.2f}")
+    (one, two), (begin_one, begin_two) = ([walls[f"{kind}, {w}"] for w in WORKERS] for kind in ("maskline", "start-up"))
+    print(f"\nTwo workers over one: {spread(one / two, '.2f')}; ", end="")
+    print(f"start-up aside: {spread((one - begin_one) / (two - begin_two), '.2f')}.")
+    print(f"Start-up: {spread(begin_one, '.2f')} s with one, {spread(begin_two, '.2f')} s with two.")
+
+
+def print_phases(costs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Print CPU by phase and encoding, and return the medians of all rounds with their sum."""
+    found = {}
+    for encoding, rounds in costs.items():
+        found[encoding] = {key: statistics.median(cost[key] for cost in rounds) for key in rounds[0]}
+        found[encoding]["all"] = sum(found[encoding][phase] for phase in PHASES)
+    head("CPU ms an image", *costs)
+    for phase in PHASES:
+        row(phase, *(spread([cost[phase] for cost in rounds], ".2f") for rounds in costs.values()))
+    row("all", *(f"{median['all']:.2f}" for median in found.values()))
+    return found
+
+
+def print_memory(data: Data) -> None:
+    """Print peak memory for once, twice and four times the images."""
+    head("times the images", "parent, peak MiB", "larger worker, peak MiB")
+    for factor in (1, 2, 4):
+        size = (data.target.height, data.target.width)
+        peak = child("--memory", *map(str, (factor, data.raw, *size)))
+        row(factor, f"{peak['parent']:.0f}", f"{peak['workers']:.0f}")
+
+
+def print_audits() -> dict[str, float]:
+    """Print what the audit takes of ever more images, and return that of a million unlike ones."""
+    head("audit of", "alike", "seconds", "MiB added", "near duplicates")
+    for examples, alike in ((10_000, 0.1), (20_000, 0.1), (40_000, 0.1), (10_000, 0), (100_000, 0), (MILLION, 0)):
+        found = child("--audit", str(examples), str(alike))
+        row(f"{examples:,}", f"{alike:.0%}", f"{found['seconds']:.2f}", f"{found['added']:.0f}", f"{found['near']:,}")
+    return found
+
+
+def print_plan(costs: dict[str, dict[str, float]], audit_seconds: float, held: float, listed: float) -> None:
+    """Print what a million such images would take."""
+    head("a million such images", *costs)
+    for cores in (2, 16, 64):
+        hours = [cost["all"] * MILLION / 3.6e6 / cores for cost in costs.values()]
+        row(f"hours on {cores} cores that share the work evenly", *(f"{each:.2f}" for each in hours))
+    row("GB on disk", *(f"{cost['bytes'] * MILLION / 1e9:.0f}" for cost in costs.values()))
+    print(f"\nThe parent holds {listed:.0f} bytes of listing and {held:.0f} of counts an example, ", end="")
+    print(f"{(listed + held) * MILLION / 2**20:,.0f} MiB for a million, whose audit takes {audit_seconds:.1f} s.")
+
+
+def child(*arguments: str) -> dict[str, float]:
+    """Return what this script prints in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def measure(options: argparse.Namespace, folder: Path) -> None:
+    """Prepare the raw data, let all take turns, and print the tables."""
+    changes = {"dataset.name": "camvid", "dataset.path": str(options.camvid.resolve())}
+    run_stages(folder / "run", changes, ["download"])
+    data = Data.open(folder / "run/data/raw", options.size)
+    others = Others(files_of(options.camvid.resolve()), tuple(options.size))
+    works: dict[str, Work] = {
+        "Pillow": others.pillow,
+        "OpenCV": others.opencv,
+        "tf.image, eager": others.eager,
+        "tf.image, tf.data": others.mapped,
+        **{f"maskline, {name}": ours(data, workers) for name, workers in WORKERS.items()},
+        **{f"start-up, {name}": start_up(data, workers) for name, workers in WORKERS.items()},
+    }
+    results = in_turns(works, options.rounds, folder)
+    same = same_pixels(folder / "maskline, 1 worker-0/shards", folder / "Pillow-0")
+    print(f"Images and masks of Pillow's shards are {'equal to' if same else 'NOT those of'} maskline's.")
+    print_speeds(results, len(data.examples))
+    for place in folder.glob("*-0"):
+        shutil.rmtree(place)
+    costs = {e: [phases(data, e, folder / e) for _ in range(options.rounds)] for e in ENCODINGS}
+    medians = print_phases(costs)
+    print_memory(data)
+    million = print_audits()
+    print_plan(medians, million["seconds"], million["held"], bytes_of_listing(data))
+
+
+def main() -> None:
+    """Measure, or do one part of it in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--camvid", type=Path, help="CamVid in SegNet's form")
+    parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--audit", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.memory:
+            factor, raw, *size = options.memory
+            print(json.dumps(memory(Data.open(Path(raw), [int(side) for side in size]), int(factor), Path(folder))))
+        elif options.audit:
+            print(json.dumps(audited(int(options.audit[0]), float(options.audit[1]))))
+        elif options.camvid:
+            measure(options, Path(folder))
+        else:
+            parser.error("--camvid is missing")
+
+
+if __name__ == "__main__":
+    main()
