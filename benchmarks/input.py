@@ -39,14 +39,13 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import run_stages, write_files  # noqa: E402
 
 from maskline.datasets.source import read_source  # noqa: E402
 from maskline.params import AugmentParams  # noqa: E402
 from maskline.shards.augment import augmentation  # noqa: E402
 from maskline.shards.batches import training_batches  # noqa: E402
 from maskline.shards.manifest import read_manifest  # noqa: E402
-from maskline.shards.raw import raw_examples, read_features  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 
 BATCH = 16
@@ -258,13 +257,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> None:
     }
     for encoding in ("raw", "png", "jpeg"):
         run_stages(folder / encoding, changes | {"preprocess.encoding": encoding}, ["download", "preprocess"])
-    work = Work(folder, options.size)
-    source = read_source(work.raw)
-    work.images.mkdir()
-    work.masks.mkdir()
-    for number, (_, features) in enumerate(read_features(raw_examples(work.raw, source, "train"), source)):
-        (work.images / f"{number:05d}.png").write_bytes(features[source.image_feature])  # or JPEG, by its content
-        (work.masks / f"{number:05d}.png").write_bytes(features[source.mask_feature])
+    write_files(Work(folder, options.size).raw, "train", folder)
 
 
 def present(name: str) -> bool:

@@ -58,10 +58,11 @@ def images_of(shards: Path, *roles: Role) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def tutorial_network(weights: Path, classes: int) -> keras.Model:
+def tutorial_network(weights: Path | None, classes: int) -> keras.Model:
     """Build the tutorial's network, with its encoder frozen."""
     base = keras.applications.MobileNetV2(input_shape=(128, 128, 3), include_top=False, weights=None)
-    base.load_weights(weights)
+    if weights:
+        base.load_weights(weights)
     names = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
     taps = [base.get_layer(name).output for name in (*names, "block_16_project")]
     down = keras.Model(base.input, taps)
@@ -107,9 +108,9 @@ def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
     return np.argmax(network.predict(test / 127.5 - 1.0, verbose=0), axis=-1)
 
 
-def score(labels: np.ndarray, predictions: np.ndarray) -> list[float]:
+def score(labels: np.ndarray, predictions: np.ndarray, classes: int = 3) -> list[float]:
     """Return pixel accuracy, mean IoU and the IoU of each class."""
-    matrix = confusion_matrices(labels, predictions, 3).numpy().sum(axis=0)
+    matrix = confusion_matrices(labels, predictions, classes).numpy().sum(axis=0)
     return [float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))), *iou(matrix).tolist()]
 
 

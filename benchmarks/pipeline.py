@@ -10,6 +10,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from maskline.classes import Role  # noqa: E402
+from maskline.datasets.source import read_source  # noqa: E402
+from maskline.shards.raw import raw_examples, read_features  # noqa: E402
 
 
 def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +42,19 @@ def write_pipeline(folder: Path, changes: Mapping[str, Any]) -> None:
     YAML(typ="safe").dump(changed_params({"repo": str(ROOT), **changes}), folder / "params.yaml")
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     (folder / "baseline.json").write_text("{}")
+
+
+def write_files(raw: Path, role: Role, folder: Path) -> list[tuple[Path, Path]]:
+    """Write the images and masks of a prepared split, as they are encoded, into two folders, and return the paths."""
+    source, pairs = read_source(raw), []
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for number, (_, features) in enumerate(read_features(raw_examples(raw, source, role), source)):
+        pair = tuple(folder / kind / f"{role}-{number:05d}.png" for kind in ("images", "masks"))
+        pair[0].write_bytes(features[source.image_feature])  # PNG or JPEG; readers go by the content
+        pair[1].write_bytes(features[source.mask_feature])
+        pairs.append(pair)
+    return pairs
 
 
 def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:

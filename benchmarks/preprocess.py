@@ -1,6 +1,6 @@
 """What preprocess takes, beside plain ways to the same shards: speed, start-up, CPU by phase, memory, a million images.
 
-All read CamVid's images and masks, decode, resize (image antialiased, mask by nearest neighbour) and write raw-encoded
+All read the same images and masks, decode, resize (image antialiased, mask by nearest neighbour) and write raw-encoded
 TFRecord Examples with the same keys into as many shards; images and masks of the shards that Pillow made are compared
 with maskline's, pixel by pixel. The others work in one process and do nothing else:
 
@@ -11,7 +11,8 @@ maskline is the preprocess stage's `build_shards` with one worker and two, start
 refuses bad files by name, checks every mask value, counts pixels, hashes images for exact and near duplicates across
 splits, takes SHA-256 of the shards, and reads a few back for the report's pictures.
 
-    python benchmarks/preprocess.py --camvid .../CamVid
+    python benchmarks/preprocess.py
+    python benchmarks/preprocess.py --dataset camvid --path .../CamVid
 """
 
 import argparse
@@ -42,7 +43,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Workers import this file too, so that TensorFlow and OpenCV are left to the functions that need them.
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import run_stages, write_files  # noqa: E402
 
 from maskline.classes import VOID, Role  # noqa: E402
 from maskline.datasets.source import Source, read_source  # noqa: E402
@@ -57,8 +58,7 @@ from maskline.shards.reader import ShardReader  # noqa: E402
 from maskline.shards.tfrecord import encode_example, frame  # noqa: E402
 
 PER_SHARD = 64
-FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-CAMVID_VOID = 11
+ROLES: tuple[Role, ...] = ("train", "validation", "test")
 ENCODINGS = ("raw", "png", "jpeg")
 PHASES = ("read", "decode image", "decode mask", "resize", "audit", "encode, CRC, SHA-256", "write")
 WORKERS = {"1 worker": 1, "2 workers": 2}
@@ -72,10 +72,10 @@ Work = Callable[[Path], None]
 
 
 class Others:
-    """Plain conversions of lists of (image, mask) files, one a shard, to `size` (height, width)."""
+    """Plain conversions of lists of (image, mask) files, one a shard, to `size` (height, width); `void` becomes 255."""
 
-    def __init__(self, shards: dict[str, Pairs], size: tuple[int, int]) -> None:
-        self.shards, self.size = shards, size
+    def __init__(self, shards: dict[str, Pairs], size: tuple[int, int], void: Sequence[str]) -> None:
+        self.shards, self.size, self.void = shards, size, [int(value) for value in void]
 
     def pillow(self, folder: Path) -> None:
         """Read and resize with Pillow."""
@@ -132,7 +132,7 @@ class Others:
             with tf.io.TFRecordWriter(str(folder / name)) as writer:
                 for (path, _), (image, mask) in zip(pairs, load(pairs), strict=True):
                     labels = np.array(mask)
-                    labels[labels == CAMVID_VOID] = VOID
+                    labels[np.isin(labels, self.void)] = VOID
                     writer.write(self._example(path.name, np.asarray(image).tobytes(), labels.tobytes()))
 
     def _example(self, name: str, image: bytes, labels: bytes) -> bytes:
@@ -156,12 +156,11 @@ class Others:
         return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-def files_of(camvid: Path) -> dict[str, Pairs]:
-    """Return the files of each shard, divided as preprocess divides them."""
+def files_of(data: "Data", folder: Path) -> dict[str, Pairs]:
+    """Write the data set's images and masks as files, and return those of each shard."""
     shards = {}
-    for role, folder in FOLDERS.items():
-        names = [Path(line.split()[0]).name for line in (camvid / f"{folder}.txt").read_text().splitlines() if line]
-        pairs = [(camvid / folder / name, camvid / f"{folder}annot" / name) for name in names]
+    for role in ROLES:
+        pairs = write_files(data.raw, role, folder)
         total = -(-len(pairs) // PER_SHARD)
         for shard in range(total):
             part = pairs[shard * PER_SHARD : (shard + 1) * PER_SHARD]
@@ -174,7 +173,7 @@ def same_pixels(ours: Path, theirs: Path) -> bool:
     import tensorflow as tf
 
     manifest = read_manifest(ours)
-    for role in FOLDERS:
+    for role in ROLES:
         reader = ShardReader(ours, manifest, role)
         files = [str(theirs / shard.file) for shard in manifest.splits[role].shards]
         for index, record in enumerate(tf.data.TFRecordDataset(files).as_numpy_iterator()):
@@ -448,10 +447,10 @@ def child(*arguments: str) -> dict[str, float]:
 
 def measure(options: argparse.Namespace, folder: Path) -> None:
     """Prepare the raw data, let all take turns, and print the tables."""
-    changes = {"dataset.name": "camvid", "dataset.path": str(options.camvid.resolve())}
+    changes = {"dataset.name": options.dataset, "dataset.path": options.path and str(options.path.resolve())}
     run_stages(folder / "run", changes, ["download"])
     data = Data.open(folder / "run/data/raw", options.size)
-    others = Others(files_of(options.camvid.resolve()), tuple(options.size))
+    others = Others(files_of(data, folder / "files"), tuple(options.size), data.source.void)
     works: dict[str, Work] = {
         "Pillow": others.pillow,
         "OpenCV": others.opencv,
@@ -476,7 +475,8 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
 def main() -> None:
     """Measure, or do one part of it in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--camvid", type=Path, help="CamVid in SegNet's form")
+    parser.add_argument("--dataset", default="shapes", help="with all three splits; default: %(default)s")
+    parser.add_argument("--path", type=Path, help="its local copy, as in params.yaml")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
@@ -488,10 +488,8 @@ def main() -> None:
             print(json.dumps(memory(Data.open(Path(raw), [int(side) for side in size]), int(factor), Path(folder))))
         elif options.audit:
             print(json.dumps(audited(int(options.audit[0]), float(options.audit[1]))))
-        elif options.camvid:
-            measure(options, Path(folder))
         else:
-            parser.error("--camvid is missing")
+            measure(options, Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Training speed on Oxford-IIIT Pet at 128x128: TensorFlow's segmentation tutorial against this pipeline's own loop.
+"""Training speed at 128x128: TensorFlow's segmentation tutorial against this pipeline's own loop.
 
 All take turns, round by round, on the same train and validation images, held ready in memory for the tutorial and in
 shards for the others:
@@ -7,13 +7,16 @@ shards for the others:
   through Keras's `fit` with its accuracy metric and validation in every epoch;
 - maskline, the same network, batch, optimizer and loss;
 - the same in mixed bfloat16, which CPUs with AVX-512 BF16 and most accelerators have in hardware;
-- maskline's own recipe for this data set, of benchmarks/pet_tutorial.py, which trains the encoder too.
+- maskline's own recipe for Oxford-IIIT Pet, of benchmarks/pet_tutorial.py, which trains the encoder too.
 
 Images per second are those of the epochs after the first, validation and checkpoints included; waited is the share of
 that time in which a step waited for its batch. Seconds to a validation mean IoU count from before the first step,
-tracing included; both are scored by one confusion matrix, outside the tutorial's clock.
+tracing included; both are scored by one confusion matrix, outside the tutorial's clock. Without weights, the encoder
+is as it was drawn, and only the speeds mean anything.
 
-    TFDS_DATA_DIR=... python benchmarks/training.py --weights mobilenet_v2_1.0_224_no_top.weights.h5
+    python benchmarks/training.py
+    TFDS_DATA_DIR=... python benchmarks/training.py --dataset oxford_iiit_pet \\
+        --weights mobilenet_v2_1.0_224_no_top.weights.h5
 """
 
 import argparse
@@ -51,7 +54,6 @@ from maskline.training.trainer import Trainer  # noqa: E402
 from maskline.training.validate import Scores, Validator  # noqa: E402
 
 TUTORIAL = {
-    "dataset.name": "oxford_iiit_pet",
     "model.architecture": "unet_pix2pix",
     "model.encoder": "mobilenet_v2",
     "model.width": 64,
@@ -80,12 +82,12 @@ class Run(NamedTuple):
         return next((seconds for seconds, reached in self.curve if reached >= mean_iou), float("inf"))
 
 
-def tutorial(shards: Path, weights: Path, seed: int, epochs: int) -> Run:
+def tutorial(shards: Path, weights: Path | None, seed: int, epochs: int) -> Run:
     """Train by the tutorial's recipe."""
     keras.utils.set_random_seed(seed)
     images, labels = images_of(shards, "train")
     held, truth = images_of(shards, "validation")
-    network = tutorial_network(weights, 3)
+    network = tutorial_network(weights, len(read_manifest(shards).classes))
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     validation = tf.data.Dataset.from_tensor_slices((held / np.float32(127.5) - 1, truth)).batch(64)
     curve: list[tuple[float, float]] = []
@@ -95,7 +97,7 @@ def tutorial(shards: Path, weights: Path, seed: int, epochs: int) -> Run:
         nonlocal paused
         stopped = time.perf_counter()
         predictions = np.argmax(network.predict(held / np.float32(127.5) - 1, verbose=0), axis=-1)
-        curve.append((stopped - begun - paused, score(truth, predictions)[1]))
+        curve.append((stopped - begun - paused, score(truth, predictions, network.output_shape[-1])[1]))
         paused += time.perf_counter() - stopped
 
     callback = keras.callbacks.LambdaCallback(on_epoch_end=record)
@@ -105,10 +107,10 @@ def tutorial(shards: Path, weights: Path, seed: int, epochs: int) -> Run:
     return Run(curve, len(images), float("nan"))
 
 
-def ours(shards: Path, weights: Path, seed: int, epochs: int, changes: Mapping[str, Any]) -> Run:
+def ours(shards: Path, weights: Path | None, seed: int, epochs: int, changes: Mapping[str, Any]) -> Run:
     """Train by the project's own loop, with checkpoints and validation as the train stage has them."""
     keras.utils.set_random_seed(seed)
-    changes = {**changes, "seed": seed, "train.epochs": epochs, "model.encoder_weights": str(weights)}
+    changes = {**changes, "seed": seed, "train.epochs": epochs}
     params = Params.model_validate(changed_params(changes))
     manifest = read_manifest(shards)
     reader, held = (ShardReader(shards, manifest, role) for role in ("train", "validation"))
@@ -184,16 +186,17 @@ def print_table(runs: dict[str, list[Run]], target: float) -> None:
 def main() -> None:
     """Let all take turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 without top, .h5")
+    parser.add_argument("--dataset", default="shapes", help="as in params.yaml; default: %(default)s")
+    parser.add_argument("--weights", type=Path, help="MobileNetV2 without top, .h5")
     parser.add_argument("--rounds", type=int, default=3, help="each with a seed of its own; default: %(default)s")
     parser.add_argument("--epochs", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--target", type=float, default=0.6, help="validation mean IoU; default: %(default)s")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), help="default: all")
     options = parser.parse_args()
     tf.config.experimental.enable_op_determinism()  # as the train stage has it
-    weights = options.weights.resolve()
+    weights = options.weights and options.weights.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        run_stages(Path(folder), OURS, ("download", "preprocess"))
+        run_stages(Path(folder), {"dataset.name": options.dataset}, ("download", "preprocess"))
         shards = Path(folder) / "data/shards"
         runs: dict[str, list[Run]] = {name: [] for name in options.only}
         for seed in range(1, options.rounds + 1):
