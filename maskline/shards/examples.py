@@ -11,7 +11,7 @@ from PIL import Image
 from maskline.artifacts import stored_png, write_bytes, write_json
 from maskline.classes import ClassInfo, Role
 from maskline.shards.manifest import Manifest
-from maskline.shards.reader import ShardReader
+from maskline.shards.reader import read_example
 
 FOLDER, INDEX = "examples", "index.json"
 MOST = 4  # of each split
@@ -32,10 +32,10 @@ def write_examples(folder: Path, manifest: Manifest, names: Mapping[Role, Sequen
     index: dict[Role, list[str]] = {}
     for role, shards in names.items():
         chosen = _chosen(shards)
-        index[role] = [name for _, name in chosen]
-        for number, (shard, name) in enumerate(chosen):
-            image, labels = _read(Path(folder), manifest, role, shard, name)
-            picture = beside(image, labels, manifest.classes)
+        index[role] = [name for *_, name in chosen]
+        for number, (shard, place, _) in enumerate(chosen):
+            path = Path(folder) / manifest.splits[role].shards[shard].file
+            picture = beside(*read_example(path, place, manifest), manifest.classes)
             write_bytes(Path(folder) / FOLDER / f"{role}-{number}.png", stored_png(picture))
     write_json(Path(folder) / FOLDER / INDEX, index)
 
@@ -51,16 +51,7 @@ def beside(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassInfo]) 
     return np.concatenate([np.asarray(small), np.asarray(mask.convert("RGB"))], axis=1)
 
 
-def _chosen(shards: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
-    """Return (shard, name) of the MOST names of lowest hash."""
-    places = ((shard, name) for shard, names in enumerate(shards) for name in names)
-    return heapq.nsmallest(MOST, places, key=lambda place: hashlib.sha256(place[1].encode()).digest())
-
-
-def _read(folder: Path, manifest: Manifest, role: Role, shard: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return one example's image and labels; no other shard is opened."""
-    split = manifest.splits[role]
-    alone = split.model_copy(update={"shards": [split.shards[shard]]})
-    reader = ShardReader(folder, manifest.model_copy(update={"splits": {role: alone}}), role)
-    images, labels = reader.read([reader.names.index(name)])
-    return images[0], labels[0]
+def _chosen(shards: Sequence[Sequence[str]]) -> list[tuple[int, int, str]]:
+    """Return (shard, place in it, name) of the MOST names of lowest hash."""
+    places = ((shard, place, name) for shard, names in enumerate(shards) for place, name in enumerate(names))
+    return heapq.nsmallest(MOST, places, key=lambda each: hashlib.sha256(each[-1].encode()).digest())

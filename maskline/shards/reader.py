@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,8 +117,27 @@ class ShardReader:
         if read < mask_at + mask_length - at:
             raise InputError(f"a shard became shorter while it was read; {_REMEDY}.")
         if not self._raw:
-            image[...] = cv2.imdecode(np.frombuffer(parts[0], np.uint8), cv2.IMREAD_COLOR_RGB)
-            mask[...] = cv2.imdecode(np.frombuffer(parts[1], np.uint8), cv2.IMREAD_UNCHANGED)
+            image[...], mask[...] = _decoded(*parts)
+
+
+def read_example(path: Path, index: int, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of a shard's example; no other is read, nothing checked."""
+    record = next(islice(records(path), index, None))
+    with open(path, "rb") as file:
+        data = read_record(file, record)
+    features = bytes_features(data)
+    image, mask = data[features[_IMAGE]], data[features[_MASK]]
+    if manifest.encoding != "raw":
+        return _decoded(image, mask)
+    size = (manifest.height, manifest.width)
+    return np.frombuffer(image, np.uint8).reshape(*size, 3), np.frombuffer(mask, np.uint8).reshape(size)
+
+
+def _decoded(image: bytes | bytearray, mask: bytes | bytearray) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB),
+        cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_UNCHANGED),
+    )
 
 
 def _check(path: Path, shard: Shard) -> None:
