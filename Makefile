@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # `make verify FOLDER=ci` checks the small subset.
 FOLDER ?= .
 
-.PHONY: help repro verify ci test lint lock clean
+.PHONY: help repro verify ci test bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,14 @@ ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in 
 
 test: .venv/test.stamp  ## set up, then run the test suite
 	python -m pytest --numprocesses auto --dist worksteal
+
+bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data set: a few minutes
+	python benchmarks/shuffle.py
+	python benchmarks/input.py --rounds 2 --seconds 1
+	python benchmarks/preprocess.py --rounds 1
+	python benchmarks/training.py --rounds 1 --epochs 2 --only "the tutorial" "maskline, same recipe"
+	python benchmarks/startup.py --rounds 2
+	python benchmarks/scaling.py --short
 
 lint: .venv/test.stamp  ## set up, then check style
 	ruff check .
