@@ -110,7 +110,7 @@ def tutorial(shards: Path, weights: Path | None, seed: int, epochs: int) -> Run:
 def ours(shards: Path, weights: Path | None, seed: int, epochs: int, changes: Mapping[str, Any]) -> Run:
     """Train by the project's own loop, with checkpoints and validation as the train stage has them."""
     keras.utils.set_random_seed(seed)
-    changes = {**changes, "seed": seed, "train.epochs": epochs}
+    changes = {**changes, "seed": seed, "train.epochs": epochs, "model.encoder_weights": "imagenet"}
     params = Params.model_validate(changed_params(changes))
     manifest = read_manifest(shards)
     reader, held = (ShardReader(shards, manifest, role) for role in ("train", "validation"))
@@ -183,6 +183,26 @@ def print_table(runs: dict[str, list[Run]], target: float) -> None:
         )
 
 
+def plot(runs: dict[str, list[Run]], path: Path) -> None:
+    """Draw validation mean IoU over seconds, a line for each run."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panel = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for number, (name, rounds) in enumerate(runs.items()):
+        for run in rounds:
+            label = name if run is rounds[0] else None
+            panel.plot(*zip(*run.curve, strict=True), marker="o", markersize=3, color=f"C{number}", label=label)
+    panel.set_xlabel("seconds from before the first step")
+    panel.set_ylabel("validation mean IoU")
+    panel.set_xlim(left=0)
+    panel.grid(alpha=0.3)
+    panel.legend()
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
 def main() -> None:
     """Let all take turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,6 +212,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--target", type=float, default=0.6, help="validation mean IoU; default: %(default)s")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), help="default: all")
+    parser.add_argument("--plot", type=Path, help="PNG file to draw; needs matplotlib")
     options = parser.parse_args()
     tf.config.experimental.enable_op_determinism()  # as the train stage has it
     weights = options.weights and options.weights.resolve()
@@ -205,6 +226,8 @@ def main() -> None:
                 runs[name].append(CONTESTANTS[name](shards, weights, seed, options.epochs))
                 print(f"seed {seed}, {name}: {runs[name][-1]}", flush=True)
         print_table(runs, options.target)
+        if options.plot:
+            plot(runs, options.plot)
 
 
 if __name__ == "__main__":
