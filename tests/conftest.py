@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,12 @@ def pytest_xdist_auto_num_workers():
 def pytest_collection_modifyitems(items):
     """Put the pipeline's tests first: one worker does them all, which at the end would leave the others idle."""
     items.sort(key=lambda item: item.path.stem != "test_pipeline")
+
+
+def pytest_collection_finish():
+    """Let a worker's own tensors, which are tiny, stay on one core; the stages that tests start use all cores."""
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].config.threading.set_intra_op_parallelism_threads(1)
 
 
 @pytest.fixture

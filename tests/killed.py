@@ -143,6 +143,7 @@ def _training(folder: Path) -> Callable[..., None]:
     """Return the stage's whole work on a network that is traced in no time, with a tick at each step and batch."""
     import keras
     import tensorflow as tf
+    from test_training import Tiny
 
     from maskline.params import AugmentParams
     from maskline.training import train as module
@@ -150,14 +151,13 @@ def _training(folder: Path) -> Callable[..., None]:
     from maskline.training.trainer import Trainer
     from maskline.yaml12 import read_yaml
 
+    tf.config.run_functions_eagerly(True)  # each life would trace the steps anew
     knobs = read_yaml(Path(__file__).parents[1] / "params.yaml")
     knobs["train"] |= {"epochs": 6, "batch_size": 2, "ema": 0.8, "early_stopping": 4, "class_weights": "inverse"}
     train_params = module.TrainParams.model_validate(knobs["train"] | {"learning_rate": 0.01})
     augment = AugmentParams.model_validate(knobs["augment"] | {"rotation": 10.0, "brightness": 0.1})
 
     def build(*_: object) -> keras.Model:
-        from test_training import Tiny
-
         model = Tiny("float32", classes=3)
         model.class_names = ["sky", "tree", "car"]
         return model

@@ -1,8 +1,13 @@
 """Small networks of every architecture, and the pixels that they are tried on."""
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend import StatelessScope
+from keras.src.backend.common import global_state
 
 from maskline.evaluation.confusion import confusion_matrices
 from maskline.evaluation.metrics import iou, mean_over_classes
@@ -44,6 +49,21 @@ def build(architecture: str = "unet", encoder: str | None = None, **changes) -> 
     }
     encoder = encoder or SMALL[architecture]
     return SegmentationModel(architecture, encoder, NAMES, COLORS, **(options | changes))
+
+
+@contextlib.contextmanager
+def without_values() -> Iterator[None]:
+    """Let variables have shapes alone, for millions of numbers take their time."""
+    with StatelessScope(initialize_variables=False):
+        yield
+    global_state.set_global_attribute("uninitialized_variables", [])
+
+
+def share_values(model: keras.Model, other: keras.Model) -> None:
+    """Let a model that was built without values have those of another."""
+    for ours, theirs in zip(model.variables, other.variables, strict=True):
+        assert ours.shape == theirs.shape
+        ours._initialize(theirs.value)
 
 
 def images(height: int = 64, width: int = 64, count: int = 2) -> np.ndarray:

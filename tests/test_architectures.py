@@ -13,9 +13,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
-from keras.src.backend.common import global_state
-from keras.src.backend.common.stateless_scope import StatelessScope
-from networks import build, images, scenes
+from networks import build, images, scenes, without_values
 from scipy.ndimage import map_coordinates
 
 from maskline.evaluation.prediction import Inference, predictor
@@ -595,15 +593,13 @@ def trainable(model):
 
 
 @pytest.fixture
-def without_values():
-    """Let variables have shapes alone, for a hundred million numbers take their time."""
-    with StatelessScope(initialize_variables=False):
+def shapes_alone():
+    with without_values():
         yield
-    global_state.set_global_attribute("uninitialized_variables", [])
 
 
 @pytest.mark.parametrize(("architecture", "encoder", "classes"), PARAMETERS)
-def test_parameter_counts(architecture, encoder, classes, without_values):
+def test_parameter_counts(architecture, encoder, classes, shapes_alone):
     names, colors = [str(n) for n in range(classes)], ["#000000"] * classes
     stride = OUTPUT_STRIDES_OF.get(architecture, (32,))[0]
     model = segmentation.SegmentationModel(
@@ -615,7 +611,7 @@ def test_parameter_counts(architecture, encoder, classes, without_values):
         assert abs(count.ours + sum(count.differences.values()) - count.published) < count.rounded_to
 
 
-def test_the_tutorials_network_trains_as_many_weights(without_values):
+def test_the_tutorials_network_trains_as_many_weights(shapes_alone):
     names, colors = ["a", "b", "c"], ["#000000"] * 3
     model = segmentation.SegmentationModel("unet_pix2pix", "mobilenet_v2", names, colors, 64, 0.0, True, "float32")
     assert trainable(model) == 4_660_323

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.applications import imagenet_utils
+from networks import share_values, without_values
 from pydantic import ValidationError
 
 from maskline.errors import InputError
@@ -32,6 +33,13 @@ def picture(height: int = 64, width: int = 64) -> np.ndarray:
     return np.clip(coarse.repeat(8, 1).repeat(8, 2), 0, 255).astype(np.float32)
 
 
+def with_values_of(other: keras.Model, name: str, options: Options) -> keras.Model:
+    with without_values():
+        built = build_encoder(name, options)
+    share_values(built, other)
+    return built
+
+
 @pytest.fixture(scope="module", params=ENCODERS)
 def encoder(request):
     """An encoder's name, its networks and their features of one image, by output stride."""
@@ -40,8 +48,7 @@ def encoder(request):
     built = {32: build_encoder(name, Options(width=4))}
     if name in BACKBONES:
         for stride in (16, 8) if name in AT_16 else (8,):
-            built[stride] = build_encoder(name, Options(output_stride=stride))
-            built[stride].set_weights(built[32].get_weights())
+            built[stride] = with_values_of(built[32], name, Options(output_stride=stride))
     return name, built, {stride: model(picture(64, 96)) for stride, model in built.items()}
 
 
@@ -146,20 +153,20 @@ LAST = [f"conv5_block{block}_2_conv" for block in (1, 2, 3)]
 
 def test_multi_grid_multiplies_the_rates_of_the_last_stage():
     keras.utils.set_random_seed(0)
-    with_grid = build_encoder("resnet50", Options(output_stride=16, multi_grid=True))
     plain = build_encoder("resnet50", Options(output_stride=16))
+    with_grid = with_values_of(plain, "resnet50", Options(output_stride=16, multi_grid=True))
     ours, without = rates(with_grid), rates(plain)
     assert [without.pop(name) for name in LAST] == [2, 2, 2]
     assert [ours.pop(name) for name in LAST] == [2, 4, 8]
     assert ours == without
-    with_grid.set_weights(plain.get_weights())
     grid, single = with_grid(picture()), plain(picture())
     np.testing.assert_array_equal(grid[-2], single[-2])
     assert not np.allclose(grid[-1], single[-1], rtol=1e-2)
 
 
 def test_multi_grid_at_output_stride_8():
-    ours = rates(build_encoder("resnet50", Options(output_stride=8, multi_grid=True)))
+    with without_values():
+        ours = rates(build_encoder("resnet50", Options(output_stride=8, multi_grid=True)))
     assert [ours[name] for name in LAST] == [4, 8, 16]
 
 
@@ -206,8 +213,9 @@ def test_efficientnets_are_those_that_keras_builds_for_its_imagenet_weights(name
         module = __import__(BACKBONES[name].build.__module__, fromlist=["x"])
         stack.enter_context(pytest.MonkeyPatch.context()).setattr(module.file_utils, "get_file", lambda *a, **k: "none")
         monkeypatch.setattr(keras.Model, "load_weights", lambda *a, **k: None)
-        theirs = BACKBONES[name].build(include_top=False, weights="imagenet", input_shape=(None, None, 3))
-    theirs.set_weights(ours.get_weights())
+        with without_values():
+            theirs = BACKBONES[name].build(include_top=False, weights="imagenet", input_shape=(None, None, 3))
+    share_values(theirs, ours)
     tap = keras.Model(theirs.input, [theirs.get_layer(layer).output for layer in BACKBONES[name].features])
     for own, expected in zip(ours(picture()), tap(picture()), strict=True):
         np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5)
@@ -238,29 +246,40 @@ def test_a_pair_that_does_not_work_is_refused_with_those_that_do(architecture):
         assert f"encoder must be {works} for {architecture}. Received: {name!r}" in str(caught.value)
 
 
-@needs_imagenet
-@pytest.mark.parametrize("output_stride", [32, 16])
-def test_imagenet_weights_give_the_features_of_keras_applications(output_stride):
-    encoder = build_encoder("mobilenet_v2", Options(weights=MOBILENET, output_stride=output_stride))
+@pytest.fixture(scope="module")
+def imagenet_features():
+    """Those of MobileNetV2 as keras.applications has it."""
     reference = keras.applications.MobileNetV2(input_shape=(192, 192, 3), include_top=False, weights=None)
     reference.load_weights(MOBILENET)
-    expected = keras.Model(
+    tap = keras.Model(
         reference.input, [reference.get_layer(layer).output for layer in BACKBONES["mobilenet_v2"].features]
-    )(keras.applications.mobilenet_v2.preprocess_input(picture(192, 192)))
+    )
+    return tap(keras.applications.mobilenet_v2.preprocess_input(picture(192, 192)))
+
+
+@needs_imagenet
+@pytest.mark.parametrize("output_stride", [32, 16])
+def test_imagenet_weights_give_the_features_of_keras_applications(output_stride, imagenet_features):
+    encoder = build_encoder("mobilenet_v2", Options(weights=MOBILENET, output_stride=output_stride))
     ours = encoder(picture(192, 192))
-    for level, (own, theirs) in enumerate(zip(ours, expected, strict=True)):
+    for level, (own, theirs) in enumerate(zip(ours, imagenet_features, strict=True)):
         if level < 4 or output_stride == 32:
             np.testing.assert_allclose(own, theirs, rtol=1e-4, atol=1e-4)
         else:
             assert far_off(np.array(theirs), np.array(own)) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["unet", "enet", "mobilenet_v2", "vgg16_bn"])
-def test_weights_of_another_network_are_refused(name, tmp_path):
-    path = tmp_path / "other.weights.h5"
+@pytest.fixture(scope="module")
+def other_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("other") / "other.weights.h5"
     keras.applications.MobileNet(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["unet", "enet", "mobilenet_v2", "vgg16_bn"])
+def test_weights_of_another_network_are_refused(name, other_file):
     with pytest.raises(InputError, match=rf"other\.weights\.h5 does not hold the weights of {name[:5]}"):
-        build_encoder(name, Options(weights=path))
+        build_encoder(name, Options(weights=other_file))
 
 
 def test_the_encoders_own_weights_come_back(tmp_path):

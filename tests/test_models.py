@@ -22,7 +22,7 @@ from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]
 # The deep ones without skips are slower to learn; ENet also drops features in each of its many bottlenecks.
-STEPS, DROPOUT = {"enet": 240, "convtranspose": 80}, {"enet": 0.02}
+STEPS, DROPOUT = {"enet": 180, "convtranspose": 80}, {"enet": 0.01}
 FINE = ("convtranspose", "enet", "unet", "segnet", "bayesian_segnet")  # learn from images of half the size
 
 
@@ -187,12 +187,15 @@ def test_saved_bytes_do_not_depend_on_the_process(tmp_path):
         "from maskline.models.files import save_model;"
         "[save_model(build(name, dropout=0.5), sys.argv[1] + name) for name in ('unet', 'pointrend', 'pspnet')]"
     )
-    for seed in "12":
-        (tmp_path / seed).mkdir()
-        command = [sys.executable, "-c", script, f"{tmp_path / seed}/", ROOT]
-        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    there = tmp_path / "there"
+    there.mkdir()
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    command = [sys.executable, "-c", script, f"{there}/", ROOT]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    keras.utils.clear_session()  # layers are named by their number in a process
     for name in ("unet", "pointrend", "pspnet"):
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+        save_model(build(name, dropout=0.5), tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (there / name).read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other"])

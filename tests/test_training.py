@@ -92,6 +92,20 @@ def run(config, checkpoints, source=batches, validator=None):
     return history, [np.array(v) for v in one.model.variables]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a run that is left alone ends in; it runs once for each config."""
+    done = {}
+
+    def of(**changes):
+        name = repr(changes)
+        if name not in done:
+            done[name] = run(params(**changes), Checkpoints(tmp_path_factory.mktemp("whole"), 1))
+        return done[name]
+
+    return of
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing in the loop may catch it and save."""
 
@@ -116,9 +130,9 @@ def dying(at: int, error: type[BaseException]):
     ],
 )
 @pytest.mark.parametrize("error", [Killed, KeyboardInterrupt])
-def test_a_stopped_run_ends_in_the_bytes_of_one_left_alone(changes, error, tmp_path):
+def test_a_stopped_run_ends_in_the_bytes_of_one_left_alone(changes, error, whole, tmp_path):
     config = params(**changes)
-    expected_history, expected = run(config, Checkpoints(tmp_path / "whole", 1))
+    expected_history, expected = whole(**changes)
     stopped = Checkpoints(tmp_path / "stopped", 1)
     for at in (3, 7, 13):
         with pytest.raises(error):
@@ -157,15 +171,15 @@ def test_ctrl_c_keeps_the_steps_inside_an_epoch(tmp_path, capsys):
     assert "goes on after step 8 of 15" in capsys.readouterr().out
 
 
-def test_another_fingerprint_never_goes_on_from_this_run(tmp_path):
-    fresh, _ = run(params(), Checkpoints(tmp_path / "fresh", "a"))
+def test_another_fingerprint_never_goes_on_from_this_run(whole, tmp_path):
+    fresh, _ = whole()
     with pytest.raises(Killed):
         run(params(), Checkpoints(tmp_path / "shared", "b"), dying(12, Killed))
     assert run(params(), Checkpoints(tmp_path / "shared", "a"))[0] == fresh
 
 
-def test_a_torn_or_foreign_checkpoint_is_passed_over(tmp_path, capsys):
-    expected, _ = run(params(), Checkpoints(tmp_path / "whole", 1))
+def test_a_torn_or_foreign_checkpoint_is_passed_over(whole, tmp_path, capsys):
+    expected, _ = whole()
     for number, damage in enumerate([lambda data: b"", lambda data: data[: len(data) // 2], flip_a_byte, foreign]):
         root = tmp_path / str(number)
         with pytest.raises(Killed):
