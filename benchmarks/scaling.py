@@ -1,7 +1,7 @@
 """How time and memory of each stage grow when the work doubles: images, classes, pixels of an image, or shards.
 
 Runs the five stages on a drawn data set of the source `folder`, once with hardly any work, which is their start-up, and
-then with once, twice and four times of one thing at a time: 400 images (a fifth of them test), 4 classes, shards of
+then with once, four and sixteen times of one thing at a time: 400 images (a fifth of them test), 4 classes, shards of
 64x64 pixels from images of three times that side, and 64 examples a shard, of which half make twice the shards. One
 epoch of a U-Net of width 8. Seconds are those of each stage's process and its workers, by the clock and of CPU; peak
 resident memory is that of the largest of them. An exponent is the slope of log(seconds beyond the start-up) over
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="images alone, few of them, once: that the script works")
     parser.add_argument("--plot", type=Path, help="PNG file to draw")
     options = parser.parse_args()
-    once, axes, factors = Work(), ("images", "classes", "pixels", "shards"), (1, 2, 4)
+    once, axes, factors = Work(), ("images", "classes", "pixels", "shards"), (1, 4, 16)
     if options.short:
         once, axes, factors, options.rounds = Work(images=100), ("images",), (1, 4), 1
     with tempfile.TemporaryDirectory() as folder:
