@@ -40,6 +40,7 @@ import tensorflow as tf  # noqa: E402
 from pet_tutorial import OURS, images_of, score, tutorial_data, tutorial_network  # noqa: E402
 from pipeline import changed_params, run_stages  # noqa: E402
 
+from maskline.classes import VOID  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
 from maskline.params import Params  # noqa: E402
 from maskline.shards.augment import augmentation  # noqa: E402
@@ -88,7 +89,9 @@ def tutorial(shards: Path, weights: Path | None, seed: int, epochs: int) -> Run:
     images, labels = images_of(shards, "train")
     held, truth = images_of(shards, "validation")
     network = tutorial_network(weights, len(read_manifest(shards).classes))
-    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    void = VOID if (labels == VOID).any() else None  # the tutorial's data set has none
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=void)
+    network.compile("adam", loss, metrics=["accuracy"])
     validation = tf.data.Dataset.from_tensor_slices((held / np.float32(127.5) - 1, truth)).batch(64)
     curve: list[tuple[float, float]] = []
     paused, begun = 0.0, time.perf_counter()
