@@ -43,7 +43,7 @@ def commands(wrong: Path) -> dict[str, tuple[Sequence[str], Path]]:
 
 def up_to_date() -> bool:
     """Return whether `dvc repro` would have nothing to do."""
-    return subprocess.run(("dvc", "status", "--quiet"), cwd=ROOT, check=False).returncode == 0
+    return subprocess.run(("dvc", "status", "--quiet", "dvc.yaml"), cwd=ROOT, check=False).returncode == 0
 
 
 def timed(command: Sequence[str], folder: Path) -> float:
