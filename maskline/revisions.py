@@ -12,10 +12,10 @@ from zipfile import BadZipFile
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from maskline.checksums import NAME as SUMS
-from maskline.checksums import parse_sums
 from maskline.errors import InputError
 from maskline.evaluation.compare import Counts
+from maskline.files.checksums import NAME as SUMS
+from maskline.files.checksums import parse_sums
 
 if TYPE_CHECKING:  # its import takes half a second
     from dvc.repo import Repo

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from tabulate import tabulate
 
 from maskline.errors import InputError
-from maskline.yaml12 import read_yaml
+from maskline.files.yaml12 import read_yaml
 
 TOLERANCE = 0.03  # of a figure of 0 to 1; other instruction sets moved one by up to 0.0164
 # Made in integer or exactly rounded arithmetic, before anything is trained.

@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up notes would hide the stage's own words
 
-from maskline.checksums import check_sums, write_sums  # noqa: E402
 from maskline.errors import InputError  # noqa: E402
+from maskline.files.checksums import check_sums, write_sums  # noqa: E402
+from maskline.files.yaml12 import read_yaml  # noqa: E402
 from maskline.params import Declared, read_params  # noqa: E402
-from maskline.yaml12 import read_yaml  # noqa: E402
 
 
 @dataclass(frozen=True)

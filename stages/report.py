@@ -4,7 +4,7 @@ from pathlib import Path
 
 from entry import Stage, main
 
-from maskline.artifacts import write_bytes
+from maskline.files.artifacts import write_bytes
 from maskline.report.inputs import AUDIT, HISTORY, read_inputs
 from maskline.report.page import render_page
 from maskline.report.reading import read_bytes

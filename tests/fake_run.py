@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.checksums import write_sums
+from maskline.files.checksums import write_sums
 
 HEIGHT = WIDTH = 96
 ABSENT = 5

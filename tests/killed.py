@@ -24,7 +24,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from project import digests  # noqa: E402
 from raw_data import pairs, write_raw  # noqa: E402
 
-from maskline.artifacts import new_directory, npz_bytes, write_bytes  # noqa: E402
+from maskline.files.artifacts import new_directory, npz_bytes, write_bytes  # noqa: E402
 from maskline.shards import convert  # noqa: E402
 from maskline.shards.build import Choice, build_shards  # noqa: E402
 from maskline.shards.convert import Target  # noqa: E402
@@ -145,11 +145,11 @@ def _training(folder: Path) -> Callable[..., None]:
     import tensorflow as tf
     from test_training import Tiny
 
+    from maskline.files.yaml12 import read_yaml
     from maskline.params import AugmentParams
     from maskline.training import train as module
     from maskline.training import validate
     from maskline.training.trainer import Trainer
-    from maskline.yaml12 import read_yaml
 
     tf.config.run_functions_eagerly(True)  # each life would trace the steps anew
     knobs = read_yaml(Path(__file__).parents[1] / "params.yaml")
@@ -228,7 +228,7 @@ def evaluate(folder: Path) -> dict:
 
     from maskline.evaluation import evaluate as module
     from maskline.evaluation.prediction import Prediction
-    from maskline.yaml12 import read_yaml
+    from maskline.files.yaml12 import read_yaml
 
     _shards(folder)
     params = read_yaml(Path(__file__).parents[1] / "params.yaml")["evaluate"]

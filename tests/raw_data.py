@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from maskline.artifacts import write_json
-from maskline.checksums import write_sums
 from maskline.datasets.source import Source, write_source
+from maskline.files.artifacts import write_json
+from maskline.files.checksums import write_sums
 from maskline.shards.tfrecord import encode_example, frame
 
 PALETTE = np.array([[20, 30, 40], [220, 60, 50], [60, 200, 90], [70, 90, 230]], np.uint8)

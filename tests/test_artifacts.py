@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from maskline import artifacts
-from maskline.artifacts import (
+from maskline.files import artifacts
+from maskline.files.artifacts import (
     json_bytes,
     new_directory,
     npz_bytes,

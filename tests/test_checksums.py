@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from maskline import checksums
+from maskline.files import checksums
 
 
 @pytest.fixture

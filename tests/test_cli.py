@@ -15,9 +15,9 @@ from dvc.repo import Repo
 from project import ROOT, clone, commit, dvc, git, identify
 from simulated import EASY, NAMES, simulated, truths
 
-from maskline.artifacts import npz_bytes
-from maskline.checksums import write_sums
 from maskline.cli import main
+from maskline.files.artifacts import npz_bytes
+from maskline.files.checksums import write_sums
 
 # DVC 3.67 itself uses what its library pygtrie is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")

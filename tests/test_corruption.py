@@ -10,11 +10,12 @@ import pytest
 from fake_run import make_run
 from raw_data import pairs, write_raw
 
-from maskline.artifacts import write_json
-from maskline.checksums import NAME as SUMS
-from maskline.checksums import check_sums, parse_sums, write_sums
 from maskline.errors import InputError
 from maskline.evaluation.compare import Counts
+from maskline.files.artifacts import write_json
+from maskline.files.checksums import NAME as SUMS
+from maskline.files.checksums import check_sums, parse_sums, write_sums
+from maskline.files.yaml12 import read_yaml
 from maskline.revisions import _check, _parse, _Place
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
@@ -22,7 +23,6 @@ from maskline.shards.manifest import read_manifest
 from maskline.shards.originals import Originals
 from maskline.shards.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints, State
-from maskline.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskline.artifacts import stored_png
 from maskline.datasets import drawing, shapes
+from maskline.files.artifacts import stored_png
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maskline.yaml12 import read_yaml
+from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]

@@ -17,6 +17,7 @@ from maskline.evaluation.evaluate import evaluate
 from maskline.evaluation.gallery import random_indices
 from maskline.evaluation.metrics import HEADLINES, summary
 from maskline.evaluation.pictures import errors, paint, strip
+from maskline.files.yaml12 import read_yaml
 from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams
@@ -25,7 +26,6 @@ from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
 from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
-from maskline.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["sky", "tree", "crème brûlée"]

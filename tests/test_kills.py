@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from test_training import params, run
 
-from maskline import artifacts
 from maskline.errors import Stopped
+from maskline.files import artifacts
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.interrupts import answer
 from maskline.training.trainer import Trainer

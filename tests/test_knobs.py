@@ -12,7 +12,8 @@ import tensorflow as tf
 from project import digests
 from raw_data import pairs, write_raw
 
-from maskline.artifacts import sha256
+from maskline.files.artifacts import sha256
+from maskline.files.yaml12 import read_yaml
 from maskline.models import encoders
 from maskline.models.encoders import Options, build_encoder
 from maskline.params import Params
@@ -20,7 +21,6 @@ from maskline.shards import convert
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
 from maskline.training.train import train
-from maskline.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 BASE = {

@@ -6,8 +6,8 @@ import yaml
 from pydantic import BaseModel
 
 from maskline.errors import InputError
+from maskline.files.yaml12 import read_yaml
 from maskline.params import Declared, Params, read_params
-from maskline.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 FOLDER = {"dataset.name": "folder", "dataset.path": "my photos", "dataset.classes": ["cat", "dog"]}

@@ -16,8 +16,8 @@ from processes import none_left
 from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, photos, run, set_params
 from test_params import leaves
 
+from maskline.files.yaml12 import read_yaml
 from maskline.params import Params
-from maskline.yaml12 import read_yaml
 
 OUTPUTS = ("data", "metrics", "dvc.lock")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]

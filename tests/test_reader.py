@@ -130,7 +130,7 @@ def test_a_flipped_bit_anywhere_is_named(shards):
 
 
 def test_a_crc_that_fails_is_named_even_where_the_manifest_agrees(shards):
-    from maskline.artifacts import sha256
+    from maskline.files.artifacts import sha256
 
     path = shards / SHARD
     damaged = bytearray(path.read_bytes())

@@ -12,6 +12,7 @@ import tensorflow as tf
 from networks import build
 
 from maskline.errors import InputError
+from maskline.files.yaml12 import read_yaml
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import LossParams, TrainParams
 from maskline.training.checkpoint import Checkpoints, State
@@ -21,7 +22,6 @@ from maskline.training.losses import cross_entropy
 from maskline.training.schedule import Schedule, optimizer, schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Scores
-from maskline.yaml12 import read_yaml
 
 STEPS = 5  # in an epoch
 
@@ -199,7 +199,7 @@ def flip_a_byte(data: bytes) -> bytes:
 
 
 def foreign(data: bytes) -> bytes:
-    from maskline.artifacts import npz_bytes
+    from maskline.files.artifacts import npz_bytes
 
     about = np.frombuffer(b'{"step": 9, "history": [], "variables": 1}', np.uint8)
     return npz_bytes({"about": about, "00000": np.zeros(3)})

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from maskline.errors import InputError
-from maskline.yaml12 import read_yaml
+from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SCALARS = """1e-3 1E5 1e+5 1.e3 0.1 1. .5 +.5 -.5e-2 .inf -.inf +.INF .Inf .NaN .nan nan inf no yes on off y n No ON

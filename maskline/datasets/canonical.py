@@ -14,9 +14,9 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from maskline.artifacts import write_bytes, write_json
 from maskline.datasets.source import Source
 from maskline.errors import InputError
+from maskline.files.artifacts import write_bytes, write_json
 
 EXAMPLES_PER_FILE = 256
 

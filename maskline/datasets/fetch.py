@@ -16,8 +16,8 @@ import requests
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import download_manager, downloader, util
 
-from maskline.artifacts import sha256
 from maskline.errors import InputError
+from maskline.files.artifacts import sha256
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one

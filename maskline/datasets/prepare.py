@@ -12,7 +12,6 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from maskline.artifacts import new_directory
 from maskline.datasets import other
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
 from maskline.datasets.classes import ClassTable, refuse_own_classes, table_of
@@ -20,6 +19,7 @@ from maskline.datasets.fetch import persistent
 from maskline.datasets.folder import Folder
 from maskline.datasets.source import Source, write_source
 from maskline.errors import InputError
+from maskline.files.artifacts import new_directory
 
 ROLES = ("train", "validation", "test")
 

@@ -5,10 +5,10 @@ from io import BytesIO
 
 import tensorflow_datasets as tfds
 
-from maskline.artifacts import stored_png
 from maskline.datasets import drawing
 from maskline.datasets.classes import index_table
 from maskline.datasets.features import segmentation_info
+from maskline.files.artifacts import stored_png
 
 SPLITS = {"train": 320, "validation": 64, "test": 96}
 COLORS = ("#2b2d42", "#e63946", "#ffc857", "#43aa5b", "#2ec4c6", "#4361ee", "#d65db1")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskline.classes import ClassInfo, Role
-from maskline.records import read_record, write_record
+from maskline.files.records import read_record, write_record
 
 
 class Source(BaseModel):

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maskline.artifacts import move, new_directory, sha256, write_json
 from maskline.errors import InputError
+from maskline.files.artifacts import move, new_directory, sha256, write_json
 
 _HOST = "https://storage.googleapis.com/"
 _TENSORFLOW = f"{_HOST}tensorflow/keras-applications"

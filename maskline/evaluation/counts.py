@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskline.artifacts import ZIP_EPOCH
+from maskline.files.artifacts import ZIP_EPOCH
 
 NAME = "counts.npz"
 

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskline.artifacts import new_directory, sha256, write_csv, write_json
 from maskline.errors import InputError
 from maskline.evaluation.boundaries import TRIMAP_DISTANCES
 from maskline.evaluation.calibration import BINS
@@ -23,6 +22,7 @@ from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut
 from maskline.evaluation.prediction import Inference, compiled_predictor
 from maskline.evaluation.subject import Refine, Subject
+from maskline.files.artifacts import new_directory, sha256, write_csv, write_json
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams

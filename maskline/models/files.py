@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from maskline.artifacts import ZIP_EPOCH, write_bytes
 from maskline.errors import InputError
+from maskline.files.artifacts import ZIP_EPOCH, write_bytes
 from maskline.models.segmentation import SegmentationModel
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from maskline.artifacts import sha256
 from maskline.errors import InputError
+from maskline.files.artifacts import sha256
 from maskline.report.reading import damaged, first_reason, read_json, read_table
 from maskline.report.schema import (
     GROUPS,

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskline.artifacts import new_directory, write_json
 from maskline.classes import VOID, Role
 from maskline.datasets.source import Source, read_source
 from maskline.errors import InputError
+from maskline.files.artifacts import new_directory, write_json
 from maskline.shards.audit import audit
 from maskline.shards.convert import Counts, ShardTask, Target, survey, write_shards
 from maskline.shards.examples import write_examples

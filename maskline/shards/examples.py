@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.artifacts import stored_png, write_bytes, write_json
 from maskline.classes import ClassInfo, Role
+from maskline.files.artifacts import stored_png, write_bytes, write_json
 from maskline.shards.manifest import Manifest
 from maskline.shards.reader import read_example
 

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from maskline.checksums import digest
 from maskline.classes import Role
 from maskline.errors import InputError
+from maskline.files.checksums import digest
 from maskline.shards.manifest import Manifest, Shard
 from maskline.shards.tfrecord import bytes_features, read_record, records
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from maskline.artifacts import npz_bytes, write_bytes
-from maskline.checksums import sealed, unsealed
+from maskline.files.artifacts import npz_bytes, write_bytes
+from maskline.files.checksums import sealed, unsealed
 
 
 @dataclass

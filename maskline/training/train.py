@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from maskline.artifacts import new_directory, sha256, write_csv
 from maskline.errors import InputError
+from maskline.files.artifacts import new_directory, sha256, write_csv
 from maskline.models.files import save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import AugmentParams, ModelParams, TrainParams

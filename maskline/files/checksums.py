@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from maskline.artifacts import sha256, write_bytes
 from maskline.errors import InputError
+from maskline.files.artifacts import sha256, write_bytes
 
 NAME = "SHA256SUMS"
 _SETTLED = 2.0  # seconds after which a write must show in a file's time

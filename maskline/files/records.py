@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from maskline.artifacts import write_bytes
 from maskline.errors import InputError
+from maskline.files.artifacts import write_bytes
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
