@@ -70,12 +70,12 @@ def train_and_score(architecture: str, data: str, options: argparse.Namespace) -
     """Train, and return the test split's mean IoU."""
     import tensorflow as tf
 
+    from maskline.contracts.manifest import read_manifest
     from maskline.datasets.weights import prepare_weights
     from maskline.evaluation.confusion import confusion_matrices
     from maskline.evaluation.metrics import iou, mean_over_classes
     from maskline.models.files import load_model
     from maskline.shards.batches import ordered_batches
-    from maskline.shards.manifest import read_manifest
     from maskline.shards.reader import ShardReader
     from maskline.training.train import train
 

@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.errors import InputError  # noqa: E402
 from maskline.evaluation.boundaries import boundary_counts, boundary_iou  # noqa: E402
 from maskline.evaluation.counting import confusion  # noqa: E402
@@ -30,7 +31,6 @@ from maskline.evaluation.metrics import iou, mean_over_classes  # noqa: E402
 from maskline.evaluation.prediction import Inference, compiled_predictor  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
-from maskline.shards.manifest import read_manifest  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 
 SCALES = (0.75, 1.0, 1.25)

@@ -41,11 +41,11 @@ import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from pipeline import run_stages, write_files  # noqa: E402
 
-from maskline.datasets.source import read_source  # noqa: E402
+from maskline.contracts.manifest import read_manifest  # noqa: E402
+from maskline.contracts.source import read_source  # noqa: E402
 from maskline.params import AugmentParams  # noqa: E402
 from maskline.shards.augment import augmentation  # noqa: E402
 from maskline.shards.batches import training_batches  # noqa: E402
-from maskline.shards.manifest import read_manifest  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 
 BATCH = 16

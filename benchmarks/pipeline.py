@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from maskline.classes import Role  # noqa: E402
-from maskline.datasets.source import read_source  # noqa: E402
+from maskline.contracts.classes import Role  # noqa: E402
+from maskline.contracts.source import read_source  # noqa: E402
 from maskline.shards.raw import raw_examples, read_features  # noqa: E402
 
 

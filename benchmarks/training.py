@@ -40,12 +40,12 @@ import tensorflow as tf  # noqa: E402
 from pet_tutorial import OURS, images_of, score, tutorial_data, tutorial_network  # noqa: E402
 from pipeline import changed_params, run_stages  # noqa: E402
 
-from maskline.classes import VOID  # noqa: E402
+from maskline.contracts.classes import VOID  # noqa: E402
+from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
 from maskline.params import Params  # noqa: E402
 from maskline.shards.augment import augmentation  # noqa: E402
 from maskline.shards.batches import steps_per_epoch, training_batches  # noqa: E402
-from maskline.shards.manifest import read_manifest  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 from maskline.training.checkpoint import Checkpoints  # noqa: E402
 from maskline.training.fit import fit  # noqa: E402

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from maskline.datasets.source import Source, write_source
+from maskline.contracts.source import Source, write_source
 from maskline.files.artifacts import write_json
 from maskline.files.checksums import write_sums
 from maskline.shards.tfrecord import encode_example, frame

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_data import pairs, write_raw
 
+from maskline.contracts.manifest import read_manifest
 from maskline.shards.augment import colours
 from maskline.shards.batches import ordered_batches, steps_per_epoch, training_batches
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
 from maskline.shards.draws import DRAWS, epoch_order, uniform
-from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
 
 ROOT = Path(__file__).parents[1]

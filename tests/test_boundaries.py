@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.evaluation.boundaries import boundary_counts, boundary_iou, trimap_accuracy, trimap_counts
 
 C = 3

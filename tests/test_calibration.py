@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.calibration import calibration_curve
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.evaluation.calibration import calibration_counts, expected_calibration_error, reliability_table
 
 C = 4

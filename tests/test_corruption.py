@@ -10,6 +10,7 @@ import pytest
 from fake_run import make_run
 from raw_data import pairs, write_raw
 
+from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
 from maskline.evaluation.compare import Counts
 from maskline.files.artifacts import write_json
@@ -19,7 +20,6 @@ from maskline.files.yaml12 import read_yaml
 from maskline.revisions import _check, _parse, _Place
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
-from maskline.shards.manifest import read_manifest
 from maskline.shards.originals import Originals
 from maskline.shards.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints, State

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from maskline.contracts.source import Source, read_source
 from maskline.datasets import canonical, catalogue, classes, oxford_iiit_pet, prepare, voc2012
-from maskline.datasets.source import Source, read_source
 from maskline.errors import InputError
 
 ROOT = Path(__file__).parents[1]

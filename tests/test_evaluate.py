@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from raw_data import pairs, write_raw
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
+from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
 from maskline.evaluation.evaluate import evaluate
 from maskline.evaluation.gallery import random_indices
@@ -24,7 +25,6 @@ from maskline.params import EvaluateParams
 from maskline.shards import convert
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
-from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
 
 ROOT = Path(__file__).parents[1]

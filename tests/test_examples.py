@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from raw_data import PALETTE, Pair, encoded, painted, pairs, write_raw
 
+from maskline.contracts.manifest import read_manifest
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
 from maskline.shards.examples import LONGEST, MOST
-from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
 
 ROLES = ("train", "validation", "test")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import distance_transform_edt
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.params import LossOptions, LossParams
 from maskline.training.losses import class_weights, named_losses, weighted_sum
 from maskline.training.pixel_losses import boundary, boundary_distance, cross_entropy, focal, ohem

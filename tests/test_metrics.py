@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import confusion_matrix as oracle_matrix
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.evaluation.confusion import confusion_matrices
 from maskline.evaluation.metrics import (
     HEADLINES,

@@ -18,13 +18,13 @@ from PIL import Image
 from processes import none_left
 from raw_data import PALETTE, Pair, encoded, painted, pairs, scene, source, write_raw
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
+from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
 from maskline.shards import convert
 from maskline.shards.audit import audit
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Counts, Target
-from maskline.shards.manifest import Manifest, read_manifest
 from maskline.shards.reader import ShardReader
 from maskline.shards.splits import Example, stratified
 from maskline.shards.tfrecord import records

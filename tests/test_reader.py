@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from raw_data import pairs, write_raw
 
+from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
 from maskline.shards import reader as reader_module
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
-from maskline.shards.manifest import read_manifest
 from maskline.shards.reader import ShardReader
 from maskline.shards.tfrecord import frame
 

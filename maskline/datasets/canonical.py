@@ -14,7 +14,7 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from maskline.datasets.source import Source
+from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes, write_json
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, NamedTuple
 
-from maskline.datasets.source import ClassInfo
+from maskline.contracts.source import ClassInfo
 from maskline.errors import InputError
 
 OWN_CLASSES = ("classes", "colors", "masks", "void", "image_feature", "mask_feature")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.evaluation.metrics import ratio
 
 TRIMAP_DISTANCES = (1, 2, 4, 8, 16)  # pixels

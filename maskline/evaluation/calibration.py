@@ -7,7 +7,7 @@ The confidence is the highest probability of a pixel. It falls into one of K bin
 import numpy as np
 import pandas as pd
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.evaluation.metrics import ratio
 
 BINS = 15  # as in the paper

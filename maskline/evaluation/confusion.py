@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 
 
 def confusion_matrices(labels: tf.Tensor, predictions: tf.Tensor, classes: int) -> tf.Tensor:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.evaluation.boundaries import boundary_counts, trimap_counts
 from maskline.evaluation.calibration import calibration_counts
 from maskline.evaluation.subject import Batch, Scored, Subject

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from maskline.contracts.manifest import NAME as MANIFEST
+from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
 from maskline.evaluation.boundaries import TRIMAP_DISTANCES
 from maskline.evaluation.calibration import BINS
@@ -26,8 +28,6 @@ from maskline.files.artifacts import new_directory, sha256, write_csv, write_jso
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams
-from maskline.shards.manifest import NAME as MANIFEST
-from maskline.shards.manifest import Manifest, read_manifest
 from maskline.shards.originals import Originals
 from maskline.shards.reader import ShardReader
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 
 _WHITE = (255, 255, 255)
 _RED = (214, 39, 40)

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.models.blocks import scaled
 from maskline.models.interface import Architecture, Decoded, Loss
 

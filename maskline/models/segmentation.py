@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.models import encoders
 from maskline.models.architectures import find_architecture
 from maskline.models.dropout import MonteCarloDropout

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from maskline.classes import ClassInfo, Role
+from maskline.contracts.classes import ClassInfo, Role
 
 SPLITS: tuple[Role, ...] = get_args(Role)
 GROUPS = ("best", "worst", "uncertain", "random")

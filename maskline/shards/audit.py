@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from maskline.classes import Role
+from maskline.contracts.classes import Role
 from maskline.shards.convert import Counts
 
 _NEAR_BITS = 8  # of 256 that may differ between near duplicates

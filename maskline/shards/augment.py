@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.params import AugmentParams
 from maskline.shards.draws import DRAWS
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import tensorflow as tf
 
-from maskline.cores import cores
+from maskline.engine.cores import cores
 from maskline.shards.draws import DRAWS, epoch_order, uniform
 from maskline.shards.memory import Memory
 from maskline.shards.reader import ShardReader

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskline.classes import VOID, Role
-from maskline.datasets.source import Source, read_source
+from maskline.contracts.classes import VOID, Role
+from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_manifest
+from maskline.contracts.source import Source, read_source
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_json
 from maskline.shards.audit import audit
 from maskline.shards.convert import Counts, ShardTask, Target, survey, write_shards
 from maskline.shards.examples import write_examples
-from maskline.shards.manifest import Manifest, Origin, Shard, Split, write_manifest
 from maskline.shards.raw import Raw, raw_examples
 from maskline.shards.splits import Example, stratified
 

@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from maskline.classes import VOID, Role
-from maskline.cores import cores
-from maskline.datasets.source import Source
+from maskline.contracts.classes import VOID, Role
+from maskline.contracts.manifest import Shard
+from maskline.contracts.source import Source
+from maskline.engine.cores import cores
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
-from maskline.shards.manifest import Shard
 from maskline.shards.raw import Raw, example_name, read_features
 from maskline.shards.splits import Example
 from maskline.shards.tfrecord import encode_example, frame

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from maskline.classes import VOID
-from maskline.datasets.source import Source
+from maskline.contracts.classes import VOID
+from maskline.contracts.source import Source
 from maskline.errors import InputError
 
 _JPEG_MAGIC = b"\xff\xd8\xff"

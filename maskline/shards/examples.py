@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.classes import ClassInfo, Role
+from maskline.contracts.classes import ClassInfo, Role
+from maskline.contracts.manifest import Manifest
 from maskline.files.artifacts import stored_png, write_bytes, write_json
-from maskline.shards.manifest import Manifest
 from maskline.shards.reader import read_example
 
 FOLDER, INDEX = "examples", "index.json"

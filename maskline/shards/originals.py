@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maskline.classes import Role
-from maskline.datasets.source import read_source
+from maskline.contracts.classes import Role
+from maskline.contracts.source import read_source
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
 from maskline.shards.raw import example_name, raw_examples, read_features

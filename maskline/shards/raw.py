@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from maskline.classes import Role
-from maskline.datasets.source import Source
+from maskline.contracts.classes import Role
+from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.shards.tfrecord import Record, bytes_features, read_record, records
 

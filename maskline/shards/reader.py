@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from maskline.classes import Role
+from maskline.contracts.classes import Role
+from maskline.contracts.manifest import Manifest, Shard
 from maskline.errors import InputError
 from maskline.files.checksums import digest
-from maskline.shards.manifest import Manifest, Shard
 from maskline.shards.tfrecord import bytes_features, read_record, records
 
 _OPEN_FILES = 128

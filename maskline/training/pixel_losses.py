@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 from maskline.training.void import without_void
 
 _TINY = float(np.finfo(np.float32).tiny)  # keeps a power's slope finite at 0

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from maskline.contracts.manifest import NAME as MANIFEST
+from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, sha256, write_csv
 from maskline.models.files import save_model
@@ -16,8 +18,6 @@ from maskline.models.segmentation import SegmentationModel
 from maskline.params import AugmentParams, ModelParams, TrainParams
 from maskline.shards.augment import augmentation
 from maskline.shards.batches import steps_per_epoch, training_batches
-from maskline.shards.manifest import NAME as MANIFEST
-from maskline.shards.manifest import Manifest, read_manifest
 from maskline.shards.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.fit import fit

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from maskline.classes import VOID
+from maskline.contracts.classes import VOID
 
 
 def without_void(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from maskline.classes import ClassInfo, Role
+from maskline.contracts.classes import ClassInfo, Role
 from maskline.files.records import read_record, write_record
 
 

@@ -1,0 +1,1 @@
+"""What stages hand each other, typed; free of TensorFlow."""
