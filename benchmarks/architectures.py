@@ -73,7 +73,7 @@ def train_and_score(architecture: str, data: str, options: argparse.Namespace) -
     from maskline.contracts.manifest import read_manifest
     from maskline.datasets.weights import prepare_weights
     from maskline.evaluation.confusion import confusion_matrices
-    from maskline.evaluation.metrics import iou, mean_over_classes
+    from maskline.metrics.scores import iou, mean_over_classes
     from maskline.models.files import load_model
     from maskline.shards.batches import ordered_batches
     from maskline.shards.reader import ShardReader

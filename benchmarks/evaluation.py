@@ -22,12 +22,12 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from maskline.contracts.manifest import read_manifest  # noqa: E402
-from maskline.evaluation.boundaries import TRIMAP_DISTANCES  # noqa: E402
-from maskline.evaluation.calibration import BINS  # noqa: E402
 from maskline.evaluation.counting import count_split  # noqa: E402
 from maskline.evaluation.counts import layout, new_counts  # noqa: E402
 from maskline.evaluation.prediction import Inference, compiled_predictor  # noqa: E402
 from maskline.evaluation.subject import Subject  # noqa: E402
+from maskline.metrics.boundary import TRIMAP_DISTANCES  # noqa: E402
+from maskline.metrics.calibration import BINS  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.shards.batches import ordered_batches  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402

@@ -26,7 +26,7 @@ from pipeline import run_stages  # noqa: E402
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.evaluation.confusion import confusion_matrices  # noqa: E402
-from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy  # noqa: E402
+from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.shards.reader import ShardReader  # noqa: E402
 

@@ -7,8 +7,8 @@ from typing import Any
 from tabulate import tabulate
 
 from maskline.evaluation.compare import CONFIDENCE, Comparison, Difference
-from maskline.evaluation.metrics import rounded
 from maskline.files.artifacts import json_bytes
+from maskline.metrics.scores import rounded
 
 _HEADERS = ("metric", "A", "B", "B - A", f"{100 * CONFIDENCE:.0f} % interval", "p", "B is")
 _SIDES = ("left", "right", "right", "right", "right", "right", "left")

@@ -10,7 +10,7 @@ from keras.src.backend import StatelessScope
 from keras.src.backend.common import global_state
 
 from maskline.evaluation.confusion import confusion_matrices
-from maskline.evaluation.metrics import iou, mean_over_classes
+from maskline.metrics.scores import iou, mean_over_classes
 from maskline.models import encoders
 from maskline.models.backbones import minus_one_to_one
 from maskline.models.blocks import conv

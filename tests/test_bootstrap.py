@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from maskline.evaluation import bootstrap
-from maskline.evaluation.bootstrap import interval, intervals, paired_difference, resampled
-from maskline.evaluation.calibration import expected_calibration_error
-from maskline.evaluation.metrics import HEADLINES, mean_iou, pixel_accuracy, summary
+from maskline.metrics import bootstrap
+from maskline.metrics.bootstrap import interval, intervals, paired_difference, resampled
+from maskline.metrics.calibration import expected_calibration_error
+from maskline.metrics.scores import HEADLINES, mean_iou, pixel_accuracy, summary
 
 NAMES = ["a", "b"]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskline.contracts.classes import VOID
-from maskline.evaluation.boundaries import boundary_counts, boundary_iou, trimap_accuracy, trimap_counts
+from maskline.metrics.boundary import boundary_counts, boundary_iou, trimap_accuracy, trimap_counts
 
 C = 3
 

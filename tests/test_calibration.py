@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.calibration import calibration_curve
 
 from maskline.contracts.classes import VOID
-from maskline.evaluation.calibration import calibration_counts, expected_calibration_error, reliability_table
+from maskline.metrics.calibration import calibration_counts, expected_calibration_error, reliability_table
 
 C = 4
 

@@ -13,9 +13,9 @@ from simulated import EASY, NAMES, SPREAD, simulated, truths
 
 from maskline.compare_text import as_json, as_markdown, as_text
 from maskline.errors import InputError
-from maskline.evaluation.bootstrap import paired_difference
 from maskline.evaluation.compare import CONFIDENCE, Counts, compare
-from maskline.evaluation.metrics import pixel_accuracy, summary
+from maskline.metrics.bootstrap import paired_difference
+from maskline.metrics.scores import pixel_accuracy, summary
 
 
 def counts(matrices, name="a", classes=NAMES):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import jaccard_score
 
-from maskline.evaluation.conventions import MEANINGS, conventions
-from maskline.evaluation.metrics import summary
-from maskline.evaluation.sizes import SIZES, iou_by_size
+from maskline.metrics.conventions import MEANINGS, conventions
+from maskline.metrics.scores import summary
+from maskline.metrics.sizes import SIZES, iou_by_size
 
 # Three images of four classes. Class 3 is nowhere; class 2 is in the truth of the last image only, and predicted once
 # in the first.

@@ -16,9 +16,9 @@ from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
 from maskline.evaluation.evaluate import evaluate
 from maskline.evaluation.gallery import random_indices
-from maskline.evaluation.metrics import HEADLINES, summary
 from maskline.evaluation.pictures import errors, paint, strip
 from maskline.files.yaml12 import read_yaml
+from maskline.metrics.scores import HEADLINES, summary
 from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams

@@ -19,7 +19,7 @@ from sklearn.metrics import confusion_matrix as oracle_matrix
 
 from maskline.contracts.classes import VOID
 from maskline.evaluation.confusion import confusion_matrices
-from maskline.evaluation.metrics import (
+from maskline.metrics.scores import (
     HEADLINES,
     dice,
     frequency_weighted_iou,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from maskline.errors import InputError
-from maskline.evaluation.bootstrap import headlines_and_ious, paired_difference
-from maskline.evaluation.metrics import HEADLINES
+from maskline.metrics.bootstrap import headlines_and_ious, paired_difference
+from maskline.metrics.scores import HEADLINES
 
 CONFIDENCE = 0.95
 

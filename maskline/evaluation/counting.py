@@ -8,9 +8,9 @@ import numpy as np
 from tqdm import tqdm
 
 from maskline.contracts.classes import VOID
-from maskline.evaluation.boundaries import boundary_counts, trimap_counts
-from maskline.evaluation.calibration import calibration_counts
 from maskline.evaluation.subject import Batch, Scored, Subject
+from maskline.metrics.boundary import boundary_counts, trimap_counts
+from maskline.metrics.calibration import calibration_counts
 
 _BEHIND = 2  # batches that the thread may lag
 

@@ -13,9 +13,6 @@ import tensorflow as tf
 from maskline.contracts.manifest import NAME as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
-from maskline.evaluation.boundaries import TRIMAP_DISTANCES
-from maskline.evaluation.calibration import BINS
-from maskline.evaluation.conventions import MEANINGS
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.counts import layout, new_counts
 from maskline.evaluation.crf import CrfParams, refined_by_crf
@@ -25,6 +22,9 @@ from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut
 from maskline.evaluation.prediction import Inference, compiled_predictor
 from maskline.evaluation.subject import Refine, Subject
 from maskline.files.artifacts import new_directory, sha256, write_csv, write_json
+from maskline.metrics.boundary import TRIMAP_DISTANCES
+from maskline.metrics.calibration import BINS
+from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maskline.evaluation.bootstrap import interval, intervals
-from maskline.evaluation.boundaries import TRIMAP_DISTANCES, boundary_iou, trimap_accuracy
-from maskline.evaluation.calibration import expected_calibration_error, reliability_table
-from maskline.evaluation.conventions import conventions
-from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy, rounded, summary
-from maskline.evaluation.sizes import iou_by_size
+from maskline.metrics.bootstrap import interval, intervals
+from maskline.metrics.boundary import TRIMAP_DISTANCES, boundary_iou, trimap_accuracy
+from maskline.metrics.calibration import expected_calibration_error, reliability_table
+from maskline.metrics.conventions import conventions
+from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy, rounded, summary
+from maskline.metrics.sizes import iou_by_size
 
 RESAMPLES = 1000
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy, rounded
 from maskline.evaluation.pictures import errors, paint, shade, strip
 from maskline.evaluation.subject import Subject
 from maskline.files.artifacts import new_directory
+from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy, rounded
 
 
 def write_gallery(

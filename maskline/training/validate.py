@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.evaluation.confusion import confusion_matrices
-from maskline.evaluation.metrics import iou, mean_over_classes, pixel_accuracy
+from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.shards.batches import ordered_batches

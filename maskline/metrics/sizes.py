@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from maskline.evaluation.metrics import ratio
+from maskline.metrics.scores import ratio
 
 SIZES = ("under 1 %", "1 to 10 %", "over 10 %")
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from maskline.contracts.classes import VOID
-from maskline.evaluation.metrics import ratio
+from maskline.metrics.scores import ratio
 
 TRIMAP_DISTANCES = (1, 2, 4, 8, 16)  # pixels
 

@@ -5,8 +5,8 @@ All of these are called "mean IoU" or "pixel accuracy" somewhere, and they can l
 
 import numpy as np
 
-from maskline.evaluation.metrics import iou, pixel_accuracy, rounded
-from maskline.evaluation.metrics import mean_over_classes as mean_of_known
+from maskline.metrics.scores import iou, pixel_accuracy, rounded
+from maskline.metrics.scores import mean_over_classes as mean_of_known
 
 MEANINGS = {
     "mean_iou.data_set": (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from maskline.contracts.classes import VOID
-from maskline.evaluation.metrics import ratio
+from maskline.metrics.scores import ratio
 
 BINS = 15  # as in the paper
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskline.evaluation.metrics import HEADLINES, iou, rounded
+from maskline.metrics.scores import HEADLINES, iou, rounded
 
 Metric = Callable[[np.ndarray], np.ndarray]
 

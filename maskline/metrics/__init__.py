@@ -1,0 +1,1 @@
+"""Every metric, from integer counts of images; NumPy alone."""
