@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.evaluation.counting import count_split  # noqa: E402
 from maskline.evaluation.counts import layout, new_counts  # noqa: E402
-from maskline.evaluation.prediction import Inference, compiled_predictor  # noqa: E402
+from maskline.evaluation.predict.inference import Inference, compiled_predictor  # noqa: E402
 from maskline.evaluation.subject import Subject  # noqa: E402
 from maskline.metrics.boundary import TRIMAP_DISTANCES  # noqa: E402
 from maskline.metrics.calibration import BINS  # noqa: E402

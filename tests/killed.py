@@ -227,7 +227,7 @@ def evaluate(folder: Path) -> dict:
     import tensorflow as tf
 
     from maskline.evaluation import evaluate as module
-    from maskline.evaluation.prediction import Prediction
+    from maskline.evaluation.predict.inference import Prediction
     from maskline.files.yaml12 import read_yaml
 
     _shards(folder)

@@ -16,7 +16,7 @@ from keras import layers
 from networks import build, images, scenes, without_values
 from scipy.ndimage import map_coordinates
 
-from maskline.evaluation.prediction import Inference, predictor
+from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models import pointrend, segmentation
 from maskline.models.architectures import find_architecture
 from maskline.models.bayesian_segnet import SAMPLES

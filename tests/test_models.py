@@ -12,7 +12,7 @@ import tensorflow as tf
 from networks import COLORS, NAMES, build, images, mean_iou, scenes
 
 from maskline.errors import InputError
-from maskline.evaluation.prediction import Inference, predictor
+from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models import encoders
 from maskline.models.architectures import ARCHITECTURES, find_architecture
 from maskline.models.backbones import BACKBONES

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskline.errors import InputError
-from maskline.evaluation.prediction import Inference, predictor
-from maskline.evaluation.windows import in_windows
+from maskline.evaluation.predict.inference import Inference, predictor
+from maskline.evaluation.predict.windows import in_windows
 from maskline.models.segmentation import SegmentationModel
 
 C = 3

@@ -15,11 +15,11 @@ from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.counts import layout, new_counts
-from maskline.evaluation.crf import CrfParams, refined_by_crf
 from maskline.evaluation.figures import confusion_table, figures, image_table, plot_tables
 from maskline.evaluation.gallery import write_gallery
-from maskline.evaluation.grabcut import GrabCutParams, refined_by_grabcut
-from maskline.evaluation.prediction import Inference, compiled_predictor
+from maskline.evaluation.predict.inference import Inference, compiled_predictor
+from maskline.evaluation.refine.crf import CrfParams, refined_by_crf
+from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut
 from maskline.evaluation.subject import Refine, Subject
 from maskline.files.artifacts import new_directory, sha256, write_csv, write_json
 from maskline.metrics.boundary import TRIMAP_DISTANCES

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskline.evaluation.prediction import Prediction
+from maskline.evaluation.predict.inference import Prediction
 from maskline.shards.batches import ordered_batches
 from maskline.shards.originals import Originals
 from maskline.shards.reader import ShardReader

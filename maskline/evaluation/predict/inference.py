@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from maskline.errors import InputError
-from maskline.evaluation.windows import Maps, in_windows
+from maskline.evaluation.predict.windows import Maps, in_windows
 from maskline.models.segmentation import SegmentationModel
 
 

@@ -1,0 +1,1 @@
+"""Refinement: borders between classes moved to those of the image."""
