@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from pipeline import run_stages  # noqa: E402
 
-from maskline.evaluation.compare import Comparison, Counts, compare  # noqa: E402
+from maskline.comparison.compare import Comparison, Counts, compare  # noqa: E402
 
 TRAINING = {
     "dataset.name": "camvid",

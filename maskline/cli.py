@@ -86,9 +86,9 @@ def _whole(least: int) -> Callable[[str], int]:
 
 def _compare(options: argparse.Namespace) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two cost three times the CPU, and far more on a busy machine
-    from maskline import compare_text  # not at the top, so that --help needs no NumPy
-    from maskline.evaluation.compare import compare
-    from maskline.revisions import read_counts
+    from maskline.comparison import text as compare_text  # not at the top, so that --help needs no NumPy
+    from maskline.comparison.compare import compare
+    from maskline.comparison.revisions import read_counts
 
     a, b = (read_counts(revision, options.folder) for revision in (options.a, options.b))
     write = {"text": compare_text.as_text, "md": compare_text.as_markdown, "json": compare_text.as_json}[options.style]
@@ -96,8 +96,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from maskline.clone import committed, reproduced
-    from maskline.verify import as_text, judge, recorded
+    from maskline.verification.clone import committed, reproduced
+    from maskline.verification.judgement import as_text, judge, recorded
 
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from simulated import EASY, NAMES, SPREAD, simulated, truths
 
-from maskline.compare_text import as_json, as_markdown, as_text
+from maskline.comparison.compare import CONFIDENCE, Counts, compare
+from maskline.comparison.text import as_json, as_markdown, as_text
 from maskline.errors import InputError
-from maskline.evaluation.compare import CONFIDENCE, Counts, compare
 from maskline.metrics.bootstrap import paired_difference
 from maskline.metrics.scores import pixel_accuracy, summary
 

@@ -10,14 +10,14 @@ import pytest
 from fake_run import make_run
 from raw_data import pairs, write_raw
 
+from maskline.comparison.compare import Counts
+from maskline.comparison.revisions import _check, _parse, _Place
 from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
-from maskline.evaluation.compare import Counts
 from maskline.files.artifacts import write_json
 from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import check_sums, parse_sums, write_sums
 from maskline.files.yaml12 import read_yaml
-from maskline.revisions import _check, _parse, _Place
 from maskline.shards.build import Choice, build_shards
 from maskline.shards.convert import Target
 from maskline.shards.originals import Originals

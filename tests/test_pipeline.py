@@ -200,7 +200,14 @@ def test_status_shows_a_stage_for_every_file_and_param_it_declares_and_for_nothi
                 file.write("\n")
 
     append(["README.md", "Makefile", "pyproject.toml", ".gitignore"])
-    append(["maskline/cli.py", "maskline/compare_text.py", "maskline/revisions.py", "maskline/verify.py"])
+    append(
+        [
+            "maskline/cli.py",
+            "maskline/comparison/text.py",
+            "maskline/comparison/revisions.py",
+            "maskline/verification/judgement.py",
+        ]
+    )
     assert not any(changed().values())
     append(path for part in ("maskline", "stages") for path in copy.glob(f"{part}/**/*") if path.suffix in CODE)
     set_params(copy, {key: "another" for key in leaves(Params) if key != "repo"})

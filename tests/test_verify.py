@@ -14,7 +14,7 @@ from dvc.repo import Repo
 from project import ROOT, commit, dvc, git, identify
 
 from maskline.cli import main
-from maskline.verify import TOLERANCE, Output, as_text, judge, largest_change
+from maskline.verification.judgement import TOLERANCE, Output, as_text, judge, largest_change
 
 # DVC 3.67 itself uses what its library pygtrie is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")

@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from maskline.comparison.compare import Counts
 from maskline.errors import InputError
-from maskline.evaluation.compare import Counts
 from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import parse_sums
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from maskline.evaluation.compare import CONFIDENCE, Comparison, Difference
+from maskline.comparison.compare import CONFIDENCE, Comparison, Difference
 from maskline.files.artifacts import json_bytes
 from maskline.metrics.scores import rounded
 

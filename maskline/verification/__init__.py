@@ -1,0 +1,1 @@
+"""Whether the committed result comes out again."""
