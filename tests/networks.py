@@ -13,7 +13,7 @@ from maskline.evaluation.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes
 from maskline.models import encoders
 from maskline.models.backbones import minus_one_to_one
-from maskline.models.blocks import conv
+from maskline.models.layers.blocks import conv
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import ENCODERS_OF, OUTPUT_STRIDES_OF
 

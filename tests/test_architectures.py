@@ -17,12 +17,13 @@ from networks import build, images, scenes, without_values
 from scipy.ndimage import map_coordinates
 
 from maskline.evaluation.predict.inference import Inference, predictor
-from maskline.models import pointrend, segmentation
+from maskline.models import segmentation
 from maskline.models.architectures import find_architecture
-from maskline.models.bayesian_segnet import SAMPLES
-from maskline.models.dropout import MonteCarloDropout
-from maskline.models.resizing import AdaptiveAveragePooling, Upsampling
-from maskline.models.unpooling import MaxUnpooling
+from maskline.models.decoders import pointrend
+from maskline.models.decoders.bayesian_segnet import SAMPLES
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.resizing import AdaptiveAveragePooling, Upsampling
+from maskline.models.layers.unpooling import MaxUnpooling
 from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF
 from maskline.training.losses import cross_entropy
 

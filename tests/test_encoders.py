@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from maskline.errors import InputError
 from maskline.models.architectures import ARCHITECTURES
 from maskline.models.backbones import BACKBONES
+from maskline.models.decoders.pointrend import pointrend
 from maskline.models.encoders import ENCODERS, Options, build_encoder, strides
 from maskline.models.interface import Architecture
-from maskline.models.pointrend import pointrend
 from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, ModelParams
 
 ROOT = Path(__file__).parents[1]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from keras import layers
 
 from maskline.models.dilation import dilated
-from maskline.models.dropout import MonteCarloDropout
-from maskline.models.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
-from maskline.models.unpooling import MaxUnpooling
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
+from maskline.models.layers.unpooling import MaxUnpooling
 
 UNKNOWN = tf.TensorSpec((None, None, None, 2), tf.float32)
 

@@ -1,22 +1,22 @@
 """All architectures by name."""
 
-from maskline.models import pspnet
-from maskline.models.bayesian_segnet import SAMPLES, bayesian_segnet
-from maskline.models.convtranspose import convtranspose
-from maskline.models.deeplab import deeplab
-from maskline.models.deeplabv3 import deeplabv3
-from maskline.models.deeplabv3plus import deeplabv3plus
-from maskline.models.enet import enet
-from maskline.models.fcn import fcn8s, fcn16s, fcn32s
-from maskline.models.fpn import fpn
+from maskline.models.decoders import pspnet
+from maskline.models.decoders.bayesian_segnet import SAMPLES, bayesian_segnet
+from maskline.models.decoders.convtranspose import convtranspose
+from maskline.models.decoders.deeplab import deeplab
+from maskline.models.decoders.deeplabv3 import deeplabv3
+from maskline.models.decoders.deeplabv3plus import deeplabv3plus
+from maskline.models.decoders.enet import enet
+from maskline.models.decoders.fcn import fcn8s, fcn16s, fcn32s
+from maskline.models.decoders.fpn import fpn
+from maskline.models.decoders.linknet import linknet
+from maskline.models.decoders.panet import panet
+from maskline.models.decoders.panoptic_fpn import panoptic_fpn
+from maskline.models.decoders.pointrend import pointrend
+from maskline.models.decoders.segnet import segnet
+from maskline.models.decoders.unet import unet
+from maskline.models.decoders.unet_pix2pix import unet_pix2pix
 from maskline.models.interface import Architecture
-from maskline.models.linknet import linknet
-from maskline.models.panet import panet
-from maskline.models.panoptic_fpn import panoptic_fpn
-from maskline.models.pointrend import pointrend
-from maskline.models.segnet import segnet
-from maskline.models.unet import unet
-from maskline.models.unet_pix2pix import unet_pix2pix
 
 # PointRend is not here: it is one of these, refined.
 ARCHITECTURES = {

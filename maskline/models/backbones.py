@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from maskline.models.dilation import dilated, same_padding
-from maskline.models.normalisation import fuse
+from maskline.models.layers.normalisation import fuse
 
 Normalisation = Callable[[keras.KerasTensor], keras.KerasTensor]
 

@@ -13,9 +13,10 @@ import numpy as np
 from keras import layers
 
 from maskline.errors import InputError
-from maskline.models import enet, vgg_bn
+from maskline.models import vgg_bn
 from maskline.models.backbones import BACKBONES, features, minus_one_to_one, network
-from maskline.models.blocks import double_conv
+from maskline.models.decoders import enet
+from maskline.models.layers.blocks import double_conv
 
 
 class Options(NamedTuple):

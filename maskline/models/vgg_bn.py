@@ -9,8 +9,8 @@ from keras import layers
 
 from maskline.errors import InputError
 from maskline.models.backbones import caffe
-from maskline.models.dropout import MonteCarloDropout
-from maskline.models.normalisation import batch_norm
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.normalisation import batch_norm
 
 _CONVOLUTIONS = {"vgg16_bn": (2, 2, 3, 3, 3), "vgg19_bn": (2, 2, 4, 4, 4)}
 _CHANNELS = (1, 2, 4, 8, 8)  # of each block, in widths

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import conv, norm_relu, scaled, up_conv
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.layers.blocks import conv, norm_relu, scaled, up_conv
+from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def linknet(

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import conv, head, scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
-from maskline.models.resizing import Upsampling
+from maskline.models.layers.blocks import conv, head, scaled
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.resizing import Upsampling
 
 
 def fpn(

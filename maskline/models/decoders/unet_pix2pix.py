@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import norm_relu, scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.layers.blocks import norm_relu, scaled
+from maskline.models.layers.dropout import MonteCarloDropout
 
 _CHANNELS = (512, 256, 128, 64)  # at strides 16, 8, 4 and 2
 

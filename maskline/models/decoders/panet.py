@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import conv, scaled
-from maskline.models.fpn import pyramid, summed_head
+from maskline.models.decoders.fpn import pyramid, summed_head
 from maskline.models.interface import Decoded
+from maskline.models.layers.blocks import conv, scaled
 
 
 def panet(

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import head, scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.layers.blocks import head, scaled
+from maskline.models.layers.dropout import MonteCarloDropout
 
 _RATE = 12
 

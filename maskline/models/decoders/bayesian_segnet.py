@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import keras
 
+from maskline.models.decoders.segnet import mirrored
 from maskline.models.interface import Decoded
-from maskline.models.segnet import mirrored
 
 # The paper finds that some 6 samples beat SegNet's own averaging of weights, and that 40 add little more.
 SAMPLES = 8

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from maskline.models.blocks import conv
-from maskline.models.resizing import AdaptiveAveragePooling, ResizeLike
+from maskline.models.layers.blocks import conv
+from maskline.models.layers.resizing import AdaptiveAveragePooling, ResizeLike
 
 _RATES = (6, 12, 18)  # at output stride 16; smaller strides multiply them
 

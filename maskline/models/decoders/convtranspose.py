@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import keras
 
-from maskline.models.blocks import conv, head, norm_relu, up_conv
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.layers.blocks import conv, head, norm_relu, up_conv
+from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def convtranspose(

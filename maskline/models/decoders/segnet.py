@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import keras
 
-from maskline.models.blocks import conv, head
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
-from maskline.models.unpooling import MaxUnpooling
+from maskline.models.layers.blocks import conv, head
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.unpooling import MaxUnpooling
 
 _CONVOLUTIONS = (3, 3, 3, 2, 2)  # of each block, from the deepest; the last one is the classifier
 _MIDDLE = 3  # blocks from the deepest that drop features, in Bayesian SegNet

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import keras
 
-from maskline.models.aspp import aspp
-from maskline.models.blocks import conv, head, scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.layers.aspp import aspp
+from maskline.models.layers.blocks import conv, head, scaled
+from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def deeplabv3(

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from maskline.models.blocks import scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
+from maskline.models.layers.blocks import scaled
+from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def fcn32s(

@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras import layers
 
 from maskline.contracts.classes import VOID
-from maskline.models.blocks import scaled
 from maskline.models.interface import Architecture, Decoded, Loss
+from maskline.models.layers.blocks import scaled
 
 _POINTS_PER_AREA = 256  # one point for so many pixels of the image: as many as there are at stride 16
 _OVERSAMPLING = 3

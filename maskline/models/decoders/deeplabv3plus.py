@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.aspp import aspp
-from maskline.models.blocks import conv, head, scaled, separable_conv
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
-from maskline.models.resizing import Upsampling
+from maskline.models.layers.aspp import aspp
+from maskline.models.layers.blocks import conv, head, scaled, separable_conv
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.resizing import Upsampling
 
 
 def deeplabv3plus(

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import head, scaled
-from maskline.models.dropout import MonteCarloDropout
-from maskline.models.fpn import pyramid
+from maskline.models.decoders.fpn import pyramid
 from maskline.models.interface import Decoded
-from maskline.models.resizing import Upsampling
+from maskline.models.layers.blocks import head, scaled
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.resizing import Upsampling
 
 _GROUP = 4  # channels in a group: 32 groups of the paper's 128
 

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from maskline.models.normalisation import batch_norm
+from maskline.models.layers.normalisation import batch_norm
 
 _PAPER_WIDTH = 64
 

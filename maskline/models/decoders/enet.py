@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from maskline.models.blocks import scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded
-from maskline.models.normalisation import batch_norm
-from maskline.models.unpooling import MaxUnpooling
+from maskline.models.layers.blocks import scaled
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.normalisation import batch_norm
+from maskline.models.layers.unpooling import MaxUnpooling
 
 # The second and the third stage: what stands in the middle of each bottleneck.
 _STAGE = ((3, 1), (3, 2), (5, 1), (3, 4), (3, 1), (3, 8), (5, 1), (3, 16))  # kernel (5: asymmetric) and rate

@@ -9,10 +9,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from maskline.models.blocks import conv, head, scaled
-from maskline.models.dropout import MonteCarloDropout
 from maskline.models.interface import Decoded, Loss
-from maskline.models.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
+from maskline.models.layers.blocks import conv, head, scaled
+from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
 
 _BINS = (1, 2, 3, 6)
 _AUXILIARY_WEIGHT = 0.4
