@@ -12,7 +12,7 @@ from keras.src.backend.common import global_state
 from maskline.evaluation.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes
 from maskline.models import encoders
-from maskline.models.backbones import minus_one_to_one
+from maskline.models.encoders.applications import minus_one_to_one
 from maskline.models.layers.blocks import conv
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import ENCODERS_OF, OUTPUT_STRIDES_OF

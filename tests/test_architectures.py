@@ -18,12 +18,12 @@ from scipy.ndimage import map_coordinates
 
 from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models import segmentation
-from maskline.models.architectures import find_architecture
 from maskline.models.decoders import pointrend
 from maskline.models.decoders.bayesian_segnet import SAMPLES
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import AdaptiveAveragePooling, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
+from maskline.models.registry import find_architecture
 from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF
 from maskline.training.losses import cross_entropy
 

@@ -13,11 +13,11 @@ from networks import share_values, without_values
 from pydantic import ValidationError
 
 from maskline.errors import InputError
-from maskline.models.architectures import ARCHITECTURES
-from maskline.models.backbones import BACKBONES
 from maskline.models.decoders.pointrend import pointrend
-from maskline.models.encoders import ENCODERS, Options, build_encoder, strides
+from maskline.models.encoders.applications import BACKBONES
+from maskline.models.encoders.registry import ENCODERS, Options, build_encoder, strides
 from maskline.models.interface import Architecture
+from maskline.models.registry import ARCHITECTURES
 from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, ModelParams
 
 ROOT = Path(__file__).parents[1]

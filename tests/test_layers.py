@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
-from maskline.models.dilation import dilated
+from maskline.models.encoders.dilation import dilated
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling

@@ -14,9 +14,9 @@ from networks import COLORS, NAMES, build, images, mean_iou, scenes
 from maskline.errors import InputError
 from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models import encoders
-from maskline.models.architectures import ARCHITECTURES, find_architecture
-from maskline.models.backbones import BACKBONES
+from maskline.models.encoders.applications import BACKBONES
 from maskline.models.files import load_model, save_model
+from maskline.models.registry import ARCHITECTURES, find_architecture
 from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, WITH_IMAGENET
 from maskline.training.losses import cross_entropy
 

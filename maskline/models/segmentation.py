@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from maskline.contracts.classes import VOID
 from maskline.models import encoders
-from maskline.models.architectures import find_architecture
 from maskline.models.interface import Loss
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import Upsampling
+from maskline.models.registry import find_architecture
 
 _TINY = 1e-30  # a probability whose logarithm is still finite
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from maskline.errors import InputError
-from maskline.models.backbones import caffe
+from maskline.models.encoders.applications import caffe
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.normalisation import batch_norm
 

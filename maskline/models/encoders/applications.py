@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from maskline.models.dilation import dilated, same_padding
+from maskline.models.encoders.dilation import dilated, same_padding
 from maskline.models.layers.normalisation import fuse
 
 Normalisation = Callable[[keras.KerasTensor], keras.KerasTensor]

@@ -1,0 +1,1 @@
+"""Encoders: from RGB images to features at several strides."""
