@@ -75,8 +75,8 @@ def train_and_score(architecture: str, data: str, options: argparse.Namespace) -
     from maskline.evaluation.confusion import confusion_matrices
     from maskline.metrics.scores import iou, mean_over_classes
     from maskline.models.files import load_model
-    from maskline.shards.batches import ordered_batches
-    from maskline.shards.reader import ShardReader
+    from maskline.shards.read.batches import ordered_batches
+    from maskline.shards.read.reader import ShardReader
     from maskline.training.train import train
 
     shards, folder = options.work / data / "data/shards", options.work / data / architecture

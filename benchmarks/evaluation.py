@@ -29,8 +29,8 @@ from maskline.evaluation.subject import Subject  # noqa: E402
 from maskline.metrics.boundary import TRIMAP_DISTANCES  # noqa: E402
 from maskline.metrics.calibration import BINS  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
-from maskline.shards.batches import ordered_batches  # noqa: E402
-from maskline.shards.reader import ShardReader  # noqa: E402
+from maskline.shards.read.batches import ordered_batches  # noqa: E402
+from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 
 class Repeated(ShardReader):

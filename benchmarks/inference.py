@@ -31,7 +31,7 @@ from maskline.metrics.boundary import boundary_counts, boundary_iou  # noqa: E40
 from maskline.metrics.scores import iou, mean_over_classes  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
-from maskline.shards.reader import ShardReader  # noqa: E402
+from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 SCALES = (0.75, 1.0, 1.25)
 DROPOUT_SAMPLES = 8

@@ -28,7 +28,7 @@ from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.evaluation.confusion import confusion_matrices  # noqa: E402
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
-from maskline.shards.reader import ShardReader  # noqa: E402
+from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 OURS = {
     "dataset.name": "oxford_iiit_pet",

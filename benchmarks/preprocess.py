@@ -48,14 +48,14 @@ from pipeline import run_stages, write_files  # noqa: E402
 from maskline.contracts.classes import VOID, Role  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import Source, read_source  # noqa: E402
-from maskline.shards import convert  # noqa: E402
-from maskline.shards.audit import audit  # noqa: E402
-from maskline.shards.build import Choice, build_shards  # noqa: E402
-from maskline.shards.convert import Counts, ShardTask, Target, write_shards  # noqa: E402
 from maskline.shards.decode import decode_image, decode_mask  # noqa: E402
 from maskline.shards.raw import Raw, example_name, raw_examples, read_features  # noqa: E402
-from maskline.shards.reader import ShardReader  # noqa: E402
+from maskline.shards.read.reader import ShardReader  # noqa: E402
 from maskline.shards.tfrecord import encode_example, frame  # noqa: E402
+from maskline.shards.write import convert  # noqa: E402
+from maskline.shards.write.audit import audit  # noqa: E402
+from maskline.shards.write.build import Choice, build_shards  # noqa: E402
+from maskline.shards.write.convert import Counts, ShardTask, Target, write_shards  # noqa: E402
 
 PER_SHARD = 64
 ROLES: tuple[Role, ...] = ("train", "validation", "test")

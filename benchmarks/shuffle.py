@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from maskline.shards.batches import training_batches  # noqa: E402
+from maskline.shards.read.batches import training_batches  # noqa: E402
 
 EXAMPLES, SHARD, BATCH, EPOCHS, NEAR = 2048, 128, 16, 20, 32
 

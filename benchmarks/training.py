@@ -44,9 +44,9 @@ from maskline.contracts.classes import VOID  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
 from maskline.params import Params  # noqa: E402
-from maskline.shards.augment import augmentation  # noqa: E402
-from maskline.shards.batches import steps_per_epoch, training_batches  # noqa: E402
-from maskline.shards.reader import ShardReader  # noqa: E402
+from maskline.shards.read.augment import augmentation  # noqa: E402
+from maskline.shards.read.batches import steps_per_epoch, training_batches  # noqa: E402
+from maskline.shards.read.reader import ShardReader  # noqa: E402
 from maskline.training.checkpoint import Checkpoints  # noqa: E402
 from maskline.training.fit import fit  # noqa: E402
 from maskline.training.losses import named_losses, weighted_sum  # noqa: E402

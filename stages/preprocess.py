@@ -7,8 +7,8 @@ import entry
 
 def run(stage: entry.Stage) -> None:
     """Write data/shards/."""
-    from maskline.shards.build import Choice, build_shards
-    from maskline.shards.convert import Target
+    from maskline.shards.write.build import Choice, build_shards
+    from maskline.shards.write.convert import Target
 
     params = stage.params
     size = params.preprocess

@@ -5,7 +5,7 @@ import sys
 import pytest
 from hypothesis import settings
 
-from maskline.shards import convert
+from maskline.shards.write import convert
 
 # The same examples in every run, and no clock: a slow machine is no defect.
 settings.register_profile("maskline", derandomize=True, deadline=None, database=None, max_examples=50)

@@ -25,9 +25,9 @@ from project import digests  # noqa: E402
 from raw_data import pairs, write_raw  # noqa: E402
 
 from maskline.files.artifacts import new_directory, npz_bytes, write_bytes  # noqa: E402
-from maskline.shards import convert  # noqa: E402
-from maskline.shards.build import Choice, build_shards  # noqa: E402
-from maskline.shards.convert import Target  # noqa: E402
+from maskline.shards.write import convert  # noqa: E402
+from maskline.shards.write.build import Choice, build_shards  # noqa: E402
+from maskline.shards.write.convert import Target  # noqa: E402
 from maskline.training.checkpoint import Checkpoints, State  # noqa: E402
 
 CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")

@@ -6,7 +6,7 @@ import tensorflow as tf
 from raw_data import PALETTE, painted
 
 from maskline.params import AugmentParams
-from maskline.shards.augment import DRAWS, affine, augmentation, colours, flip
+from maskline.shards.read.augment import DRAWS, affine, augmentation, colours, flip
 
 VOID = 255
 NONE = AugmentParams(flip=False, scale=0, rotation=0, brightness=0, contrast=0, saturation=0)

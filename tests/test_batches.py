@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from raw_data import pairs, write_raw
 
 from maskline.contracts.manifest import read_manifest
-from maskline.shards.augment import colours
-from maskline.shards.batches import ordered_batches, steps_per_epoch, training_batches
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
-from maskline.shards.draws import DRAWS, epoch_order, uniform
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.augment import colours
+from maskline.shards.read.batches import ordered_batches, steps_per_epoch, training_batches
+from maskline.shards.read.draws import DRAWS, epoch_order, uniform
+from maskline.shards.read.reader import ShardReader
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
 
 ROOT = Path(__file__).parents[1]
 BRIGHTNESS = colours(0.3, 0, 0)

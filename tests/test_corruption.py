@@ -18,10 +18,10 @@ from maskline.files.artifacts import write_json
 from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import check_sums, parse_sums, write_sums
 from maskline.files.yaml12 import read_yaml
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
-from maskline.shards.originals import Originals
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.originals import Originals
+from maskline.shards.read.reader import ShardReader
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
 from maskline.training.checkpoint import Checkpoints, State
 
 ROOT = Path(__file__).parents[1]

@@ -138,7 +138,7 @@ def test_a_folder_below_runs_the_projects_code(project):
         ("maskline/shards/decode.py", True),
         ("stages/entry.py", True),
         ("maskline/models/decoders/unet.py", False),
-        ("maskline/shards/batches.py", False),
+        ("maskline/shards/read/batches.py", False),
         ("README.md", False),
     ],
 )

@@ -22,10 +22,10 @@ from maskline.metrics.scores import HEADLINES, summary
 from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams
-from maskline.shards import convert
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.reader import ShardReader
+from maskline.shards.write import convert
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["sky", "tree", "crème brûlée"]

@@ -9,10 +9,10 @@ from PIL import Image
 from raw_data import PALETTE, Pair, encoded, painted, pairs, write_raw
 
 from maskline.contracts.manifest import read_manifest
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
-from maskline.shards.examples import LONGEST, MOST
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.reader import ShardReader
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
+from maskline.shards.write.examples import LONGEST, MOST
 
 ROLES = ("train", "validation", "test")
 RAW = Target(32, 32, "raw")

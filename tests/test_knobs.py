@@ -17,9 +17,9 @@ from maskline.files.yaml12 import read_yaml
 from maskline.models import encoders
 from maskline.models.encoders.registry import Options, build_encoder
 from maskline.params import Params
-from maskline.shards import convert
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
+from maskline.shards.write import convert
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
 from maskline.training.train import train
 
 ROOT = Path(__file__).parents[1]

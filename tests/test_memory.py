@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskline.shards.memory import Memory
+from maskline.shards.read.memory import Memory
 
 
 def test_memory_is_used_again_once_nothing_refers_to_it():

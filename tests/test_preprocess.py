@@ -21,13 +21,13 @@ from raw_data import PALETTE, Pair, encoded, painted, pairs, scene, source, writ
 from maskline.contracts.classes import VOID
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
-from maskline.shards import convert
-from maskline.shards.audit import audit
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Counts, Target
-from maskline.shards.reader import ShardReader
-from maskline.shards.splits import Example, stratified
+from maskline.shards.read.reader import ShardReader
 from maskline.shards.tfrecord import records
+from maskline.shards.write import convert
+from maskline.shards.write.audit import audit
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Counts, Target
+from maskline.shards.write.splits import Example, stratified
 
 ROOT = Path(__file__).parents[1]
 ROLES = ("train", "validation", "test")

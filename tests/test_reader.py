@@ -8,11 +8,11 @@ from raw_data import pairs, write_raw
 
 from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
-from maskline.shards import reader as reader_module
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
-from maskline.shards.reader import ShardReader
+from maskline.shards.read import reader as reader_module
+from maskline.shards.read.reader import ShardReader
 from maskline.shards.tfrecord import frame
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
 
 CHOICE = Choice(seed=3, limit=None, validation_fraction=0.25)
 SHARD = "train-00001-of-00003.tfrecord"

@@ -28,8 +28,8 @@ from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams
-from maskline.shards.originals import Originals
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.originals import Originals
+from maskline.shards.read.reader import ShardReader
 
 
 def evaluate(

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.evaluation.predict.inference import Prediction
-from maskline.shards.batches import ordered_batches
-from maskline.shards.originals import Originals
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.batches import ordered_batches
+from maskline.shards.read.originals import Originals
+from maskline.shards.read.reader import ShardReader
 
 Refine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -16,9 +16,9 @@ from maskline.files.artifacts import new_directory, sha256, write_csv
 from maskline.models.files import save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import AugmentParams, ModelParams, TrainParams
-from maskline.shards.augment import augmentation
-from maskline.shards.batches import steps_per_epoch, training_batches
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.augment import augmentation
+from maskline.shards.read.batches import steps_per_epoch, training_batches
+from maskline.shards.read.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.fit import fit
 from maskline.training.losses import class_weights, named_losses, weighted_sum

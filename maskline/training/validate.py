@@ -9,8 +9,8 @@ from maskline.evaluation.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
-from maskline.shards.batches import ordered_batches
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.batches import ordered_batches
+from maskline.shards.read.reader import ShardReader
 from maskline.training.interrupts import answer
 
 

@@ -13,11 +13,11 @@ from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_ma
 from maskline.contracts.source import Source, read_source
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_json
-from maskline.shards.audit import audit
-from maskline.shards.convert import Counts, ShardTask, Target, survey, write_shards
-from maskline.shards.examples import write_examples
 from maskline.shards.raw import Raw, raw_examples
-from maskline.shards.splits import Example, stratified
+from maskline.shards.write.audit import audit
+from maskline.shards.write.convert import Counts, ShardTask, Target, survey, write_shards
+from maskline.shards.write.examples import write_examples
+from maskline.shards.write.splits import Example, stratified
 
 _ROLES: tuple[Role, ...] = ("train", "validation", "test")
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from maskline.contracts.classes import Role
-from maskline.shards.convert import Counts
+from maskline.shards.write.convert import Counts
 
 _NEAR_BITS = 8  # of 256 that may differ between near duplicates
 _LISTED_PAIRS = 50

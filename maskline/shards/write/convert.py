@@ -28,8 +28,8 @@ from maskline.engine.cores import cores
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
 from maskline.shards.raw import Raw, example_name, read_features
-from maskline.shards.splits import Example
 from maskline.shards.tfrecord import encode_example, frame
+from maskline.shards.write.splits import Example
 
 _JPEG_QUALITY = 95
 _PNG_LEVEL = 3

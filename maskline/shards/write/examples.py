@@ -11,7 +11,7 @@ from PIL import Image
 from maskline.contracts.classes import ClassInfo, Role
 from maskline.contracts.manifest import Manifest
 from maskline.files.artifacts import stored_png, write_bytes, write_json
-from maskline.shards.reader import read_example
+from maskline.shards.read.reader import read_example
 
 FOLDER, INDEX = "examples", "index.json"
 MOST = 4  # of each split

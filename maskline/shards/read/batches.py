@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.engine.cores import cores
-from maskline.shards.draws import DRAWS, epoch_order, uniform
-from maskline.shards.memory import Memory
-from maskline.shards.reader import ShardReader
+from maskline.shards.read.draws import DRAWS, epoch_order, uniform
+from maskline.shards.read.memory import Memory
+from maskline.shards.read.reader import ShardReader
 
 _PARALLEL = min(4, cores())  # batches that are made at once
 _PREFETCH = 2

@@ -1,0 +1,1 @@
+"""Reading: random access to shards, and the batches made of them."""

@@ -1,0 +1,1 @@
+"""Preprocess: the audit, conversion and sharding of raw examples."""
