@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskline.datasets import drawing, shapes
+from maskline.datasets.sources import drawing, shapes
 from maskline.files.artifacts import stored_png
 
 ROOT = Path(__file__).parents[1]

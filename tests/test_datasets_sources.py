@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskline.contracts.source import Source, read_source
-from maskline.datasets import canonical, catalogue, classes, oxford_iiit_pet, prepare, voc2012
+from maskline.datasets import canonical, catalogue, prepare
+from maskline.datasets.formats import classes
+from maskline.datasets.sources import oxford_iiit_pet, voc2012
 from maskline.errors import InputError
 
 ROOT = Path(__file__).parents[1]

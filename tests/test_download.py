@@ -23,7 +23,8 @@ from PIL import Image
 from project import ENVIRONMENT
 
 from maskline.contracts.source import read_source
-from maskline.datasets import camvid, fetch, prepare, voc2012, weights
+from maskline.datasets import fetch, prepare, weights
+from maskline.datasets.sources import camvid, voc2012
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
 from maskline.params import WITH_IMAGENET

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
-from maskline.datasets import camvid, folder, other, oxford_iiit_pet, shapes, voc2012
-from maskline.datasets.classes import ClassTable
+from maskline.datasets.formats.classes import ClassTable
+from maskline.datasets.sources import camvid, folder, other, oxford_iiit_pet, shapes, voc2012
 
 
 class Entry(NamedTuple):

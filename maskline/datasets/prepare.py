@@ -13,11 +13,11 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from maskline.contracts.source import Source, write_source
-from maskline.datasets import other
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
-from maskline.datasets.classes import ClassTable, refuse_own_classes, table_of
 from maskline.datasets.fetch import persistent
-from maskline.datasets.folder import Folder
+from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
+from maskline.datasets.sources import other
+from maskline.datasets.sources.folder import Folder
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory
 

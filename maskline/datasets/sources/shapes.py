@@ -5,9 +5,9 @@ from io import BytesIO
 
 import tensorflow_datasets as tfds
 
-from maskline.datasets import drawing
-from maskline.datasets.classes import index_table
 from maskline.datasets.features import segmentation_info
+from maskline.datasets.formats.classes import index_table
+from maskline.datasets.sources import drawing
 from maskline.files.artifacts import stored_png
 
 SPLITS = {"train": 320, "validation": 64, "test": 96}

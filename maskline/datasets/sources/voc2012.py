@@ -6,10 +6,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from maskline.datasets.classes import index_table, palette_color
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.fetch import fetch, unpack
-from maskline.datasets.pairs import checked_example, first_with, read_list
+from maskline.datasets.formats.classes import index_table, palette_color
+from maskline.datasets.formats.pairs import checked_example, first_with, read_list
 from maskline.errors import InputError
 
 # The mirror and checksum that TFDS records for its own detection data set.

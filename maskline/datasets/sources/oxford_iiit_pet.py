@@ -4,8 +4,8 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from maskline.datasets.classes import index_table
-from maskline.datasets.pairs import first_with
+from maskline.datasets.formats.classes import index_table
+from maskline.datasets.formats.pairs import first_with
 
 VERSION = "4.0.0"
 LAYOUT = "images/ and annotations/, unpacked from images.tar.gz and annotations.tar.gz"

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
-from maskline.datasets.pairs import checked_example, first_with, read_list
+from maskline.datasets.formats.pairs import checked_example, first_with, read_list
 from maskline.errors import InputError
 
 LAYOUT = "images/ and masks/, and train.txt, val.txt and test.txt if you have them"

@@ -1,0 +1,1 @@
+"""Forms of masks and files that several sources share."""

@@ -1,0 +1,1 @@
+"""Sources: where images and masks come from, a file each."""
