@@ -52,10 +52,12 @@ from maskline.shards.decode import decode_image, decode_mask  # noqa: E402
 from maskline.shards.raw import Raw, example_name, raw_examples, read_features  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 from maskline.shards.tfrecord import encode_example, frame  # noqa: E402
-from maskline.shards.write import convert  # noqa: E402
+from maskline.shards.write import convert, shard_statistics  # noqa: E402
 from maskline.shards.write.audit import audit  # noqa: E402
 from maskline.shards.write.build import Choice, build_shards  # noqa: E402
-from maskline.shards.write.convert import Counts, ShardTask, Target, write_shards  # noqa: E402
+from maskline.shards.write.convert import Target  # noqa: E402
+from maskline.shards.write.shard_statistics import ShardStatistics  # noqa: E402
+from maskline.shards.write.shards import ShardTask, write_shards  # noqa: E402
 
 PER_SHARD = 64
 ROLES: tuple[Role, ...] = ("train", "validation", "test")
@@ -234,7 +236,7 @@ def phases(data: Data, encoding: str, path: Path) -> dict[str, float]:
         return result
 
     target = dataclasses.replace(data.target, encoding=encoding)
-    counts, digest = Counts(*np.zeros((2, len(data.source.classes)), np.int64)), hashlib.sha256()
+    found, digest = ShardStatistics(*np.zeros((2, len(data.source.classes)), np.int64)), hashlib.sha256()
     examples = read_features(data.examples, data.source)
     with open(path, "wb") as file:
         for _ in data.examples:
@@ -243,7 +245,7 @@ def phases(data: Data, encoding: str, path: Path) -> dict[str, float]:
             image, conversions = timed("decode image", decode_image, features[data.source.image_feature], name)
             mask = timed("decode mask", decode_mask, features[data.source.mask_feature], name, data.source)
             small, labels = timed("resize", resized, image, mask, target)
-            timed("audit", convert._count, counts, image, labels, conversions)
+            timed("audit", shard_statistics.count, found, image, labels, conversions)
             record = timed("encode, CRC, SHA-256", encoded, name, small, labels, target, digest)
             timed("write", file.write, record)
     return spent | {"bytes": path.stat().st_size / len(data.examples)}
@@ -304,7 +306,7 @@ def peak_of(process: int) -> float:
     return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM"))
 
 
-def synthetic(examples: int, alike: float) -> dict[Role, list[Counts]]:
+def synthetic(examples: int, alike: float) -> dict[Role, list[ShardStatistics]]:
     """Return counts of examples in three splits, of which a share has the same 250 of 256 bits of hash, or more."""
     rng, made = np.random.default_rng(0), {}
     for role, share in {"train": 0.8, "validation": 0.1, "test": 0.1}.items():
@@ -314,7 +316,7 @@ def synthetic(examples: int, alike: float) -> dict[Role, list[Counts]]:
             flat = rng.random(PER_SHARD) < alike
             hashes[flat] = 0
             hashes[flat, rng.integers(0, 32, flat.sum())] = rng.integers(0, 8, flat.sum())
-            counts = Counts(*np.ones((2, 11), np.int64), void_pixels=1, sizes={(360, 480)})
+            counts = ShardStatistics(*np.ones((2, 11), np.int64), void_pixels=1, sizes={(360, 480)})
             counts.names += [f"{role}/image_{first + i:08d}.png" for i in range(PER_SHARD)]
             counts.digests += rng.bytes(16 * PER_SHARD)
             counts.hashes += hashes.tobytes()

@@ -5,7 +5,7 @@ import sys
 import pytest
 from hypothesis import settings
 
-from maskline.shards.write import convert
+from maskline.engine import pool
 
 # The same examples in every run, and no clock: a slow machine is no defect.
 settings.register_profile("maskline", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -31,7 +31,7 @@ def pytest_collection_finish():
 @pytest.fixture
 def in_process(monkeypatch):
     """Let preprocess work in this process, where starting workers would be most of a test's time."""
-    monkeypatch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
+    monkeypatch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
 
 
 @pytest.fixture

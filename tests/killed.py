@@ -24,8 +24,8 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from project import digests  # noqa: E402
 from raw_data import pairs, write_raw  # noqa: E402
 
+from maskline.engine import pool  # noqa: E402
 from maskline.files.artifacts import new_directory, npz_bytes, write_bytes  # noqa: E402
-from maskline.shards.write import convert  # noqa: E402
 from maskline.shards.write.build import Choice, build_shards  # noqa: E402
 from maskline.shards.write.convert import Target  # noqa: E402
 from maskline.training.checkpoint import Checkpoints, State  # noqa: E402
@@ -111,7 +111,7 @@ def every_moment(work: Callable[[Path, Life], None], folder: Path, names: list[s
 
 
 def preprocess(folder: Path) -> dict:
-    convert._parallel = lambda work, tasks, *_: [work(task) for task in tasks]
+    pool.map_tasks = lambda work, tasks, *_: [work(task) for task in tasks]
     write_raw(folder / "raw", {"train": pairs(4, 1), "validation": pairs(1, 2), "test": pairs(1, 3)})
 
     def work(place: Path, life: Life) -> None:
@@ -191,7 +191,7 @@ def _training(folder: Path) -> Callable[..., None]:
 
 
 def _shards(folder: Path) -> None:
-    convert._parallel = lambda work, tasks, *_: [work(task) for task in tasks]
+    pool.map_tasks = lambda work, tasks, *_: [work(task) for task in tasks]
     write_raw(folder / "raw", {"train": pairs(8, 1), "validation": pairs(4, 2), "test": pairs(1, 3)})
     for name, size in (("shards", 16), ("others", 32)):
         build_shards(folder / "raw", folder / name, Target(size, size, "raw"), 4, Choice(1, None, 0.1))

@@ -38,7 +38,7 @@ PIXELS = hnp.arrays(
 WRITE_PAST_A_LIMIT = """
 import resource, signal, sys
 from pathlib import Path
-from maskline.artifacts import new_directory, write_bytes
+from maskline.files.artifacts import new_directory, write_bytes
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:

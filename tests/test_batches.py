@@ -23,7 +23,7 @@ SEEDS = st.integers(0, 2**31 - 1)
 EPOCHS = st.integers(0, 100_000)
 DIGEST = """
 import hashlib, numpy as np
-from maskline.shards.draws import epoch_order, uniform
+from maskline.shards.read.draws import epoch_order, uniform
 print(hashlib.sha256(epoch_order(7, 3, 1000).tobytes() + uniform(7, 3, np.arange(50), 8).tobytes()).hexdigest())
 """
 

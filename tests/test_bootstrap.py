@@ -53,7 +53,7 @@ def test_seed_decides_the_draws():
 
 def test_intervals_are_the_same_in_another_process_of_one_thread():
     code = (
-        "import numpy as np; from maskline.evaluation.bootstrap import intervals;"
+        "import numpy as np; from maskline.metrics.bootstrap import intervals;"
         "counts = np.arange(80).reshape(20, 2, 2) % 13; print(intervals(counts, ['a', 'b'], 4, 200))"
     )
     one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}

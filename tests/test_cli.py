@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from project import ROOT, clone, commit, dvc, git, identify
 from simulated import EASY, NAMES, simulated, truths
 
-from maskline.cli import main
+from maskline.cli.main import main
 from maskline.files.artifacts import npz_bytes
 from maskline.files.checksums import write_sums
 
@@ -249,4 +249,4 @@ def test_the_console_script_is_this_command():
     script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["maskline"]
     module, function = script.split(":")
     assert getattr(import_module(module), function) is main
-    assert Path(import_module(module).__file__) == ROOT / "maskline/cli.py"
+    assert Path(import_module(module).__file__) == ROOT / "maskline/cli/main.py"

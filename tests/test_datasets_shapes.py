@@ -42,7 +42,7 @@ def test_pictures_are_pinned(key: tuple[int, int]) -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = (
-        "import hashlib; from maskline.datasets.drawing import draw; image, labels = draw(2, 7); "
+        "import hashlib; from maskline.datasets.sources.drawing import draw; image, labels = draw(2, 7); "
         "print(hashlib.sha256(image.tobytes() + labels.tobytes()).hexdigest())"
     )
     image, labels = drawing.draw(2, 7)

@@ -13,6 +13,7 @@ from raw_data import pairs, write_raw
 
 from maskline.contracts.classes import VOID
 from maskline.contracts.manifest import read_manifest
+from maskline.engine import pool
 from maskline.errors import InputError
 from maskline.evaluation.evaluate import evaluate
 from maskline.evaluation.gallery import random_indices
@@ -23,7 +24,6 @@ from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams
 from maskline.shards.read.reader import ShardReader
-from maskline.shards.write import convert
 from maskline.shards.write.build import Choice, build_shards
 from maskline.shards.write.convert import Target
 
@@ -43,7 +43,7 @@ def ready(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     write_raw(folder / "raw", {"train": pairs(4, 1), "validation": pairs(2, 2), "test": pairs(7, 3)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
+        patch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
         build_shards(folder / "raw", folder / "shards", Target(32, 48, "raw"), 3, Choice(1, None, 0.1))
     network = model()
     images, _ = ShardReader(folder / "shards", read_manifest(folder / "shards"), "test").read(range(7))

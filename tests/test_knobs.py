@@ -12,12 +12,12 @@ import tensorflow as tf
 from project import digests
 from raw_data import pairs, write_raw
 
+from maskline.engine import pool
 from maskline.files.artifacts import sha256
 from maskline.files.yaml12 import read_yaml
 from maskline.models import encoders
 from maskline.models.encoders.registry import Options, build_encoder
 from maskline.params import Params
-from maskline.shards.write import convert
 from maskline.shards.write.build import Choice, build_shards
 from maskline.shards.write.convert import Target
 from maskline.training.train import train
@@ -158,7 +158,7 @@ def raw(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shards(raw):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert, "_parallel", lambda work, tasks, *_: [work(task) for task in tasks])
+        patch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
         preprocess(raw, raw.parent / "shards", params())
     return raw.parent / "shards"
 

@@ -202,7 +202,7 @@ def test_status_shows_a_stage_for_every_file_and_param_it_declares_and_for_nothi
     append(["README.md", "Makefile", "pyproject.toml", ".gitignore"])
     append(
         [
-            "maskline/cli.py",
+            "maskline/cli/main.py",
             "maskline/comparison/text.py",
             "maskline/comparison/revisions.py",
             "maskline/verification/judgement.py",

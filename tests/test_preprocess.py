@@ -23,10 +23,11 @@ from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import InputError
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.tfrecord import records
-from maskline.shards.write import convert
+from maskline.shards.write import shards
 from maskline.shards.write.audit import audit
 from maskline.shards.write.build import Choice, build_shards
-from maskline.shards.write.convert import Counts, Target
+from maskline.shards.write.convert import Target
+from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.splits import Example, stratified
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +38,8 @@ CHOICE = Choice(seed=3, limit=None, validation_fraction=0.25)
 BUILD = """
 import sys
 from pathlib import Path
-from maskline.shards.build import Choice, build_shards
-from maskline.shards.convert import Target
+from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.convert import Target
 CHOICE = Choice(3, None, 0.25)
 if __name__ == "__main__":
     build_shards(Path("raw"), Path(sys.argv[1]), Target(32, 32, "png"), int(sys.argv[3]), CHOICE, int(sys.argv[2]))
@@ -240,7 +241,7 @@ def test_near_duplicates_are_found_across_splits_alone(tmp_path, in_process):
 
 def counted(role, digests, hashes):
     """Return the counts of one shard, for its duplicates alone."""
-    counts = Counts(np.ones(3, np.int64), np.ones(3, np.int64), sizes={(40, 48)})
+    counts = ShardStatistics(np.ones(3, np.int64), np.ones(3, np.int64), sizes={(40, 48)})
     counts.names += [f"{role}/{index}" for index in range(len(digests))]
     counts.digests += digests.tobytes()
     counts.hashes += np.packbits(hashes, axis=1).tobytes()
@@ -607,7 +608,7 @@ def _die(*_, **__):
 
 def test_a_killed_worker_is_told(tmp_path, monkeypatch):
     splits = three()
-    monkeypatch.setattr(convert, "_write_shard", _die)
+    monkeypatch.setattr(shards, "_write_shard", _die)
     sentence = problem(tmp_path, splits)
     assert sentence.startswith("a worker was killed while writing shards, most likely for want of memory; free some")
 

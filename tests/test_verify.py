@@ -13,7 +13,7 @@ import pytest
 from dvc.repo import Repo
 from project import ROOT, commit, dvc, git, identify
 
-from maskline.cli import main
+from maskline.cli.main import main
 from maskline.verification.judgement import TOLERANCE, Output, as_text, judge, largest_change
 
 # DVC 3.67 itself uses what its library pygtrie is about to drop.

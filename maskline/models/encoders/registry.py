@@ -13,8 +13,7 @@ import numpy as np
 from keras import layers
 
 from maskline.errors import InputError
-from maskline.models.decoders import enet
-from maskline.models.encoders import vgg_bn
+from maskline.models.encoders import enet, vgg_bn
 from maskline.models.encoders.applications import BACKBONES, features, minus_one_to_one, network
 from maskline.models.layers.blocks import double_conv
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from maskline.contracts.classes import Role
-from maskline.shards.write.convert import Counts
+from maskline.shards.write.shard_statistics import ShardStatistics
 
 _NEAR_BITS = 8  # of 256 that may differ between near duplicates
 _LISTED_PAIRS = 50
@@ -14,12 +14,12 @@ _CONVERSIONS = ("greyscale", "alpha", "sixteen_bit", "palette", "exif_rotated")
 
 
 def audit(
-    counts: dict[Role, Sequence[Counts]], names: Sequence[str], unlisted: int, left_out: dict[Role, int]
+    counts: dict[Role, Sequence[ShardStatistics]], names: Sequence[str], unlisted: int, left_out: dict[Role, int]
 ) -> dict[str, Any]:
     """Sum up the counts of each split's shards.
 
     Args:
-        counts: one `Counts` per shard of each split.
+        counts: the statistics of each shard of each split.
         names: the classes' names.
         unlisted: images of the source that stand in no split's list.
         left_out: examples of each split that dataset.limit left out.
@@ -50,7 +50,7 @@ def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, values.tolist(), strict=True))
 
 
-def _void_share(parts: Iterable[Counts]) -> float:
+def _void_share(parts: Iterable[ShardStatistics]) -> float:
     void = sum(part.void_pixels for part in parts)
     return round(void / (void + sum(int(part.pixels.sum()) for part in parts)), 6)
 
@@ -60,7 +60,7 @@ def _drift(train: np.ndarray, other: np.ndarray) -> float:
     return round(float(np.abs(train - other).sum() / 2), 6)
 
 
-def _duplicates(counts: dict[Role, Sequence[Counts]]) -> dict[str, Any]:
+def _duplicates(counts: dict[Role, Sequence[ShardStatistics]]) -> dict[str, Any]:
     """Find images that stand in two splits, pixel by pixel or nearly; equal images of one split count once."""
     parts = [part for of_split in counts.values() for part in of_split]
     names = [name for part in parts for name in part.names]

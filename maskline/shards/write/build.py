@@ -15,14 +15,17 @@ from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_json
 from maskline.shards.raw import Raw, raw_examples
 from maskline.shards.write.audit import audit
-from maskline.shards.write.convert import Counts, ShardTask, Target, survey, write_shards
+from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import write_examples
+from maskline.shards.write.shard_statistics import ShardStatistics
+from maskline.shards.write.shards import ShardTask, write_shards
 from maskline.shards.write.splits import Example, stratified
+from maskline.shards.write.survey import survey
 
 _ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
 Splits = dict[Role, list[Raw]]
-Results = dict[Role, list[tuple[Shard, Counts]]]
+Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 
 
 class Choice(NamedTuple):
@@ -154,7 +157,7 @@ def _names(results: Results) -> dict[Role, list[list[str]]]:
     }
 
 
-def _check(manifest: Manifest, written: Sequence[tuple[Shard, Counts]]) -> None:
+def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]]) -> None:
     """Refuse data that cannot be learned from, or whose examples cannot be told apart."""
     pixels = manifest.splits["train"].pixels
     unseen = [c.name for c, count in zip(manifest.classes, pixels, strict=True) if not count]

@@ -1,0 +1,1 @@
+"""The command `maskline`, a file for each subcommand."""

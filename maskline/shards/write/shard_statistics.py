@@ -1,0 +1,44 @@
+"""What a shard's examples looked like before and after conversion; the audit is the sum over all shards."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from maskline.contracts.classes import VOID
+
+_HASH_SIDE = 16  # of the difference hash; bits are its square
+
+
+@dataclass
+class ShardStatistics:
+    """Counts over a shard's examples, and the names and fingerprints of each."""
+
+    pixels: np.ndarray  # int64 [C]
+    images_with_class: np.ndarray  # int64 [C]
+    void_pixels: int = 0
+    sizes: set[tuple[int, int]] = field(default_factory=set)
+    conversions: dict[str, int] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    digests: bytearray = field(default_factory=bytearray)  # 16 bytes an example, of the decoded pixels
+    hashes: bytearray = field(default_factory=bytearray)  # 32 bytes an example, the bits of a difference hash
+
+
+def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, conversions: tuple[str, ...]) -> None:
+    """Add one example: its decoded image, its resized labels uint8 [H, W], and what converted it."""
+    histogram = np.bincount(labels.ravel(), minlength=256)
+    of_classes = histogram[: len(statistics.pixels)]
+    statistics.pixels += of_classes
+    statistics.images_with_class += of_classes > 0
+    statistics.void_pixels += int(histogram[VOID])
+    for conversion in conversions:
+        statistics.conversions[conversion] = statistics.conversions.get(conversion, 0) + 1
+    statistics.digests += hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    statistics.hashes += _difference_hash(image)
+
+
+def _difference_hash(image: Image.Image) -> bytes:
+    """Return whether each cell of a small grey copy is brighter than its left neighbour, 256 bits."""
+    grey = np.asarray(image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX))
+    return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()

@@ -1,0 +1,56 @@
+"""Raw examples to TFRecord shards, one whole shard a task."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from maskline.contracts.classes import Role
+from maskline.contracts.manifest import Shard
+from maskline.contracts.source import Source
+from maskline.engine import pool
+from maskline.shards.raw import Raw, example_name, read_features
+from maskline.shards.tfrecord import frame
+from maskline.shards.write.convert import Target, convert
+from maskline.shards.write.problems import collected, raise_if_any
+from maskline.shards.write.shard_statistics import ShardStatistics
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write, the split it is part of, and the examples it holds."""
+
+    file: str
+    role: Role
+    examples: Sequence[Raw]
+
+
+def write_shards(
+    folder: Path, tasks: Sequence[ShardTask], source: Source, target: Target, workers: int | None = None
+) -> list[tuple[Shard, ShardStatistics]]:
+    """Write each task's shard into `folder`; the bytes do not depend on the number of workers.
+
+    Raises:
+        InputError: an example cannot be used; the sentence names it.
+    """
+    write = partial(_write_shard, folder=folder, source=source, target=target)
+    return pool.map_tasks(write, tasks, lambda task: len(task.examples), "writing shards", workers)
+
+
+def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) -> tuple[Shard, ShardStatistics]:
+    classes = len(source.classes)
+    statistics = ShardStatistics(np.zeros(classes, np.int64), np.zeros(classes, np.int64))
+    digest, size, problems = hashlib.sha256(), 0, []
+    with open(Path(folder) / task.file, "wb") as file:
+        for raw, features in read_features(task.examples, source):
+            with collected(problems):
+                data = frame(convert(raw, features, source, target, statistics))
+                statistics.names.append(f"{task.role}/{example_name(raw, features, source)}")
+                file.write(data)
+                digest.update(data)
+                size += len(data)
+    raise_if_any(problems)
+    return Shard(file=task.file, examples=len(task.examples), bytes=size, sha256=digest.hexdigest()), statistics
