@@ -26,7 +26,7 @@ SCORES = Scores(1.0, 0.5, 0.5)
 
 def killed(name: str, folder: Path) -> dict:
     """Run one of `killed.py`'s works."""
-    command = [sys.executable, Path(__file__).with_name("killed.py"), name, folder]
+    command = [sys.executable, Path(__file__).parent / "support/killed.py", name, folder]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

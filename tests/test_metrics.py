@@ -18,7 +18,7 @@ from sklearn.metrics import (
 from sklearn.metrics import confusion_matrix as oracle_matrix
 
 from maskline.contracts.classes import VOID
-from maskline.evaluation.confusion import confusion_matrices
+from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import (
     HEADLINES,
     dice,
@@ -48,7 +48,7 @@ def truth_and_prediction(draw):
 @given(truth_and_prediction())
 def test_matrices_count_as_scikit_learn_does(pair):
     truth, prediction = pair
-    counted = confusion_matrices(truth, prediction, C).numpy()
+    counted = confusion_matrices(truth, prediction, C)
     for one, labels, predicted in zip(counted, truth, prediction, strict=True):
         valid = labels != VOID
         expected = oracle_matrix(labels[valid], predicted[valid], labels=range(C)) if valid.any() else np.zeros((C, C))
@@ -61,7 +61,7 @@ def test_metrics_equal_scikit_learn(pair):
     valid = truth != VOID
     if not valid.any():
         return
-    matrix = confusion_matrices(truth, prediction, C).numpy().sum(axis=0)
+    matrix = confusion_matrices(truth, prediction, C).sum(axis=0)
     y, p = truth[valid], prediction[valid]
     truth_shows, predicted_shows = matrix.sum(axis=1) > 0, matrix.sum(axis=0) > 0
     either = truth_shows | predicted_shows

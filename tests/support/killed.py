@@ -1,6 +1,6 @@
 """Work in forked processes that end by SIGKILL before their k-th operation on a file, step or validation batch.
 
-    python tests/killed.py preprocess folder
+    python tests/support/killed.py preprocess folder
 
 A process of its own, for a fork of one whose threads compute may hang. It prints what it did as JSON.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).parents[2]), *map(str, Path(__file__).parents[:2])]
 
 from project import digests  # noqa: E402
 from raw_data import pairs, write_raw  # noqa: E402
@@ -152,7 +152,7 @@ def _training(folder: Path) -> Callable[..., None]:
     from maskline.training.trainer import Trainer
 
     tf.config.run_functions_eagerly(True)  # each life would trace the steps anew
-    knobs = read_yaml(Path(__file__).parents[1] / "params.yaml")
+    knobs = read_yaml(Path(__file__).parents[2] / "params.yaml")
     knobs["train"] |= {"epochs": 6, "batch_size": 2, "ema": 0.8, "early_stopping": 4, "class_weights": "inverse"}
     train_params = module.TrainParams.model_validate(knobs["train"] | {"learning_rate": 0.01})
     augment = AugmentParams.model_validate(knobs["augment"] | {"rotation": 10.0, "brightness": 0.1})
@@ -231,7 +231,7 @@ def evaluate(folder: Path) -> dict:
     from maskline.files.yaml12 import read_yaml
 
     _shards(folder)
-    params = read_yaml(Path(__file__).parents[1] / "params.yaml")["evaluate"]
+    params = read_yaml(Path(__file__).parents[2] / "params.yaml")["evaluate"]
     params = module.EvaluateParams.model_validate(params | {"samples": 1})
     module._model = lambda *_: None
     module.compiled_predictor = lambda *_: predict

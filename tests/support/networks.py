@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras.src.backend import StatelessScope
 from keras.src.backend.common import global_state
 
-from maskline.evaluation.confusion import confusion_matrices
+from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes
 from maskline.models import encoders
 from maskline.models.encoders.applications import minus_one_to_one
@@ -83,5 +83,5 @@ def scenes(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
 
 def mean_iou(model: SegmentationModel, x: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean IoU over the classes of all images."""
-    matrices = confusion_matrices(labels, tf.argmax(model(x), axis=-1), len(NAMES))
-    return float(mean_over_classes(iou(matrices.numpy().sum(axis=0))))
+    matrices = confusion_matrices(labels, tf.argmax(model(x), axis=-1).numpy(), len(NAMES))
+    return float(mean_over_classes(iou(matrices.sum(axis=0))))
