@@ -72,7 +72,7 @@ def train_and_score(architecture: str, data: str, options: argparse.Namespace) -
 
     from maskline.contracts.manifest import read_manifest
     from maskline.datasets.weights import prepare_weights
-    from maskline.evaluation.confusion import confusion_matrices
+    from maskline.metrics.confusion import confusion_matrices
     from maskline.metrics.scores import iou, mean_over_classes
     from maskline.models.files import load_model
     from maskline.shards.read.batches import ordered_batches
@@ -97,7 +97,7 @@ def train_and_score(architecture: str, data: str, options: argparse.Namespace) -
     predict = tf.function(lambda images: tf.argmax(model(images), axis=-1), reduce_retracing=True)
     manifest = read_manifest(shards)
     matrix = sum(
-        tf.reduce_sum(confusion_matrices(labels, predict(images), len(manifest.classes)), axis=0).numpy()
+        confusion_matrices(labels.numpy(), predict(images).numpy(), len(manifest.classes)).sum(axis=0)
         for images, labels in ordered_batches(ShardReader(shards, manifest, "test"), 8)
     )
     return round(float(mean_over_classes(iou(matrix))), 4)

@@ -23,11 +23,11 @@ from tqdm import tqdm  # noqa: E402
 
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.errors import InputError  # noqa: E402
-from maskline.evaluation.counting import confusion  # noqa: E402
 from maskline.evaluation.predict.inference import Inference, compiled_predictor  # noqa: E402
 from maskline.evaluation.refine.crf import CrfParams, refined_by_crf  # noqa: E402
 from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut  # noqa: E402
 from maskline.metrics.boundary import boundary_counts, boundary_iou  # noqa: E402
+from maskline.metrics.confusion import confusion  # noqa: E402
 from maskline.metrics.scores import iou, mean_over_classes  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402

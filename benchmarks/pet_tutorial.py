@@ -25,7 +25,7 @@ from pipeline import run_stages  # noqa: E402
 
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
-from maskline.evaluation.confusion import confusion_matrices  # noqa: E402
+from maskline.metrics.confusion import confusion_matrices  # noqa: E402
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
@@ -110,7 +110,7 @@ def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
 
 def score(labels: np.ndarray, predictions: np.ndarray, classes: int = 3) -> list[float]:
     """Return pixel accuracy, mean IoU and the IoU of each class."""
-    matrix = confusion_matrices(labels, predictions, classes).numpy().sum(axis=0)
+    matrix = confusion_matrices(np.asarray(labels), np.asarray(predictions), classes).sum(axis=0)
     return [float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))), *iou(matrix).tolist()]
 
 

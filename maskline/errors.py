@@ -1,8 +1,26 @@
 """The exceptions that reach a user as a sentence instead of a traceback."""
 
+from pathlib import Path
+
 
 class InputError(Exception):
     """Something the user can mend; the message names the file, the value received and the remedy."""
+
+
+class ArtifactError(InputError):
+    """A file or folder that a stage writes is missing, damaged, or made from other inputs.
+
+    The message names the artifact and the reason. Whoever knows the pipeline adds the remedy.
+
+    Args:
+        path: the artifact, or a file in it.
+        reason: the rest of the sentence after the path, such as 'is missing', without a full stop.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path} {reason}")
+        self.path = Path(path)
+        self.reason = reason
 
 
 class Stopped(KeyboardInterrupt):

@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from maskline.contracts.classes import VOID
 from maskline.evaluation.subject import Batch, Scored, Subject
 from maskline.metrics.boundary import boundary_counts, trimap_counts
 from maskline.metrics.calibration import calibration_counts
+from maskline.metrics.confusion import confusion
 
 _BEHIND = 2  # batches that the thread may lag
 
@@ -41,17 +41,3 @@ def _count(counts: Mapping[str, np.ndarray], batch: Batch, scored: Scored) -> No
         counts["trimap"][index] = trimap_counts(truth, prediction)
         counts["calibration"][index], counts["confidence"][index] = calibration_counts(truth, prediction, confidence)
         counts["uncertainty"][index] = uncertainty.mean(dtype=np.float64)
-
-
-def confusion(truth: np.ndarray, prediction: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Count an image's pixels by true and predicted class, int64 [C, C], and predictions on void, int64 [C].
-
-    Args:
-        truth: uint8 [H, W] in 0..classes-1 or void.
-        prediction: uint8 [H, W] in 0..classes-1.
-        classes: C.
-    """
-    rows = np.where(truth == VOID, np.uint8(classes), truth).astype(np.int32)
-    pairs = np.bincount((classes * rows + prediction).ravel(), minlength=classes * (classes + 1))
-    table = pairs.reshape(classes + 1, classes)
-    return table[:classes], table[classes]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskline.evaluation.confusion import confusion_matrices
+from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
@@ -35,13 +35,12 @@ class Validator:
     def __init__(self, model: SegmentationModel, loss: Loss, reader: ShardReader, batch_size: int) -> None:
         self._batches = ordered_batches(reader, batch_size)
         self._examples = len(reader)
-        classes = len(model.class_names)
+        self._classes = len(model.class_names)
 
         @tf.function(reduce_retracing=True)
         def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = model(images, training=False)
-            counts = confusion_matrices(labels, tf.argmax(logits, axis=-1, output_type=tf.int32), classes)
-            return loss(labels, logits), tf.reduce_sum(counts, axis=0)
+            return loss(labels, logits), tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
         self._score = score
 
@@ -49,8 +48,9 @@ class Validator:
         """Score the model as it is now."""
         total, matrix = 0.0, np.int64(0)
         for images, labels in self._batches:
-            loss, counts = self._score(images, labels)
+            loss, predictions = self._score(images, labels)
             total += float(loss) * len(labels)
-            matrix = matrix + counts.numpy()
+            # Counted on the host: TensorFlow's bincount has no deterministic kernel on a GPU.
+            matrix = matrix + confusion_matrices(labels.numpy(), predictions.numpy(), self._classes).sum(axis=0)
             answer()
         return Scores(total / self._examples, float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))))
