@@ -15,7 +15,7 @@ from raw_data import pairs, write_raw
 from maskline.engine import pool
 from maskline.files.artifacts import sha256
 from maskline.files.yaml12 import read_yaml
-from maskline.models import encoders
+from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.registry import Options, build_encoder
 from maskline.params import Params
 from maskline.shards.write.build import Choice, build_shards

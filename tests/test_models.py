@@ -13,7 +13,7 @@ from networks import COLORS, NAMES, build, images, mean_iou, scenes
 
 from maskline.errors import InputError
 from maskline.evaluation.predict.inference import Inference, predictor
-from maskline.models import encoders
+from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import BACKBONES
 from maskline.models.files import load_model, save_model
 from maskline.models.registry import ARCHITECTURES, find_architecture

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from maskline.contracts.classes import VOID
-from maskline.models import encoders
+from maskline.models.encoders import registry as encoders
 from maskline.models.interface import Loss
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import Upsampling

@@ -11,7 +11,7 @@ from keras.src.backend.common import global_state
 
 from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes
-from maskline.models import encoders
+from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import minus_one_to_one
 from maskline.models.layers.blocks import conv
 from maskline.models.segmentation import SegmentationModel
