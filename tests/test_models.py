@@ -189,7 +189,7 @@ def test_width_is_the_first_levels_channels():
 
 def test_saved_bytes_do_not_depend_on_the_process(tmp_path):
     script = (
-        "import sys; sys.path[:0] = [sys.argv[2], sys.argv[2] + '/tests']; from networks import build;"
+        "import sys; sys.path[:0] = [sys.argv[2], sys.argv[2] + '/tests/support']; from networks import build;"
         "from maskline.models.files import save_model;"
         "[save_model(build(name, dropout=0.5), sys.argv[1] + name) for name in ('unet', 'pointrend', 'pspnet')]"
     )
