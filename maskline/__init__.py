@@ -1,1 +1,34 @@
-"""maskline: reproducible semantic segmentation, from images and masks to a report."""
+"""maskline: reproducible semantic segmentation, from images and masks to a report.
+
+`maskline.load_model` reads a trained model, and `maskline.metrics` holds the metrics. Both are imported when they are
+first used, so that `import maskline` takes no time and needs no TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maskline import metrics
+    from maskline.models.files import load_model
+
+    __version__: str
+
+__all__ = ["__version__", "load_model", "metrics"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("maskline")
+    if name == "load_model":
+        from maskline.models.files import load_model
+
+        return load_model
+    if name == "metrics":
+        return importlib.import_module("maskline.metrics")
+    raise AttributeError(f"module 'maskline' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

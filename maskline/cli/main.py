@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from maskline.cli import compare, verify
 from maskline.errors import InputError
 
+_DESCRIPTION = (
+    "Train, evaluate and compare models that label every pixel of an image. `dvc repro` runs the pipeline, from images "
+    "and masks to a report; the commands here work with its results."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a subcommand; what the user can mend ends in one sentence and exit code 1."""
-    parser = argparse.ArgumentParser(prog="maskline", description="What is no stage: `dvc repro` runs the pipeline.")
+    parser = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="command", required=True)
     compare.add(commands)
     verify.add(commands)
