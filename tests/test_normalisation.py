@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskline.models.layers.normalisation import BatchNormalization, batch_norm, fuse
+from maskline.models.layers.normalisation import BatchNormalization, batch_norm, fused
 
 SHAPES = [(4, 5, 6, 3), (1, 1, 1, 8), (2, 16, 1, 1)]
 TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 2e-2, "mixed_float16": 2e-3}
@@ -78,7 +78,7 @@ def test_a_networks_own_layers_are_fused_and_give_equal_predictions(tmp_path):
         variable.assign(np.random.default_rng(3).uniform(0.5, 2, variable.shape))
     batch = np.random.default_rng(1).normal(size=(2, 9, 8, 3)).astype(np.float32)
     before = network(batch).numpy()
-    fuse(network)
+    network = fused(network)
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert [type(layer) for layer in norms] == [BatchNormalization] * 2 and norms[0].momentum == 0.9
     np.testing.assert_allclose(network(batch), before, rtol=1e-5)

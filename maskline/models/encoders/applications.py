@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from maskline.models.encoders.dilation import dilated, same_padding
-from maskline.models.layers.normalisation import fuse
+from maskline.models.layers.normalisation import fused
 
 Normalisation = Callable[[keras.KerasTensor], keras.KerasTensor]
 
@@ -126,7 +126,6 @@ def network(name: str, output_stride: int, multi_grid: bool) -> keras.Model:
         built = same_padding(built, "block1_conv[12]")
     if output_stride < 32 or multi_grid:
         built = dilated(built, output_stride, multi_grid)
-    fuse(built)
     return built
 
 
@@ -141,6 +140,6 @@ def features(name: str, built: keras.Model) -> keras.Model:
         scaled = layers.Rescaling([std**-0.5 for std in _STD], dtype="float32")(
             keras.Model(built.input, normalised)(images)
         )
-        return keras.Model(images, keras.Model(normalised, outputs)(scaled), name=name)
-    taps = keras.Model(built.input, outputs)
+        return keras.Model(images, fused(keras.Model(normalised, outputs))(scaled), name=name)
+    taps = fused(keras.Model(built.input, outputs))
     return keras.Model(images, taps(backbone.normalisation(images)), name=name)

@@ -43,9 +43,19 @@ def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTens
     return BatchNormalization(momentum=_MOMENTUM, name=name)(x)
 
 
-def fuse(network: keras.Model) -> None:
-    """Let the batch normalisations of a network of Keras's work like those of `batch_norm`."""
-    for layer in network.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
-            layer.__class__ = BatchNormalization  # it has the same variables and configuration
+def fused(network: keras.Model) -> keras.Model:
+    """Return a functional model whose batch normalisations are those of `batch_norm`, with the same variables.
+
+    The other layers are the given model's own, not copies.
+    """
+    return keras.models.clone_model(network, input_tensors=network.input, clone_function=_fused_layer)
+
+
+def _fused_layer(layer: layers.Layer) -> layers.Layer:
+    if not isinstance(layer, layers.BatchNormalization):
+        return layer
+    replaced = BatchNormalization.from_config(layer.get_config() | {"momentum": _MOMENTUM})
+    replaced.build(layer.input.shape)
+    for new, old in zip(replaced.variables, layer.variables, strict=True):
+        new.assign(old.value)
+    return replaced
