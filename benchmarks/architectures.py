@@ -29,7 +29,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from pipeline import changed_params, run_stages  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from maskline.params import ENCODERS_OF, Params  # noqa: E402
+from maskline.models.catalogue import NETWORKS  # noqa: E402
+from maskline.params import Params  # noqa: E402
 
 TRAINING = {
     "model.width": 16,
@@ -49,7 +50,7 @@ SPEED_DATA, SPEED_BATCH, SPEED_STEPS = "camvid", 8, 4
 
 def params_of(architecture: str, data: str, options: argparse.Namespace) -> Params:
     """Return the params that train an architecture on a data set."""
-    encoders = ENCODERS_OF[architecture]
+    encoders = NETWORKS[architecture].encoders
     encoder = "mobilenet_v2" if "mobilenet_v2" in encoders else encoders[0]
     pretrained = data == "camvid" and encoder == "mobilenet_v2"
     weights = str(options.weights.resolve()) if pretrained else "none"
@@ -231,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--camvid", type=Path, required=True, help="folder of CamVid in SegNet's form")
     parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 without top, .h5")
-    parser.add_argument("--only", nargs="+", default=list(ENCODERS_OF), choices=list(ENCODERS_OF), help="architectures")
+    parser.add_argument("--only", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), help="architectures")
     parser.add_argument("--rounds", type=int, default=5, help="of the speed measurement; 0 leaves it out")
     parser.add_argument("--plot", type=Path, help="PNG file to draw")
     parser.add_argument(

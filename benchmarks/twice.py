@@ -22,7 +22,8 @@ from pipeline import ROOT, digests, write_pipeline
 
 sys.path.insert(0, str(ROOT))
 
-from maskline.params import ENCODERS_OF, LossParams
+from maskline.models.catalogue import NETWORKS
+from maskline.params import LossParams
 
 SMALL = {
     "dataset.limit": 16,
@@ -70,10 +71,10 @@ def cases() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         name: {
             "model.architecture": name,
-            "model.encoder": "mobilenet_v2" if "mobilenet_v2" in encoders else encoders[0],
+            "model.encoder": "mobilenet_v2" if "mobilenet_v2" in network.encoders else network.encoders[0],
             "train.precision": "mixed_bfloat16",
         }
-        for name, encoders in ENCODERS_OF.items()
+        for name, network in NETWORKS.items()
     }
     for name in LossParams.model_fields:
         found[f"loss {name}"] = {f"train.loss.{other}": float(other == name) for other in LossParams.model_fields}

@@ -9,63 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
+from maskline.models.catalogue import ENCODERS, NETWORKS, REFINABLE
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Name = Annotated[str, Field(min_length=1)]
 Weight = Annotated[float, Field(ge=0, le=100)]
-
-_APPLICATIONS = (
-    "mobilenet_v2",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "vgg16",
-    "vgg19",
-    "densenet121",
-    "efficientnet_b0",
-    "efficientnet_v2_b0",
-    "xception",
-)
-
-
-def _first(encoder: str) -> tuple[str, ...]:
-    """Return the encoders with ImageNet weights, a paper's own before the others."""
-    return (encoder, *(name for name in _APPLICATIONS if name != encoder))
-
-
-# SegNet's VGG takes the convolutions of the plain one.
-WITH_IMAGENET = (*_APPLICATIONS, "vgg16_bn", "vgg19_bn")
-
-# The encoders each architecture can stand on; the first is the one its paper used, or the nearest to it.
-ENCODERS_OF = {
-    "convtranspose": ("unet", *_APPLICATIONS),
-    "fcn32s": _first("vgg16"),
-    "fcn16s": _first("vgg16"),
-    "fcn8s": _first("vgg16"),
-    # Their decoders need the indices of 2x2 max-pooling, which other encoders do not have.
-    "segnet": ("vgg16_bn", "vgg19_bn", "vgg16", "vgg19"),
-    "bayesian_segnet": ("vgg16_bn", "vgg19_bn"),
-    "unet": ("unet", *_APPLICATIONS),
-    "unet_pix2pix": _first("mobilenet_v2"),
-    "deeplab": _first("vgg16"),
-    "deeplabv3": _first("resnet50"),
-    "deeplabv3plus": _first("xception"),
-    "enet": ("enet",),
-    "pspnet": _first("resnet50"),
-    "fpn": _first("resnet50"),
-    "panoptic_fpn": _first("resnet50"),
-    "panet": _first("resnet50"),
-    "linknet": _first("resnet50"),
-    "pointrend": _first("resnet50"),
-}
-
-# The output strides of those that dilate their encoder; the first is the paper's. All others have 32.
-OUTPUT_STRIDES_OF = {"deeplab": (8,), "deeplabv3": (16, 8), "deeplabv3plus": (16, 8), "pspnet": (8, 16)}
-
-# What PointRend can refine: networks whose own logits are smaller than the image.
-COARSE = ("deeplab", "deeplabv3", "deeplabv3plus", "pspnet", "fpn", "panoptic_fpn", "panet")
 
 
 class _Section(BaseModel):
@@ -125,23 +75,23 @@ class PreprocessParams(_Section):
 class ModelParams(_Section):
     """The network and where its encoder's weights come from."""
 
-    architecture: Literal[tuple(ENCODERS_OF)]
-    encoder: Literal["unet", "enet", "vgg16_bn", "vgg19_bn", *_APPLICATIONS]
+    architecture: Literal[tuple(NETWORKS)]
+    encoder: Literal[tuple(ENCODERS)]
     encoder_weights: Name
     freeze_encoder: bool
     output_stride: Literal[8, 16] | None
-    coarse: Literal[COARSE]
+    coarse: Literal[REFINABLE]
     width: Annotated[int, Field(ge=4, le=256)]
     dropout: Fraction
 
     @model_validator(mode="after")
     def _possible(self) -> "ModelParams":
-        allowed = ENCODERS_OF[self.architecture]
+        allowed = NETWORKS[self.architecture].encoders
         if self.encoder not in allowed:
             raise ValueError(
                 f"encoder must be {' or '.join(allowed)} for {self.architecture}. Received: {self.encoder!r}"
             )
-        if self.encoder not in WITH_IMAGENET and self.encoder_weights == "imagenet":
+        if not ENCODERS[self.encoder].imagenet and self.encoder_weights == "imagenet":
             raise ValueError(
                 f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet "
                 "weights. Received: 'imagenet'"
@@ -171,7 +121,7 @@ class ModelParams(_Section):
 
     @property
     def _output_strides(self) -> tuple[int, ...]:
-        return OUTPUT_STRIDES_OF.get(self._dilating, (32,))
+        return NETWORKS[self._dilating].output_strides
 
     @property
     def encoder_stride(self) -> int:

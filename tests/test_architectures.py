@@ -18,26 +18,27 @@ from scipy.ndimage import map_coordinates
 
 from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models import segmentation
+from maskline.models.catalogue import NETWORKS, REFINABLE
 from maskline.models.decoders import pointrend
-from maskline.models.decoders.bayesian_segnet import SAMPLES
+from maskline.models.interface import Features
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import AdaptiveAveragePooling, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
 from maskline.models.registry import find_architecture
-from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF
 from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]
 MOBILENET = ROOT.parent / "shared" / "data" / "weights" / "mobilenet_v2_1.0_224_no_top.weights.h5"
 VGG, DEEP, AT_16 = (1, 2, 4, 8, 16, 32), (2, 4, 8, 16, 32), (2, 4, 8, 16, 16)
 CHANNELS, CLASSES = 6, 3
+SAMPLES = NETWORKS["bayesian_segnet"].samples
 
 
 def decoder(name, strides=DEEP, width=16, channels=CHANNELS, coarse="fpn", dropout=0.0):
     """A decoder alone, from features of a few channels."""
     keras.utils.set_random_seed(0)
     inputs = [keras.Input((None, None, channels), name=f"level{level}") for level in range(len(strides))]
-    decoded = find_architecture(name, coarse).decoder(inputs, strides, CLASSES, width, dropout)
+    decoded = find_architecture(name, coarse).decoder(Features(tuple(inputs), strides), CLASSES, width, dropout)
     return keras.Model(inputs, {"logits": decoded.logits, **decoded.extras})
 
 
@@ -251,7 +252,7 @@ def test_encoders_are_told_what_each_paper_does(monkeypatch):
         raise Stopped
 
     monkeypatch.setattr(segmentation.encoders, "build_encoder", lambda encoder, options: record(name, options))
-    for name in ENCODERS_OF:
+    for name in NETWORKS:
         with pytest.raises(Stopped):
             build(name, dropout=0.25)
     assert {name for name in told if told[name].multi_grid} == {"deeplabv3"}
@@ -485,9 +486,9 @@ def test_the_coarse_logits_stay_exact_under_every_precision(precision):
     assert not np.array_equal(coarse, tf.cast(tf.cast(coarse, tf.bfloat16), tf.float32))
 
 
-@pytest.mark.parametrize("coarse", COARSE)
+@pytest.mark.parametrize("coarse", REFINABLE)
 def test_any_coarse_network_is_refined(coarse):
-    model = build("pointrend", coarse=coarse, output_stride=OUTPUT_STRIDES_OF.get(coarse, (32,))[0])
+    model = build("pointrend", coarse=coarse, output_stride=NETWORKS[coarse].output_strides[0])
     x = images()
     (layer,) = of_type(model.network, pointrend.PointRend)
     unrefined = tf.image.resize(keras.Model(model.network.input, layer.input[0])(x.astype(np.float32)), (64, 64))
@@ -602,7 +603,7 @@ def shapes_alone():
 @pytest.mark.parametrize(("architecture", "encoder", "classes"), PARAMETERS)
 def test_parameter_counts(architecture, encoder, classes, shapes_alone):
     names, colors = [str(n) for n in range(classes)], ["#000000"] * classes
-    stride = OUTPUT_STRIDES_OF.get(architecture, (32,))[0]
+    stride = NETWORKS[architecture].output_strides[0]
     model = segmentation.SegmentationModel(
         architecture, encoder, names, colors, 64, 0.0, False, "float32", output_stride=stride
     )

@@ -27,7 +27,7 @@ from maskline.datasets import fetch, prepare, weights
 from maskline.datasets.sources import camvid, voc2012
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
-from maskline.params import WITH_IMAGENET
+from maskline.models.catalogue import ENCODERS
 
 ROOT = Path(__file__).parents[1]
 
@@ -410,7 +410,7 @@ def test_imagenet_is_the_file_of_keras_applications() -> None:
     for name in ("vgg16", "vgg19"):
         expected[f"{name}_bn"] = expected[name]
     assert expected == weights.IMAGENET
-    assert set(expected) == set(WITH_IMAGENET)
+    assert set(expected) == {name for name, encoder in ENCODERS.items() if encoder.imagenet}
 
 
 @pytest.fixture

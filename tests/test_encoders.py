@@ -13,12 +13,13 @@ from networks import share_values, without_values
 from pydantic import ValidationError
 
 from maskline.errors import InputError
+from maskline.models.catalogue import ENCODERS, NETWORKS
 from maskline.models.decoders.pointrend import pointrend
 from maskline.models.encoders.applications import BACKBONES
-from maskline.models.encoders.registry import ENCODERS, Options, build_encoder, strides
-from maskline.models.interface import Architecture
-from maskline.models.registry import ARCHITECTURES
-from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, ModelParams
+from maskline.models.encoders.registry import Options, build_encoder, strides
+from maskline.models.interface import Architecture, Features
+from maskline.models.registry import find_architecture
+from maskline.params import ModelParams
 
 ROOT = Path(__file__).parents[1]
 MOBILENET = ROOT.parent / "shared" / "data" / "weights" / "mobilenet_v2_1.0_224_no_top.weights.h5"
@@ -73,12 +74,14 @@ def test_every_decoder_that_params_offer_works(encoder, decoded_shapes):
     if any(shapes.items() <= others.items() for others in decoded_shapes):
         return  # decoders know an encoder by these alone
     tried = set()
-    for architecture in (names for names, allowed in ENCODERS_OF.items() if name in allowed and names != "pointrend"):
-        for stride in set(OUTPUT_STRIDES_OF.get(architecture, (32,))) & set(features):
-            inputs = features[stride], strides(name, stride), CLASSES, 4, 0.1
+    for architecture, network in NETWORKS.items():
+        if name not in network.encoders or network.refines:
+            continue
+        for stride in set(network.output_strides) & set(features):
+            inputs = Features(tuple(features[stride]), strides(name, stride)), CLASSES, 4, 0.1
             inner = []
-            plain = keeping(ARCHITECTURES[architecture], inner)
-            if architecture in COARSE and name in ENCODERS_OF["pointrend"]:
+            plain = keeping(find_architecture(architecture, ""), inner)
+            if network.refinable and name in NETWORKS["pointrend"].encoders:
                 refined = pointrend(plain).decoder(*inputs)
                 assert refined.logits.shape == (1, 64, 96, CLASSES) and refined.stride == 1
                 assert np.isfinite(refined.logits).all()
@@ -90,7 +93,7 @@ def test_every_decoder_that_params_offer_works(encoder, decoded_shapes):
             assert decoded.logits.dtype == tf.float32
             assert np.isfinite(decoded.logits).all() and np.std(decoded.logits) > 0
             tried.add(architecture)
-    assert tried == {architecture for architecture, allowed in ENCODERS_OF.items() if name in allowed}
+    assert tried == {architecture for architecture, network in NETWORKS.items() if name in network.encoders}
     decoded_shapes.append(shapes)
 
 
@@ -234,15 +237,15 @@ def values(architecture: str, encoder: str, **changes) -> dict:
     } | changes
 
 
-@pytest.mark.parametrize("architecture", ENCODERS_OF)
+@pytest.mark.parametrize("architecture", NETWORKS)
 def test_a_pair_that_does_not_work_is_refused_with_those_that_do(architecture):
     for name in ENCODERS:
-        if name in ENCODERS_OF[architecture]:
+        if name in NETWORKS[architecture].encoders:
             ModelParams.model_validate(values(architecture, name))
             continue
         with pytest.raises(ValidationError) as caught:
             ModelParams.model_validate(values(architecture, name))
-        works = " or ".join(ENCODERS_OF[architecture])
+        works = " or ".join(NETWORKS[architecture].encoders)
         assert f"encoder must be {works} for {architecture}. Received: {name!r}" in str(caught.value)
 
 

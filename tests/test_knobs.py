@@ -16,6 +16,7 @@ from maskline.engine import pool
 from maskline.files.artifacts import sha256
 from maskline.files.yaml12 import read_yaml
 from maskline.models.encoders import registry as encoders
+from maskline.models.encoders import unet
 from maskline.models.encoders.registry import Options, build_encoder
 from maskline.params import Params
 from maskline.shards.write.build import Choice, build_shards
@@ -188,6 +189,7 @@ def trained(shards, tmp_path_factory):
         return done[name]
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unet, "STRIDES", (1, 2))
         patch.setitem(encoders._OWN, "unet", encoders._OWN["unet"]._replace(strides=(1, 2)))
         yield of
 

@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 from networks import COLORS, NAMES, build, images, mean_iou, scenes
 
-from maskline.errors import InputError
+from maskline.errors import ArtifactError
 from maskline.evaluation.predict.inference import Inference, predictor
+from maskline.models.catalogue import ENCODERS, NETWORKS, REFINABLE
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import BACKBONES
 from maskline.models.files import load_model, save_model
-from maskline.models.registry import ARCHITECTURES, find_architecture
-from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, WITH_IMAGENET
+from maskline.models.registry import find_architecture
 from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]
@@ -27,12 +27,16 @@ FINE = ("convtranspose", "enet", "unet", "segnet", "bayesian_segnet")  # learn f
 
 
 def test_the_registry_holds_what_params_offer():
-    assert set(ENCODERS_OF) == {*ARCHITECTURES, "pointrend"}
-    assert {name for allowed in ENCODERS_OF.values() for name in allowed} == set(encoders.ENCODERS)
-    assert set(OUTPUT_STRIDES_OF) < set(ARCHITECTURES) and set(COARSE) < set(ARCHITECTURES)
-    assert {*BACKBONES, "vgg16_bn", "vgg19_bn"} == set(WITH_IMAGENET)
-    for coarse in COARSE:
-        assert find_architecture("pointrend", coarse).multi_grid == ARCHITECTURES[coarse].multi_grid
+    assert {name for network in NETWORKS.values() for name in network.encoders} == set(ENCODERS)
+    assert {*encoders._OWN, *BACKBONES} - {"small"} == set(ENCODERS)
+    assert {*BACKBONES, "vgg16_bn", "vgg19_bn"} == {name for name, known in ENCODERS.items() if known.imagenet}
+    for name, network in NETWORKS.items():
+        architecture = find_architecture(name, "fpn")
+        assert architecture.decoder.__module__ == f"maskline.models.decoders.{network.module}"
+        assert (architecture.samples, architecture.encoder_dropout) == (network.samples, network.encoder_dropout)
+        assert (architecture.auxiliary_loss is not None) == (network.auxiliary_loss or network.refines)
+    for coarse in REFINABLE:
+        assert find_architecture("pointrend", coarse).multi_grid == NETWORKS[coarse].multi_grid
 
 
 def gradients_of(model, x, labels):
@@ -68,11 +72,11 @@ def training_step(model, x, labels):
 def two_samples():
     """Bayesian SegNet's passes differ by their number alone; tests/test_architectures.py makes them all."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ARCHITECTURES, "bayesian_segnet", ARCHITECTURES["bayesian_segnet"]._replace(samples=2))
+        patch.setitem(NETWORKS, "bayesian_segnet", NETWORKS["bayesian_segnet"]._replace(samples=2))
         yield
 
 
-@pytest.fixture(scope="module", params=ENCODERS_OF)
+@pytest.fixture(scope="module", params=NETWORKS)
 def trained(request):
     """A network that has seen four images often, with them and their labels."""
     model = build(request.param, width=16, dropout=DROPOUT.get(request.param, 0.1))
@@ -138,7 +142,7 @@ def test_a_dilated_network_of_keras_applications_comes_back_from_disk_the_same(t
 
 # Each kind of layer in both policies, the other networks in one of them.
 KINDS = ("bayesian_segnet", "enet", "pspnet", "pointrend")
-MIXED = {name: ("mixed_bfloat16", "mixed_float16")[index % 2] for index, name in enumerate(ENCODERS_OF)}
+MIXED = {name: ("mixed_bfloat16", "mixed_float16")[index % 2] for index, name in enumerate(NETWORKS)}
 
 
 @pytest.mark.parametrize(
@@ -216,13 +220,15 @@ def test_a_damaged_model_file_is_refused_by_name(damage, tmp_path):
         path.write_bytes(path.read_bytes()[:5000])
     else:
         keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(path)
-    with pytest.raises(InputError, match=r"model\.keras .*dvc repro"):
+    reason = {"missing": "is missing", "other": "holds a Sequential"}.get(damage, r"cannot be loaded \(.+\)")
+    with pytest.raises(ArtifactError, match=rf"model\.keras {reason}") as caught:
         load_model(path)
+    assert caught.value.path == path
 
 
 def test_code_in_a_model_file_is_not_run(tmp_path):
     path = tmp_path / "model.keras"
     with_lambda = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)])
     with_lambda.save(path)
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(ArtifactError, match="cannot be loaded"):
         load_model(path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from maskline.errors import InputError
+from maskline.errors import ArtifactError
 from maskline.files.artifacts import ZIP_EPOCH, write_bytes
 from maskline.models.segmentation import SegmentationModel
 
@@ -45,17 +45,15 @@ def load_model(path: Path) -> SegmentationModel:
     """Load a saved model; code in the file is never run.
 
     Raises:
-        InputError: the file is missing, damaged, or no model of this project.
+        ArtifactError: the file is missing, damaged, or not a model of this project.
     """
     if not Path(path).exists():
-        raise InputError(f"{path} is missing; run `dvc repro train`.")
+        raise ArtifactError(path, "is missing")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers meet
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} cannot be loaded ({reason}); run `dvc repro --force train`.") from None
+        raise ArtifactError(path, f"cannot be loaded ({reason})") from None
     if not isinstance(model, SegmentationModel):
-        raise InputError(
-            f"{path} holds a {type(model).__name__}, no segmentation model; run `dvc repro --force train`."
-        )
+        raise ArtifactError(path, f"holds a {type(model).__name__}, which is not a segmentation model")
     return model

@@ -1,7 +1,8 @@
-"""What an architecture is: its decoder, and what more its training and inference need."""
+"""What a decoder gets and returns, and what an architecture is: its decoder and what it changes elsewhere."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
@@ -9,12 +10,43 @@ import tensorflow as tf
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
+@dataclass(frozen=True)
+class Features:
+    """An encoder's features, from shallow to deep.
+
+    Attributes:
+        levels: float [B, H / stride, W / stride, channels] each.
+        strides: one for each level, in rising order; a dilated encoder repeats its last.
+    """
+
+    levels: tuple[keras.KerasTensor, ...]
+    strides: tuple[int, ...]
+
+    def at(self, stride: int) -> keras.KerasTensor:
+        """Return the deepest features of a stride.
+
+        Raises:
+            KeyError: the encoder has none of this stride.
+        """
+        return dict(zip(self.strides, self.levels, strict=True))[stride]
+
+    @property
+    def deepest(self) -> keras.KerasTensor:
+        """The last features, of stride `output_stride`."""
+        return self.levels[-1]
+
+    @property
+    def output_stride(self) -> int:
+        """The stride of the deepest features."""
+        return self.strides[-1]
+
+
 class Decoded(NamedTuple):
     """What a decoder returns.
 
     Attributes:
         logits: float32 [B, H / stride, W / stride, C].
-        stride: theirs; they are upsampled bilinearly to the image's size.
+        stride: the logits' own; they are upsampled bilinearly to the image's size.
         extras: further outputs by name, for the architecture's `auxiliary_loss`.
     """
 
@@ -23,22 +55,43 @@ class Decoded(NamedTuple):
     extras: Mapping[str, keras.KerasTensor] = {}
 
 
+class Decoder(Protocol):
+    """From an encoder's features to logits."""
+
+    def __call__(self, features: Features, classes: int, width: int, dropout: float) -> Decoded:
+        """Return the logits.
+
+        Args:
+            features: of the encoder.
+            classes: number of classes C.
+            width: scale of the channels; 64 is the paper's.
+            dropout: share of features dropped in training, where the paper drops them.
+        """
+
+
+class AuxiliaryLoss(Protocol):
+    """What an architecture adds to the loss of its logits."""
+
+    def __call__(self, outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
+        """Return a scalar.
+
+        Args:
+            outputs: 'logits' and the decoder's extras, by name.
+            labels: integer [B, H, W].
+            loss: of labels and logits.
+        """
+
+
 class Architecture(NamedTuple):
-    """A network less its encoder.
+    """A network without its encoder; `catalogue.Network` describes the other attributes.
 
     Attributes:
-        decoder: function of (features, strides, classes, width, dropout): the encoder's features from shallow to deep,
-            their strides, the number of classes, the channels' scale (64: the paper's), and the share of features
-            dropped in training where the paper drops them. Returns `Decoded`.
-        auxiliary_loss: function of (outputs, labels, loss) that returns a scalar to add to the loss of the logits:
-            'logits' and the decoder's extras, labels [B, H, W], and the loss of labels and logits.
-        encoder_dropout: drop features inside the encoder too, where it is one that can.
-        multi_grid: give the blocks of the encoder's last stage the rates 1, 2, 4, where it is a ResNet.
-        samples: passes with dropout at inference, whose probabilities are averaged; 0: one pass without.
+        decoder: from features to logits.
+        auxiliary_loss: what to add to the loss of the logits, or None.
     """
 
-    decoder: Callable[..., Decoded]
-    auxiliary_loss: Callable[[Mapping[str, tf.Tensor], tf.Tensor, Loss], tf.Tensor] | None = None
+    decoder: Decoder
+    auxiliary_loss: AuxiliaryLoss | None = None
     encoder_dropout: bool = False
     multi_grid: bool = False
     samples: int = 0

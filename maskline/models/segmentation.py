@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from maskline.contracts.classes import VOID
 from maskline.models.encoders import registry as encoders
-from maskline.models.interface import Loss
+from maskline.models.interface import Features, Loss
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import Upsampling
 from maskline.models.registry import find_architecture
@@ -27,8 +27,8 @@ class SegmentationModel(keras.Model):
     the architecture.
 
     Args:
-        architecture: a key of `architectures.ARCHITECTURES`, or 'pointrend'.
-        encoder: one of `encoders.ENCODERS`.
+        architecture: one of `catalogue.NETWORKS`.
+        encoder: one of `catalogue.ENCODERS`.
         class_names: C names, in label order.
         class_colors: C colours '#rrggbb'.
         width: scale of the decoder's channels, and of encoders that are no network of keras.applications; 64 is each
@@ -92,7 +92,8 @@ class SegmentationModel(keras.Model):
             )
             backbone.trainable = not freeze_encoder
             images = keras.Input((None, None, 3))
-            decoded = self.architecture.decoder(backbone(images), strides, len(class_names), width, dropout)
+            features = Features(tuple(backbone(images)), strides)
+            decoded = self.architecture.decoder(features, len(class_names), width, dropout)
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
         finally:

@@ -11,11 +11,11 @@ from keras.src.backend.common import global_state
 
 from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes
+from maskline.models.catalogue import NETWORKS
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import minus_one_to_one
 from maskline.models.layers.blocks import conv
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import ENCODERS_OF, OUTPUT_STRIDES_OF
 
 NAMES, COLORS = ["ground", "sky", "tree"], ["#336699", "#88ccff", "#227733"]
 
@@ -34,7 +34,7 @@ def _small(options: encoders.Options) -> keras.Model:
 # The networks of keras.applications take most of a test's time, which their own tests spend once.
 encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
 _OWN = ("unet", "enet", "vgg16_bn", "small")
-SMALL = {name: next(own for own in _OWN if own in (*allowed, "small")) for name, allowed in ENCODERS_OF.items()}
+SMALL = {name: next(own for own in _OWN if own in (*network.encoders, "small")) for name, network in NETWORKS.items()}
 
 
 def build(architecture: str = "unet", encoder: str | None = None, **changes) -> SegmentationModel:
@@ -45,7 +45,7 @@ def build(architecture: str = "unet", encoder: str | None = None, **changes) -> 
         "dropout": 0.5 if architecture == "bayesian_segnet" else 0.0,
         "freeze_encoder": False,
         "precision": "float32",
-        "output_stride": OUTPUT_STRIDES_OF.get(architecture, (32,))[0],
+        "output_stride": NETWORKS[architecture].output_strides[0],
     }
     encoder = encoder or SMALL[architecture]
     return SegmentationModel(architecture, encoder, NAMES, COLORS, **(options | changes))

@@ -4,23 +4,18 @@ Chen et al., ICLR 2015 (DeepLab-LargeFOV); Chen et al., TPAMI 2018. The papers r
 connected CRF, which is no part of the network.
 """
 
-from collections.abc import Sequence
-
-import keras
 from keras import layers
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import head, scaled
 from maskline.models.layers.dropout import MonteCarloDropout
 
 _RATE = 12
 
 
-def deeplab(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def deeplab(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Score the deepest features through fc6 (3x3 of rate 12) and fc7, of 1024 channels each at width 64."""
-    x = features[-1]
+    x = features.deepest
     for kernel, rate, stream in ((3, _RATE, 6), (1, 1, 7)):
         x = layers.Conv2D(
             scaled(1024, width),
@@ -31,4 +26,4 @@ def deeplab(
             kernel_initializer="he_normal",
         )(x)
         x = MonteCarloDropout(dropout, stream=stream)(x)
-    return Decoded(head(x, classes), strides[-1])
+    return Decoded(head(x, classes), features.output_stride)

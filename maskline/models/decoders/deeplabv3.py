@@ -4,19 +4,13 @@ Chen, Papandreou, Schroff and Adam 2017, "Rethinking Atrous Convolution for Sema
 rates 1, 2, 4 are those of the paper's ResNets; other encoders have the plain rates.
 """
 
-from collections.abc import Sequence
-
-import keras
-
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.aspp import aspp
 from maskline.models.layers.blocks import conv, head, scaled
 from maskline.models.layers.dropout import MonteCarloDropout
 
 
-def deeplabv3(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def deeplabv3(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Score the deepest features through ASPP, of 256 channels at width 64."""
-    x = aspp(features[-1], strides[-1], scaled(256, width), conv)
-    return Decoded(head(MonteCarloDropout(dropout)(x), classes), strides[-1])
+    x = aspp(features.deepest, features.output_stride, scaled(256, width), conv)
+    return Decoded(head(MonteCarloDropout(dropout)(x), classes), features.output_stride)

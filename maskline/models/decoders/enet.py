@@ -3,23 +3,19 @@
 Paszke, Chaurasia, Kim and Culurciello 2016, arXiv:1606.02147; channels are the paper's at width 64.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.bottleneck import bottleneck
 from maskline.models.layers.normalisation import batch_norm
 from maskline.models.layers.unpooling import MaxUnpooling
 
 
-def enet(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def enet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Unpool by the indices of the encoder's two poolings, then upsample once more to the image's size."""
-    initial, first, x = features
-    x = _up_bottleneck(x, first)
+    initial, first = features.at(2), features.at(4)
+    x = _up_bottleneck(features.deepest, first)
     for stream in (30, 31):
         x = bottleneck(x, width, dropout, stream, activation=layers.ReLU)
     x = _up_bottleneck(x, initial)
@@ -28,7 +24,7 @@ def enet(
 
 
 def _up_bottleneck(x: keras.KerasTensor, pooled: keras.KerasTensor) -> keras.KerasTensor:
-    """Twice the size: max-unpooling to where `pooled` had its maxima, beside a transposed convolution."""
+    """Twice the size: max-unpooling to where `pooled` had its maxima, added to a transposed convolution."""
     channels = pooled.shape[-1]
     narrow = max(1, channels // 4)
     inner = layers.ReLU()(batch_norm(layers.Conv2D(narrow, 1, use_bias=False)(x)))

@@ -4,53 +4,43 @@ Long, Shelhamer and Darrell, CVPR 2015; Shelhamer, Long and Darrell, TPAMI 2017.
 scores that start small, as in the latter's "at-once" variant.
 """
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from keras import layers
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import scaled
 from maskline.models.layers.dropout import MonteCarloDropout
 
 
-def fcn32s(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def fcn32s(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Upsample the classifier's scores 32 times."""
-    return Decoded(_upsampled(_classifier(features, strides, classes, width, dropout), 32, learned=False), 1)
+    return Decoded(_upsampled(_classifier(features, classes, width, dropout), 32, learned=False), 1)
 
 
-def fcn16s(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def fcn16s(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Add the scores at stride 16, and upsample 16 times."""
-    x = _fused(_classifier(features, strides, classes, width, dropout), _skip(features, strides, 16), classes)
+    x = _fused(_classifier(features, classes, width, dropout), _skip(features, 16), classes)
     return Decoded(_upsampled(x, 16, learned=False), 1)
 
 
-def fcn8s(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def fcn8s(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Add the scores at strides 16 and 8, and upsample 8 times."""
-    x = _classifier(features, strides, classes, width, dropout)
+    x = _classifier(features, classes, width, dropout)
     for stride in (16, 8):
-        x = _fused(x, _skip(features, strides, stride), classes)
+        x = _fused(x, _skip(features, stride), classes)
     return Decoded(_upsampled(x, 8, learned=False), 1)
 
 
-def _is_vgg(strides: Sequence[int]) -> bool:
-    """Whether features stand before each pooling, of which FCN wants those after it, and fc6 and fc7 follow."""
-    return strides[0] == 1
+def _is_vgg(features: Features) -> bool:
+    """Return whether features are those before each pooling; FCN wants those after it, then fc6 and fc7."""
+    return features.strides[0] == 1
 
 
-def _classifier(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> keras.KerasTensor:
+def _classifier(features: Features, classes: int, width: int, dropout: float) -> keras.KerasTensor:
     """Score the deepest features: through fc6 and fc7 on VGG; other classifiers have no hidden layers."""
-    x = features[-1]
-    if _is_vgg(strides):
+    x = features.deepest
+    if _is_vgg(features):
         for kernel, stream in ((7, 6), (1, 7)):
             x = layers.Conv2D(
                 scaled(4096, width), kernel, padding="same", activation="relu", kernel_initializer="he_normal"
@@ -61,9 +51,8 @@ def _classifier(
     return _score(x, classes)
 
 
-def _skip(features: Sequence[keras.KerasTensor], strides: Sequence[int], stride: int) -> keras.KerasTensor:
-    by_stride = dict(zip(strides, features, strict=True))
-    return layers.MaxPooling2D()(by_stride[stride // 2]) if _is_vgg(strides) else by_stride[stride]
+def _skip(features: Features, stride: int) -> keras.KerasTensor:
+    return layers.MaxPooling2D()(features.at(stride // 2)) if _is_vgg(features) else features.at(stride)
 
 
 def _fused(x: keras.KerasTensor, skip: keras.KerasTensor, classes: int) -> keras.KerasTensor:

@@ -4,33 +4,26 @@ Lin, Dollar, Girshick, He, Hariharan and Belongie, CVPR 2017; the head after Kir
 for Instance and Semantic Segmentation", COCO workshop 2017.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import conv, head, scaled
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import Upsampling
 
 
-def fpn(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def fpn(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Sum the levels of strides 4 to 32, after one 3x3 convolution each; pyramid 256, head 128 channels at width 64."""
-    levels = pyramid(features, strides, scaled(256, width))
+    levels = pyramid(features, scaled(256, width))
     return summed_head(levels, classes, scaled(128, width), dropout)
 
 
-def pyramid(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], channels: int
-) -> dict[int, keras.KerasTensor]:
+def pyramid(features: Features, channels: int) -> dict[int, keras.KerasTensor]:
     """Return the top-down pyramid by stride, 4 to 32, each level of `channels`."""
-    by_stride = dict(zip(strides, features, strict=True))
     x, levels = None, {}
     for stride in (32, 16, 8, 4):
-        lateral = layers.Conv2D(channels, 1)(by_stride[stride])
+        lateral = layers.Conv2D(channels, 1)(features.at(stride))
         x = lateral if x is None else layers.Add()([lateral, layers.UpSampling2D(2, interpolation="nearest")(x)])
         levels[stride] = layers.Conv2D(channels, 3, padding="same")(x)
     return levels

@@ -3,26 +3,22 @@
 Chaurasia and Culurciello, VCIP 2017.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import conv, norm_relu, scaled, up_conv
 from maskline.models.layers.dropout import MonteCarloDropout
 
 
-def linknet(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def linknet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Decode with the channels of the encoder's features down to stride 4; the last layers have 32 at width 64."""
-    by_stride = dict(zip(strides, features, strict=True))
-    x = MonteCarloDropout(dropout)(features[-1])
-    stride = strides[-1]
+    x = MonteCarloDropout(dropout)(features.deepest)
+    stride = features.output_stride
     while stride > 4:
         stride //= 2
-        x = layers.Add()([_block(x, by_stride[stride].shape[-1]), by_stride[stride]])
+        skip = features.at(stride)
+        x = layers.Add()([_block(x, skip.shape[-1]), skip])
     x = _block(x, scaled(64, width), strides=1)
     x = norm_relu(up_conv(x, scaled(32, width), kernel=3))
     x = conv(x, scaled(32, width))

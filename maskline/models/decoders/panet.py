@@ -3,22 +3,17 @@
 Liu, Qi, Qin, Shi and Jia, CVPR 2018, whose instance heads are left out.
 """
 
-from collections.abc import Sequence
-
-import keras
 from keras import layers
 
 from maskline.models.decoders.fpn import pyramid, summed_head
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import conv, scaled
 
 
-def panet(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def panet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Carry the pyramid's stride 4 up again to 32, joining each level, and sum; 256 and 128 channels at width 64."""
     channels = scaled(256, width)
-    levels = pyramid(features, strides, channels)
+    levels = pyramid(features, channels)
     x = levels[4]
     augmented = {4: x}
     for stride in (8, 16, 32):

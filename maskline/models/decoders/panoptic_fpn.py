@@ -3,13 +3,11 @@
 Kirillov, Girshick, He and Dollar, CVPR 2019.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from maskline.models.decoders.fpn import pyramid
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import head, scaled
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import Upsampling
@@ -17,11 +15,9 @@ from maskline.models.layers.resizing import Upsampling
 _GROUP = 4  # channels in a group: 32 groups of the paper's 128
 
 
-def panoptic_fpn(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def panoptic_fpn(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Sum the levels of strides 4 to 32 at stride 4; pyramid 256, branch 128 channels at width 64."""
-    levels = pyramid(features, strides, scaled(256, width))
+    levels = pyramid(features, scaled(256, width))
     parts = [_branch(level, stride, scaled(128, width)) for stride, level in levels.items()]
     return Decoded(head(MonteCarloDropout(dropout)(layers.Add()(parts)), classes), 4)
 

@@ -4,8 +4,7 @@ Kirillov, Wu, He and Girshick, CVPR 2020. Trained on points of which most are un
 are doubled in size step by step, and each step's most uncertain points are replaced.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from maskline.contracts.classes import VOID
-from maskline.models.interface import Architecture, Decoded, Loss
+from maskline.models.interface import Architecture, Decoded, Features, Loss
 from maskline.models.layers.blocks import scaled
 
 _POINTS_PER_AREA = 256  # one point for so many pixels of the image: as many as there are at stride 16
@@ -25,24 +24,20 @@ _HIDDEN = 3
 def pointrend(coarse: Architecture) -> Architecture:
     """Return the architecture that refines `coarse`, whose logits must be smaller than the image."""
 
+    def decoder(features: Features, classes: int, width: int, dropout: float) -> Decoded:
+        decoded = coarse.decoder(features, classes, width, dropout)
+        return _refined(decoded, features.at(4), scaled(256, width))
+
     def auxiliary_loss(outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         other = coarse.auxiliary_loss(outputs, labels, loss) if coarse.auxiliary_loss else 0.0
         return other + point_loss(outputs["points"], outputs["point_logits"], labels)
 
-    return coarse._replace(decoder=partial(_decode, coarse.decoder), auxiliary_loss=auxiliary_loss)
+    return coarse._replace(decoder=decoder, auxiliary_loss=auxiliary_loss)
 
 
-def _decode(
-    coarse: Callable[..., Decoded],
-    features: Sequence[keras.KerasTensor],
-    strides: Sequence[int],
-    classes: int,
-    width: int,
-    dropout: float,
-) -> Decoded:
-    """Refine the coarse logits by the encoder's features at stride 4; the point head has 256 channels at width 64."""
-    decoded = coarse(features, strides, classes, width, dropout)
-    refined = PointRend(decoded.stride, scaled(256, width))([decoded.logits, features[strides.index(4)]])
+def _refined(decoded: Decoded, fine: keras.KerasTensor, channels: int) -> Decoded:
+    """Refine coarse logits by the encoder's features at stride 4; the paper's point head has 256 channels."""
+    refined = PointRend(decoded.stride, channels)([decoded.logits, fine])
     logits = refined.pop("logits")
     return Decoded(logits, 1, {**decoded.extras, **refined})
 
@@ -82,7 +77,7 @@ class PointRend(layers.Layer):
         self._generator = keras.random.SeedGenerator()
 
     def build(self, shapes: list[tuple]) -> None:
-        """Make the point head: each layer reads the coarse logits beside the features."""
+        """Make the point head: each layer reads the coarse logits with the features."""
         classes, inputs = shapes[0][-1], shapes[1][-1]
         self._layers_of_head = [
             layers.Dense(self.channels, activation="relu", kernel_initializer="he_normal") for _ in range(_HIDDEN)
@@ -105,10 +100,10 @@ class PointRend(layers.Layer):
         return {"logits": self._subdivided(coarse, fine), "points": empty[..., :2], "point_logits": empty}
 
     def _head(self, coarse: tf.Tensor, fine: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-        x, beside = _at_points(fine, points), _at_points(coarse, points)
+        x, logits = _at_points(fine, points), _at_points(coarse, points)
         for layer in self._layers_of_head:
-            x = layer(tf.concat([x, tf.cast(beside, x.dtype)], axis=-1))
-        return self._last(tf.concat([tf.cast(x, tf.float32), beside], axis=-1))
+            x = layer(tf.concat([x, tf.cast(logits, x.dtype)], axis=-1))
+        return self._last(tf.concat([tf.cast(x, tf.float32), logits], axis=-1))
 
     def _count(self, coarse: tf.Tensor) -> tf.Tensor:
         height, width = tf.unstack(tf.shape(coarse)[1:3] * self.stride)

@@ -3,11 +3,9 @@
 Badrinarayanan, Kendall and Cipolla, TPAMI 2017.
 """
 
-from collections.abc import Sequence
-
 import keras
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import conv, head
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.unpooling import MaxUnpooling
@@ -16,16 +14,12 @@ _CONVOLUTIONS = (3, 3, 3, 2, 2)  # of each block, from the deepest; the last one
 _MIDDLE = 3  # blocks from the deepest that drop features, in Bayesian SegNet
 
 
-def segnet(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
-    """Decode VGG's last pooling with the encoder's channels; `width` has no say of its own."""
-    return mirrored(MonteCarloDropout(dropout)(features[-1]), features, classes)
+def segnet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
+    """Decode VGG's last pooling with the encoder's channels; `width` changes nothing."""
+    return mirrored(MonteCarloDropout(dropout)(features.deepest), features, classes)
 
 
-def mirrored(
-    x: keras.KerasTensor, features: Sequence[keras.KerasTensor], classes: int, middle_dropout: float = 0.0
-) -> Decoded:
+def mirrored(x: keras.KerasTensor, features: Features, classes: int, middle_dropout: float = 0.0) -> Decoded:
     """Unpool and convolve x by the blocks of VGG in reverse.
 
     Args:
@@ -34,7 +28,7 @@ def mirrored(
         classes: number of logits.
         middle_dropout: share of features dropped after each of the three deepest blocks.
     """
-    blocks = list(reversed(features[:-1]))
+    blocks = list(reversed(features.levels[:-1]))
     for index, (pooled, convolutions) in enumerate(zip(blocks, _CONVOLUTIONS, strict=True)):
         x = MaxUnpooling()([x, pooled])
         for _ in range(convolutions - 1):

@@ -3,29 +3,24 @@
 https://www.tensorflow.org/tutorials/images/segmentation; Isola et al., CVPR 2017.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
-from maskline.models.interface import Decoded
+from maskline.models.interface import Decoded, Features
 from maskline.models.layers.blocks import norm_relu, scaled
 from maskline.models.layers.dropout import MonteCarloDropout
 
-_CHANNELS = (512, 256, 128, 64)  # at strides 16, 8, 4 and 2
+_CHANNELS = {16: 512, 8: 256, 4: 128, 2: 64}  # by stride
 
 # Where pix2pix starts the weights of its up-sampling.
 _INITIALIZER = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
 
 
-def unet_pix2pix(
-    features: Sequence[keras.KerasTensor], strides: Sequence[int], classes: int, width: int, dropout: float
-) -> Decoded:
+def unet_pix2pix(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Decode the features at strides 32 to 2; the tutorial drops none, here dropout acts on the deepest."""
-    *skips, x = features[-5:]
-    x = MonteCarloDropout(dropout)(x)
-    for channels, skip in zip(_CHANNELS, reversed(skips), strict=True):
-        x = layers.Concatenate()([_upsample(x, scaled(channels, width)), skip])
+    x = MonteCarloDropout(dropout)(features.deepest)
+    for stride, channels in _CHANNELS.items():
+        x = layers.Concatenate()([_upsample(x, scaled(channels, width)), features.at(stride)])
     return Decoded(layers.Conv2DTranspose(classes, 3, strides=2, padding="same", dtype="float32")(x), 1)
 
 

@@ -6,21 +6,25 @@ Paszke, Chaurasia, Kim and Culurciello 2016, arXiv:1606.02147; channels are the 
 import keras
 from keras import layers
 
+from maskline.models.encoders.applications import minus_one_to_one
 from maskline.models.layers.blocks import scaled
 from maskline.models.layers.bottleneck import bottleneck, norm_prelu
 
-# The second and the third stage: what stands in the middle of each bottleneck.
+STRIDES = (2, 4, 8)
+
+# The second and the third stage: the middle convolution of each bottleneck.
 _STAGE = ((3, 1), (3, 2), (5, 1), (3, 4), (3, 1), (3, 8), (5, 1), (3, 16))  # kernel (5: asymmetric) and rate
 
 
-def encoder(x: keras.KerasTensor, width: int, dropout: float) -> list[keras.KerasTensor]:
-    """Return the features at strides 2, 4 and 8: of the initial block, the first stage and the third.
+def encoder(width: int, dropout: float) -> keras.Model:
+    """Return the encoder, whose features are those of the initial block, the first stage and the third.
 
     Args:
-        x: images in -1..1, [B, H, W, 3].
         width: channels of the first stage.
         dropout: share of channels dropped in each bottleneck, a tenth of it in the first stage; the paper's is 0.1.
     """
+    images = keras.Input((None, None, 3))
+    x = minus_one_to_one(images)
     convolved = layers.Conv2D(max(1, scaled(16, width) - 3), 3, strides=2, padding="same", use_bias=False)(x)
     x = initial = norm_prelu(layers.Concatenate()([convolved, layers.MaxPooling2D()(x)]))
     x = bottleneck(x, width, dropout / 10, downsample=True)
@@ -30,4 +34,4 @@ def encoder(x: keras.KerasTensor, width: int, dropout: float) -> list[keras.Kera
     x = bottleneck(x, 2 * width, dropout, stream=5, downsample=True)
     for stream, (kernel, rate) in enumerate(_STAGE + _STAGE, 6):
         x = bottleneck(x, 2 * width, dropout, stream, kernel, rate)
-    return [initial, first, x]
+    return keras.Model(images, [initial, first, x], name="enet")

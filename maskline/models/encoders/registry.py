@@ -1,28 +1,26 @@
-"""Encoders: RGB 0..255 to features at several strides, each with the normalisation its weights expect.
+"""From an encoder's name to the encoder: RGB 0..255 to features, with the normalisation that its weights expect.
 
-An encoder is a `keras.Model` from images [B, H, W, 3] to a list of features from shallow to deep; their strides are
+An encoder is a `keras.Model` from images [B, H, W, 3] to a list of features from shallow to deep. Their strides are
 `strides(name, output_stride)`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import numpy as np
-from keras import layers
 
-from maskline.errors import InputError
-from maskline.models.encoders import enet, vgg_bn
-from maskline.models.encoders.applications import BACKBONES, features, minus_one_to_one, network
-from maskline.models.layers.blocks import double_conv
+from maskline.models.encoders import enet, unet, vgg_bn
+from maskline.models.encoders.applications import BACKBONES, features, network
+from maskline.models.encoders.weights import load_weights
 
 
 class Options(NamedTuple):
-    """What an encoder may be told.
+    """What an encoder can be built with.
 
     Attributes:
-        width: channels of the first level, of those that are no network of keras.applications.
+        width: channels of the first level; networks of keras.applications have their own.
         dropout: share of features dropped in training, in those whose papers drop any.
         output_stride: of the deepest features; only networks of keras.applications can have less than 32.
         multi_grid: rates 1, 2, 4 in the last stage of a ResNet.
@@ -36,27 +34,22 @@ class Options(NamedTuple):
     weights: Path | None = None
 
 
-def _unet(options: Options) -> keras.Model:
-    """The contracting path of U-Net: five levels whose channels double from `width`.
+class _Own(NamedTuple):
+    """An encoder that is not a network of keras.applications."""
 
-    Ronneberger et al., MICCAI 2015, with padded convolutions and batch normalisation.
-    """
-    images = keras.Input((None, None, 3))
-    x = minus_one_to_one(images)
-    levels = []
-    for level in range(len(_OWN["unet"].strides)):
-        x = double_conv(layers.MaxPooling2D()(x) if level else x, options.width * 2**level)
-        levels.append(x)
-    encoder = keras.Model(images, levels, name="unet")
-    _load(encoder, options.weights)
+    build: Callable[[Options], keras.Model]
+    strides: tuple[int, ...]
+
+
+def _unet(options: Options) -> keras.Model:
+    encoder = unet.encoder(options.width)
+    load_weights(encoder, options.weights)
     return encoder
 
 
 def _enet(options: Options) -> keras.Model:
-    images = keras.Input((None, None, 3))
-    levels = enet.encoder(minus_one_to_one(images), options.width, options.dropout)
-    encoder = keras.Model(images, levels, name="enet")
-    _load(encoder, options.weights)
+    encoder = enet.encoder(options.width, options.dropout)
+    load_weights(encoder, options.weights)
     return encoder
 
 
@@ -64,32 +57,26 @@ def _vgg_bn(name: str, options: Options) -> keras.Model:
     plain = None
     if options.weights:
         plain = network(name.removesuffix("_bn"), 32, False)
-        _load(plain, options.weights)
+        load_weights(plain, options.weights)
     return vgg_bn.encoder(name, options.width, options.dropout, plain)
 
 
 def _application(name: str, options: Options) -> keras.Model:
     built = network(name, options.output_stride, options.multi_grid)
-    _load(built, options.weights)
+    load_weights(built, options.weights)
     return features(name, built)
 
 
-class _Own(NamedTuple):
-    build: Callable[[Options], keras.Model]
-    strides: tuple[int, ...]
-
-
 _OWN = {
-    "unet": _Own(_unet, (1, 2, 4, 8, 16)),
-    "enet": _Own(_enet, (2, 4, 8)),
-    "vgg16_bn": _Own(lambda options: _vgg_bn("vgg16_bn", options), BACKBONES["vgg16"].strides),
-    "vgg19_bn": _Own(lambda options: _vgg_bn("vgg19_bn", options), BACKBONES["vgg19"].strides),
+    "unet": _Own(_unet, unet.STRIDES),
+    "enet": _Own(_enet, enet.STRIDES),
+    "vgg16_bn": _Own(partial(_vgg_bn, "vgg16_bn"), vgg_bn.STRIDES),
+    "vgg19_bn": _Own(partial(_vgg_bn, "vgg19_bn"), vgg_bn.STRIDES),
 }
-ENCODERS = (*_OWN, *BACKBONES)
 
 
 def build_encoder(name: str, options: Options) -> keras.Model:
-    """Return an encoder, one of `ENCODERS`.
+    """Return an encoder, one of `catalogue.ENCODERS`.
 
     Raises:
         InputError: the weights are of another network.
@@ -101,23 +88,3 @@ def strides(name: str, output_stride: int = 32) -> tuple[int, ...]:
     """Return the strides of an encoder's features, from shallow to deep."""
     whole = _OWN[name].strides if name in _OWN else BACKBONES[name].strides
     return tuple(min(stride, output_stride) for stride in whole)
-
-
-def _load(network: keras.Model, weights: Path | None) -> None:
-    """Load a weights file that must set every variable; Keras itself passes over some that a file lacks."""
-    if weights is None:
-        return
-    floats = [variable for variable in network.variables if "float" in str(variable.dtype)]
-    for variable in floats:
-        variable.assign(np.full(variable.shape, np.nan))
-    try:
-        network.load_weights(weights)
-        missing = [variable.path for variable in floats if np.isnan(variable).any()]
-        reason = f"it sets no finite {missing[0]}" if missing else ""
-    except (ValueError, KeyError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-    if reason:
-        raise InputError(
-            f"{weights} does not hold the weights of {network.name} ({reason}); "
-            "name a file of that network in model.encoder_weights, or set it to none."
-        )

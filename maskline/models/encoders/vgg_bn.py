@@ -12,6 +12,8 @@ from maskline.models.encoders.applications import caffe
 from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.normalisation import batch_norm
 
+STRIDES = (1, 2, 4, 8, 16, 32)
+
 _CONVOLUTIONS = {"vgg16_bn": (2, 2, 3, 3, 3), "vgg19_bn": (2, 2, 4, 4, 4)}
 _CHANNELS = (1, 2, 4, 8, 8)  # of each block, in widths
 _MIDDLE = 3  # blocks from the deepest that drop features, as in Bayesian SegNet

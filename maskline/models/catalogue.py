@@ -1,0 +1,97 @@
+"""Every network and every encoder by name, with what params, the docs and the registry need to know about them.
+
+This file imports no TensorFlow. A new network is a file in decoders/ and an entry in `NETWORKS`.
+"""
+
+from typing import NamedTuple
+
+
+class Encoder(NamedTuple):
+    """An encoder that networks extract features with.
+
+    Attributes:
+        imagenet: ImageNet weights for it are published.
+    """
+
+    imagenet: bool
+
+
+class Network(NamedTuple):
+    """A network without its encoder.
+
+    Attributes:
+        module: its file in decoders/, in which the function of the network's own name is the decoder.
+        encoders: the encoders it works with, the paper's or the nearest to it first.
+        output_strides: the output strides of the encoder that it works with, the paper's first.
+        refinable: PointRend can refine it, because its own logits are smaller than the image.
+        refines: it refines a refinable network; the function in its file takes and returns an `Architecture`.
+        auxiliary_loss: its file has a function of this name, whose result is added to the loss of the logits.
+        encoder_dropout: drop features inside the encoder too, if the encoder can.
+        multi_grid: give the blocks of a ResNet's last stage the rates 1, 2, 4.
+        samples: passes with dropout at inference, whose probabilities are averaged; 0: one pass without dropout.
+    """
+
+    module: str
+    encoders: tuple[str, ...]
+    output_strides: tuple[int, ...] = (32,)
+    refinable: bool = False
+    refines: bool = False
+    auxiliary_loss: bool = False
+    encoder_dropout: bool = False
+    multi_grid: bool = False
+    samples: int = 0
+
+
+# Networks of keras.applications.
+_APPLICATIONS = (
+    "mobilenet_v2",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "vgg16",
+    "vgg19",
+    "densenet121",
+    "efficientnet_b0",
+    "efficientnet_v2_b0",
+    "xception",
+)
+
+ENCODERS = {
+    "unet": Encoder(imagenet=False),
+    "enet": Encoder(imagenet=False),
+    # SegNet's VGG takes the convolutions of the plain one.
+    "vgg16_bn": Encoder(imagenet=True),
+    "vgg19_bn": Encoder(imagenet=True),
+    **{name: Encoder(imagenet=True) for name in _APPLICATIONS},
+}
+
+
+def _first(encoder: str) -> tuple[str, ...]:
+    """Return an encoder, and after it the networks of keras.applications."""
+    return (encoder, *(name for name in _APPLICATIONS if name != encoder))
+
+
+NETWORKS = {
+    "convtranspose": Network("convtranspose", _first("unet")),
+    "fcn32s": Network("fcn", _first("vgg16")),
+    "fcn16s": Network("fcn", _first("vgg16")),
+    "fcn8s": Network("fcn", _first("vgg16")),
+    # These decoders need the indices of 2x2 max-pooling, which other encoders do not have.
+    "segnet": Network("segnet", ("vgg16_bn", "vgg19_bn", "vgg16", "vgg19")),
+    # The paper finds that about 6 samples beat SegNet's own averaging of weights, and that 40 add little more.
+    "bayesian_segnet": Network("bayesian_segnet", ("vgg16_bn", "vgg19_bn"), encoder_dropout=True, samples=8),
+    "unet": Network("unet", _first("unet")),
+    "unet_pix2pix": Network("unet_pix2pix", _first("mobilenet_v2")),
+    "deeplab": Network("deeplab", _first("vgg16"), (8,), refinable=True),
+    "deeplabv3": Network("deeplabv3", _first("resnet50"), (16, 8), refinable=True, multi_grid=True),
+    "deeplabv3plus": Network("deeplabv3plus", _first("xception"), (16, 8), refinable=True),
+    "enet": Network("enet", ("enet",), encoder_dropout=True),
+    "pspnet": Network("pspnet", _first("resnet50"), (8, 16), refinable=True, auxiliary_loss=True),
+    "fpn": Network("fpn", _first("resnet50"), refinable=True),
+    "panoptic_fpn": Network("panoptic_fpn", _first("resnet50"), refinable=True),
+    "panet": Network("panet", _first("resnet50"), refinable=True),
+    "linknet": Network("linknet", _first("resnet50")),
+    "pointrend": Network("pointrend", _first("resnet50"), refines=True),
+}
+
+REFINABLE = tuple(name for name, network in NETWORKS.items() if network.refinable)
