@@ -20,11 +20,21 @@ def module_files(module: str) -> set[Path]:
     return {path for path in (*packages, file) if path.exists()}
 
 
+def imported_by_name(node: ast.AST) -> set[Path]:
+    """Return all files of the package that a call such as `import_module(f"maskline.package.{name}")` picks from."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "import_module":
+        (name,) = node.args
+        assert isinstance(name, ast.JoinedStr) and isinstance(name.values[0], ast.Constant), "unknown import"
+        return set(ROOT.joinpath(*name.values[0].value.rstrip(".").split(".")).glob("*.py"))
+    return set()
+
+
 @functools.cache
 def imports(path: Path) -> set[Path]:
     """Return the project files that a file imports, at its top or inside functions."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
+        found |= imported_by_name(node)
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -71,6 +81,10 @@ def test_no_single_file_is_declared_without_need(stage):
 
 def test_the_walk_sees_an_import_inside_a_function():
     assert ROOT / "maskline/training/train.py" in reached(ROOT / "stages/train.py")
+
+
+def test_the_walk_sees_modules_that_are_imported_by_name():
+    assert ROOT / "maskline/models/decoders/unet.py" in reached(ROOT / "stages/train.py")
 
 
 def test_ci_runs_the_same_pipeline():
