@@ -5,7 +5,6 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -33,7 +32,7 @@ def _stable(saved: Path) -> bytes:
     return out.getvalue()
 
 
-def _without_chance(value: Any) -> Any:
+def _without_chance(value: object) -> object:
     if isinstance(value, dict):
         return {
             key: _without_chance(item) for key, item in value.items() if key not in ("date_saved", "shared_object_id")

@@ -1,5 +1,6 @@
 """From a name in the catalogue to the architecture, whose file is imported only then."""
 
+from collections.abc import Callable
 from importlib import import_module
 
 from maskline.models.catalogue import NETWORKS
@@ -17,7 +18,8 @@ def find_architecture(name: str, coarse: str) -> Architecture:
     module = import_module(f"maskline.models.decoders.{network.module}")
     function = getattr(module, name)
     if network.refines:
-        return function(find_architecture(coarse, coarse))
+        refine: Callable[[Architecture], Architecture] = function
+        return refine(find_architecture(coarse, coarse))
     return Architecture(
         function,
         module.auxiliary_loss if network.auxiliary_loss else None,

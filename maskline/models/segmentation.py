@@ -1,4 +1,4 @@
-"""The model that is trained, saved and served: any architecture on any encoder, for images of any size."""
+"""The model that is trained, saved and used: any architecture on any encoder, for images of any size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ class SegmentationModel(keras.Model):
     """Semantic segmentation of RGB images in 0..255, of any height and width.
 
     Called on images [B, H, W, 3], integer or float, it returns logits float32 [B, H, W, C]. It pads inside to whole
-    strides, normalises inside, and carries its classes' names and colours, so a saved file needs nothing beside it.
+    strides, normalises inside, and holds the names and colours of its classes, so that a saved file is complete.
     Training calls `training_loss`, validation the model itself, and prediction `probabilities` or `sampled`, whatever
     the architecture.
 
@@ -31,13 +31,12 @@ class SegmentationModel(keras.Model):
         encoder: one of `catalogue.ENCODERS`.
         class_names: C names, in label order.
         class_colors: C colours '#rrggbb'.
-        width: scale of the decoder's channels, and of encoders that are no network of keras.applications; 64 is each
-            paper's.
+        width: scale of the channels of the decoder, and of the project's own encoders; 64 is each paper's.
         dropout: share of features dropped in training, where the paper drops them.
-        freeze_encoder: keep the encoder as it is.
+        freeze_encoder: do not train the encoder.
         precision: Keras dtype policy of the layers; weights and logits stay float32.
         output_stride: of the encoder: 8, 16 or 32.
-        coarse: the architecture that 'pointrend' refines; others ignore it.
+        coarse: the architecture that 'pointrend' refines, one of `catalogue.REFINABLE`; others ignore it.
         encoder_weights: a file for the encoder; not part of the saved configuration.
 
     Raises:
@@ -140,9 +139,10 @@ class SegmentationModel(keras.Model):
     def _outputs(self, images: tf.Tensor, training: bool) -> Mapping[str, tf.Tensor]:
         """Return the network's outputs on images padded to whole strides."""
         padded = tf.pad(tf.cast(images, tf.float32), self._padding(images), "SYMMETRIC")
-        return self.network(padded, training=training)
+        outputs: Mapping[str, tf.Tensor] = self.network(padded, training=training)
+        return outputs
 
-    def _padding(self, images: tf.Tensor) -> list[list]:
+    def _padding(self, images: tf.Tensor) -> list[list[int | tf.Tensor]]:
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         return [[0, 0], [0, -height % self.stride], [0, -width % self.stride], [0, 0]]
 

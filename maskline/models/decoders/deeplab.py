@@ -1,7 +1,7 @@
 """DeepLab v1 and v2 with a large field of view: atrous convolution at output stride 8, and fc6 with rate 12.
 
 Chen et al., ICLR 2015 (DeepLab-LargeFOV); Chen et al., TPAMI 2018. The papers refine its predictions by a fully
-connected CRF, which is no part of the network.
+connected CRF, which is not part of the network.
 """
 
 from keras import layers

@@ -1,7 +1,7 @@
 """DeepLabv3: atrous convolution in the encoder, multi-grid in its last stage, and ASPP with image pooling.
 
-Chen, Papandreou, Schroff and Adam 2017, "Rethinking Atrous Convolution for Semantic Image Segmentation". Multi-grid
-rates 1, 2, 4 are those of the paper's ResNets; other encoders have the plain rates.
+Chen, Papandreou, Schroff and Adam 2017, "Rethinking Atrous Convolution for Semantic Image Segmentation". The
+multi-grid rates 1, 2, 4 are those of the paper's ResNets; other encoders have the plain rates.
 """
 
 from maskline.models.interface import Decoded, Features

@@ -1,7 +1,7 @@
 """FCN-32s, FCN-16s and FCN-8s: a classifier made convolutional, whose scores at several strides are summed.
 
 Long, Shelhamer and Darrell, CVPR 2015; Shelhamer, Long and Darrell, TPAMI 2017. All strides are trained at once, from
-scores that start small, as in the latter's "at-once" variant.
+scores that start small, as in the "at-once" variant of the latter.
 """
 
 import keras
@@ -66,7 +66,7 @@ def _score(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
 
 
 def _upsampled(x: keras.KerasTensor, factor: int, learned: bool) -> keras.KerasTensor:
-    """Transposed convolution that starts as bilinear interpolation of each class, and stays so unless `learned`."""
+    """Upsample by a transposed convolution that starts as bilinear interpolation, and stays so unless `learned`."""
     layer = layers.Conv2DTranspose(
         x.shape[-1],
         2 * factor,

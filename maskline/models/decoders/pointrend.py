@@ -5,7 +5,6 @@ are doubled in size step by step, and each step's most uncertain points are repl
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +14,9 @@ from maskline.contracts.classes import VOID
 from maskline.models.interface import Architecture, Decoded, Features, Loss
 from maskline.models.layers.blocks import scaled
 
-_POINTS_PER_AREA = 256  # one point for so many pixels of the image: as many as there are at stride 16
+_Shape = tuple[int | None, int | None, int | None, int]  # of a tensor [B, H, W, channels]
+
+_POINTS_PER_AREA = 256  # pixels of the image for each point: as many points as there are pixels at stride 16
 _OVERSAMPLING = 3
 _UNCERTAIN_SHARE = 0.75
 _HIDDEN = 3
@@ -71,12 +72,12 @@ class PointRend(layers.Layer):
         channels: of the point head's three hidden layers.
     """
 
-    def __init__(self, stride: int, channels: int, **options: Any) -> None:
-        super().__init__(autocast=False, **options)  # or the coarse logits would be rounded
+    def __init__(self, stride: int, channels: int, **options: object) -> None:
+        super().__init__(autocast=False, **options)  # autocasting would round the coarse logits
         self.stride, self.channels = stride, channels
         self._generator = keras.random.SeedGenerator()
 
-    def build(self, shapes: list[tuple]) -> None:
+    def build(self, shapes: list[_Shape]) -> None:
         """Make the point head: each layer reads the coarse logits with the features."""
         classes, inputs = shapes[0][-1], shapes[1][-1]
         self._layers_of_head = [
@@ -135,7 +136,7 @@ class PointRend(layers.Layer):
             logits = tf.reshape(flat, tf.shape(logits))
         return logits
 
-    def compute_output_shape(self, shapes: list[tuple]) -> dict[str, tuple]:
+    def compute_output_shape(self, shapes: list[_Shape]) -> dict[str, tuple[int | None, ...]]:
         """Return the shapes of the outputs."""
         batch, height, width, classes = shapes[0]
         height, width = (length and length * self.stride for length in (height, width))
@@ -145,14 +146,16 @@ class PointRend(layers.Layer):
             "point_logits": (batch, None, classes),
         }
 
-    def compute_output_spec(self, inputs: list[keras.KerasTensor], training: bool = False) -> dict[str, Any]:
+    def compute_output_spec(
+        self, inputs: list[keras.KerasTensor], training: bool = False
+    ) -> dict[str, keras.KerasTensor]:
         """Return the outputs' shapes, all in float32."""
         shapes = self.compute_output_shape([x.shape for x in inputs])
         return {name: keras.KerasTensor(shape, "float32") for name, shape in shapes.items()}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
-        return super().get_config() | {"stride": self.stride, "channels": self.channels}
+        return {**super().get_config(), "stride": self.stride, "channels": self.channels}
 
 
 def _uncertainty(logits: tf.Tensor) -> tf.Tensor:

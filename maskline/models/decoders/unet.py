@@ -14,7 +14,7 @@ from maskline.models.layers.dropout import MonteCarloDropout
 def unet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Decode from the deepest features upwards; `width` channels at stride 1, doubled at each level below.
 
-    Dropout stands at the end of the contracting path, as in the paper.
+    Dropout is at the end of the contracting path, as in the paper.
     """
     x = MonteCarloDropout(dropout)(features.deepest)
     for level in reversed(range(features.output_stride.bit_length() - 1)):

@@ -12,12 +12,12 @@ from maskline.models.layers.dropout import MonteCarloDropout
 
 _CHANNELS = {16: 512, 8: 256, 4: 128, 2: 64}  # by stride
 
-# Where pix2pix starts the weights of its up-sampling.
+# Of the weights of pix2pix's up-sampling.
 _INITIALIZER = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
 
 
 def unet_pix2pix(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Decode the features at strides 32 to 2; the tutorial drops none, here dropout acts on the deepest."""
+    """Decode the features at strides 32 to 2; dropout, which the tutorial does not have, acts on the deepest."""
     x = MonteCarloDropout(dropout)(features.deepest)
     for stride, channels in _CHANNELS.items():
         x = layers.Concatenate()([_upsample(x, scaled(channels, width)), features.at(stride)])

@@ -1,4 +1,4 @@
-"""The classification networks of keras.applications as encoders: where they are read, and what input they expect."""
+"""The classification networks of keras.applications as encoders: the layers to read and the input they expect."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,7 +21,7 @@ def minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def caffe(images: keras.KerasTensor) -> keras.KerasTensor:
-    """RGB 0..255 to BGR less ImageNet's mean."""
+    """RGB 0..255 to BGR minus ImageNet's mean."""
     return layers.Rescaling(1.0, offset=[-mean for mean in _CAFFE_MEAN], dtype="float32")(images[..., ::-1])
 
 
@@ -42,7 +42,7 @@ class Backbone(NamedTuple):
     Attributes:
         build: its function.
         normalisation: from RGB 0..255 to what its ImageNet weights expect.
-        features: layers to read, from shallow to deep, at strides 32 and half as much for each before.
+        features: layers to read, from shallow to deep; the last has stride 32, each one before it half the next.
     """
 
     build: Callable[..., keras.Model]

@@ -1,4 +1,4 @@
-"""A trous: a classification network with a smaller output stride and the same weights."""
+"""Dilated convolutions (à trous): a classification network with a smaller output stride and the same weights."""
 
 import re
 
@@ -13,22 +13,22 @@ _MULTI_GRID = {"conv5_block1_2_conv": 1, "conv5_block2_2_conv": 2, "conv5_block3
 def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) -> keras.Model:
     """Return the network with strides beyond `output_stride` replaced by dilation of what follows.
 
-    Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Where a kernel's zeros do not meet the border, every
-    second feature is what the network gave before.
+    Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Away from the border, every second feature is that of
+    the network itself.
 
     Args:
-        network: from keras.applications, whose strides are 1 or 2; its weights are not taken over.
+        network: from keras.applications, whose strides are 1 or 2; its weights are not copied.
         output_stride: 8, 16 or 32.
         multi_grid: multiply the rates of a ResNet's last three blocks by 1, 2, 4 (Chen et al. 2017, DeepLabv3).
     """
-    strides: dict[int, tuple[keras.KerasTensor, int]] = {}  # of the network as it was; the tensor keeps its id in use
+    strides: dict[int, tuple[keras.KerasTensor, int]] = {}  # of the given network; a held tensor keeps its id
 
     def call(layer: layers.Layer, *args: keras.KerasTensor, **options: object) -> keras.KerasTensor:
         inputs = keras.tree.flatten(args)
         before = max(strides.get(id(x), (x, 1))[1] for x in inputs)
         after = before * _stride(layer)
         if isinstance(layer, layers.ZeroPadding2D) and before >= output_stride:
-            return inputs[0]  # it made room for a stride that is gone
+            return inputs[0]  # it pads for a stride that is removed
         rate = max(1, before // output_stride)
         if multi_grid:
             rate *= _MULTI_GRID.get(layer.name, 1)

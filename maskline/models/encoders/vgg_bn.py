@@ -26,7 +26,7 @@ def encoder(name: str, width: int, dropout: float, plain: keras.Model | None = N
         name: vgg16_bn or vgg19_bn.
         width: channels of the first block; the paper's is 64.
         dropout: share of features dropped after each of the three deepest blocks.
-        plain: the same network of keras.applications, whose convolutions to start from.
+        plain: the same network of keras.applications; start from its convolutions.
 
     Raises:
         InputError: `plain` is given and width is not 64.

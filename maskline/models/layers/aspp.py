@@ -20,9 +20,9 @@ def aspp(
 
     Args:
         x: the encoder's deepest features.
-        stride: theirs, which the rates follow.
+        stride: of x; the rates follow it.
         channels: of each branch and of the result.
-        atrous: the 3x3 block, of (x, channels, rate=).
+        atrous: the 3x3 block, a function of (x, channels, rate=).
     """
     branches = [conv(x, channels, kernel=1)]
     branches += [atrous(x, channels, rate=rate * 16 // stride) for rate in _RATES]

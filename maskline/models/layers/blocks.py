@@ -9,7 +9,7 @@ _PAPER_WIDTH = 64
 
 
 def scaled(channels: int, width: int) -> int:
-    """Return the paper's number of channels at another width than 64."""
+    """Return a paper's number of channels, which is that of width 64, at another width."""
     return max(1, channels * width // _PAPER_WIDTH)
 
 

@@ -1,4 +1,4 @@
-"""ENet's bottleneck: projection, convolution and expansion beside the identity, or beside max-pooling.
+"""ENet's bottleneck: projection, convolution and expansion, added to the identity or to max-pooling.
 
 Paszke, Chaurasia, Kim and Culurciello 2016, arXiv:1606.02147.
 """
@@ -29,7 +29,7 @@ def bottleneck(
     downsample: bool = False,
     activation: type[layers.Layer] | None = None,
 ) -> keras.KerasTensor:
-    """Projection, convolution and expansion beside the identity, or beside max-pooling where it halves the size."""
+    """Return projection, convolution and expansion, added to x, or to its max-pooling if `downsample`."""
     active = activation or _prelu
     strides, narrow = 1 + downsample, max(1, channels // 4)
     inner = layers.Conv2D(narrow, strides, strides=strides, use_bias=False)(x)

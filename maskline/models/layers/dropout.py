@@ -1,6 +1,4 @@
-"""Dropout that can also be sampled at inference, each sample being a function of its number alone."""
-
-from typing import Any
+"""Dropout that can also be sampled at inference; each sample is a function of its number alone."""
 
 import keras
 import tensorflow as tf
@@ -12,15 +10,15 @@ class MonteCarloDropout(layers.Layer):
     """Dropout (Srivastava et al., JMLR 2014) with samples at inference (Gal and Ghahramani, ICML 2016).
 
     At inference nothing is dropped while `sample` is 0; any other value n draws the mask number n, the same for every
-    image, so that a prediction does not depend on the images beside it or on those before.
+    image, so that a prediction does not depend on other images.
 
     Args:
         rate: share of features dropped.
-        stream: tells apart the masks of a network's layers.
+        stream: the layer's number, so that the layers of a network draw different masks.
         spatial: drop whole channels (Tompson et al., CVPR 2015).
     """
 
-    def __init__(self, rate: float, stream: int = 0, spatial: bool = False, **options: Any) -> None:
+    def __init__(self, rate: float, stream: int = 0, spatial: bool = False, **options: object) -> None:
         super().__init__(**options)
         self.rate, self.stream, self.spatial = rate, stream, spatial
         if rate:
@@ -43,14 +41,14 @@ class MonteCarloDropout(layers.Layer):
         kept = tf.random.stateless_uniform(self._mask_shape(x, 1), seed) >= self.rate
         return tf.where(kept, x / (1 - self.rate), tf.zeros_like(x))
 
-    def _mask_shape(self, x: tf.Tensor, batch: int | tf.Tensor) -> tuple:
+    def _mask_shape(self, x: tf.Tensor, batch: int | tf.Tensor) -> tuple[int | tf.Tensor, ...]:
         _, height, width, channels = tf.unstack(tf.shape(x))
         return (batch, 1, 1, channels) if self.spatial else (batch, height, width, channels)
 
-    def compute_output_shape(self, shape: tuple) -> tuple:
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape."""
         return shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
-        return super().get_config() | {"rate": self.rate, "stream": self.stream, "spatial": self.spatial}
+        return {**super().get_config(), "rate": self.rate, "stream": self.stream, "spatial": self.spatial}

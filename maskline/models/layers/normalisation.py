@@ -1,4 +1,4 @@
-"""Batch normalisation (Ioffe and Szegedy, ICML 2015) in one operation, where Keras composes it of a dozen."""
+"""Batch normalisation (Ioffe and Szegedy, ICML 2015) in one operation; Keras composes it of a dozen."""
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,7 @@ _MOMENTUM = 0.9
 class BatchNormalization(layers.BatchNormalization):
     """Keras's layer on the last of four axes, without masks: equal results up to rounding, in less time and memory.
 
-    Statistics are float32 under every precision. It bears the name of Keras's, which weights files are written by.
+    Statistics are float32 under every precision. The class has the name of Keras's, because weights files contain it.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:

@@ -1,7 +1,5 @@
 """Bilinear resizing and adaptive pooling that work for sizes unknown when the network is built."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 from keras import layers
@@ -9,26 +7,26 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("maskline")
 class Upsampling(layers.Layer):
-    """Bilinear upsampling [B, H, W, C] -> [B, H * factor, W * factor, C], pixels being areas, not points."""
+    """Bilinear upsampling [B, H, W, C] -> [B, H * factor, W * factor, C]; pixels are areas, not points."""
 
-    def __init__(self, factor: int, **options: Any) -> None:
+    def __init__(self, factor: int, **options: object) -> None:
         super().__init__(**options)
         self.factor = factor
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return x, larger."""
+        """Return x at `factor` times its height and width."""
         if self.factor == 1:
             return x
         return tf.cast(tf.image.resize(x, tf.shape(x)[1:3] * self.factor), x.dtype)
 
-    def compute_output_shape(self, shape: tuple) -> tuple:
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with the new height and width."""
         height, width = (length and length * self.factor for length in shape[1:3])
         return (shape[0], height, width, shape[3])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
-        return super().get_config() | {"factor": self.factor}
+        return {**super().get_config(), "factor": self.factor}
 
 
 @keras.saving.register_keras_serializable("maskline")
@@ -40,7 +38,7 @@ class ResizeLike(layers.Layer):
         x, like = inputs
         return tf.cast(tf.image.resize(x, tf.shape(like)[1:3]), x.dtype)
 
-    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+    def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Return the second input's shape with the first's channels."""
         return (*shapes[1][:3], shapes[0][3])
 
@@ -49,11 +47,11 @@ class ResizeLike(layers.Layer):
 class AdaptiveAveragePooling(layers.Layer):
     """Averages [B, H, W, C] over a grid of bins x bins areas: [B, bins, bins, C].
 
-    Bin i spans floor(i H / bins) to ceil((i + 1) H / bins), so that bins overlap where H is no multiple, and repeat
-    pixels where it is smaller.
+    Bin i spans floor(i H / bins) to ceil((i + 1) H / bins). Bins overlap if H is not a multiple of their number, and
+    repeat pixels if H is smaller.
     """
 
-    def __init__(self, bins: int, **options: Any) -> None:
+    def __init__(self, bins: int, **options: object) -> None:
         super().__init__(**options)
         self.bins = bins
 
@@ -70,10 +68,10 @@ class AdaptiveAveragePooling(layers.Layer):
         weights = tf.cast(inside, tf.float32)
         return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
-    def compute_output_shape(self, shape: tuple) -> tuple:
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with bins for height and width."""
         return (shape[0], self.bins, self.bins, shape[3])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
-        return super().get_config() | {"bins": self.bins}
+        return {**super().get_config(), "bins": self.bins}

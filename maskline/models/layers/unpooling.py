@@ -9,8 +9,8 @@ from keras import layers
 class MaxUnpooling(layers.Layer):
     """Upsampling by the pooling indices of the encoder (SegNet: Badrinarayanan et al., TPAMI 2017).
 
-    Called on values [B, H, W, C] and the features [B, 2H, 2W, C] that 2x2 max-pooling had before it, it returns
-    [B, 2H, 2W, C]: each value where its window's maximum was, the first one of equals, and zeros elsewhere.
+    Called on values [B, H, W, C] and on the input [B, 2H, 2W, C] of a 2x2 max-pooling, it returns [B, 2H, 2W, C]: each
+    value at the maximum of its window, or at the first of equal maxima, and zeros elsewhere.
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
@@ -27,6 +27,6 @@ class MaxUnpooling(layers.Layer):
         rows = [tf.stack(parts[i : i + 2], axis=3) for i in (0, 2)]
         return tf.reshape(tf.stack(rows, axis=2), tf.shape(pooled))
 
-    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+    def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Return the features' shape."""
         return shapes[1]
