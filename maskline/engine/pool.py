@@ -70,9 +70,7 @@ def map_tasks(
     return results
 
 
-def _start(
-    pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: Sequence[_Task]
-) -> Iterator[_Result]:
+def _start(pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> Iterator[_Result]:
     """Submit the tasks to workers that inherit a blocked SIGINT, so that only the parent answers Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
