@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -203,3 +204,12 @@ def test_batches_of_shards_hold_what_the_reader_reads(tmp_path, in_process, enco
     whole = list(ordered_batches(reader, 3).as_numpy_iterator())
     np.testing.assert_array_equal(np.concatenate([images for images, _ in whole]), reader.read(range(7))[0])
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in whole]), reader.read(range(7))[1])
+
+
+def test_opencv_has_one_thread_where_batches_are_made_and_its_own_before() -> None:
+    code = (
+        "import cv2; cv2.setNumThreads(3); import test_batches; assert cv2.getNumThreads() == 3; "
+        "test_batches.batches(4, 2, range(1)); assert cv2.getNumThreads() == 1"
+    )
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests/support'}"}
+    subprocess.run([sys.executable, "-c", code], env=os.environ | path, check=True)
