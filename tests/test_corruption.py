@@ -185,7 +185,7 @@ def test_a_checkpoint_with_a_turned_byte_is_never_gone_on_from(tmp_path, capsys)
     for offset in offsets:
         last.write_bytes(whole[:offset] + bytes([whole[offset] ^ 6]) + whole[offset + 1 :])
         assert checkpoints.load([(4, 5)]).step == 1, offset
-        assert f"{last} is torn or foreign" in capsys.readouterr().out
+        assert f"{last} is damaged or of another run" in capsys.readouterr().out
 
 
 def test_counts_of_a_revision_with_a_turned_byte_are_told(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from maskline.contracts.classes import Role
 from maskline.contracts.source import Source, write_source
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
 from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
@@ -19,7 +20,7 @@ from maskline.datasets.tfds_downloads import download_and_prepare
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory
 
-ROLES = ("train", "validation", "test")
+ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
 
 def prepare(dataset: Any, seed: int, raw: Path) -> None:

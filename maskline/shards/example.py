@@ -66,7 +66,7 @@ def decoded(image: bytes | bytearray, labels: bytes | bytearray) -> tuple[np.nda
     """Return image uint8 [H, W, 3] and labels uint8 [H, W] of their PNG or JPEG bytes."""
     import cv2  # here, because the worker processes that write shards start faster without it
 
-    return (
-        cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB),
-        cv2.imdecode(np.frombuffer(labels, np.uint8), cv2.IMREAD_UNCHANGED),
-    )
+    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    classes = cv2.imdecode(np.frombuffer(labels, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None and classes is not None  # both lie in a record that passed its checksum
+    return pixels, classes

@@ -11,11 +11,11 @@ from maskline.shards.tfrecord import Record, bytes_features, read_record, record
 
 
 class SourceExample(NamedTuple):
-    """An example of the source: its record, and its place in a TFDS split, its name where no feature holds one."""
+    """An example of the source: its record, and its place in a TFDS split, which names it if no feature does."""
 
     record: Record
     split: str
-    index: int
+    position: int
 
 
 def list_examples(raw: Path, source: Source, role: Role) -> list[SourceExample]:
@@ -25,7 +25,7 @@ def list_examples(raw: Path, source: Source, role: Role) -> list[SourceExample]:
         ArtifactError: a file is damaged.
     """
     places = [record for file in source.files(raw, role) for record in records(file)]
-    return [SourceExample(record, source.splits[role], index) for index, record in enumerate(places)]
+    return [SourceExample(record, source.splits[role], position) for position, record in enumerate(places)]
 
 
 def read_features(
@@ -62,4 +62,4 @@ def example_name(example: SourceExample, features: dict[str, bytes], source: Sou
     """Return the example's file name, or its split and place where the source stores no name."""
     if source.filename_feature in features:
         return features[source.filename_feature].decode()
-    return f"{example.split}-{example.index:08d}"
+    return f"{example.split}-{example.position:08d}"

@@ -6,7 +6,7 @@ from maskline.contracts.source import ClassInfo
 from maskline.errors import InputError
 
 OWN_CLASSES = ("classes", "colors", "masks", "void", "image_feature", "mask_feature")
-_DEFAULTS = (None, None, "index", [], "image", "segmentation_mask")
+_DEFAULTS: tuple[object, ...] = (None, None, "index", [], "image", "segmentation_mask")
 
 
 class ClassTable(NamedTuple):

@@ -69,7 +69,7 @@ def _add_shapes(bits: np.random.Philox, image: np.ndarray, scene: np.ndarray) ->
         if any(seen[i] < VISIBLE * areas[i] for i in range(1, len(areas))):
             continue
         kinds.append(kind + 1)
-        areas.append(np.count_nonzero(inside))
+        areas.append(int(np.count_nonzero(inside)))
         owners[inside] = len(areas) - 1
         hue = HUES[kind] + _uniform(bits, -HUE_SPREAD, HUE_SPREAD)
         fill = _fill(bits, scene, hue, PAINT) * _shading(bits, u, v)

@@ -11,6 +11,7 @@ from maskline.datasets.formats.pairs import first_with
 VERSION = "4.0.0"
 LAYOUT = "images/ and annotations/, unpacked from images.tar.gz and annotations.tar.gz"
 TABLE = index_table({"pet": "#f4a261", "background": "#264653", "border": "#e9f5db"}, first=1)
+_TfdsPets: Any = tfds.builder_cls("oxford_iiit_pet")
 
 
 class _Unpacked:
@@ -23,7 +24,7 @@ class _Unpacked:
         return {name: str(self._tree) for name in urls}
 
 
-class _UnpackedPets(tfds.builder_cls("oxford_iiit_pet"), skip_registration=True):
+class _UnpackedPets(_TfdsPets, skip_registration=True):  # type: ignore[call-arg]  # TFDS has no types
     """TFDS's builder on an unpacked tree."""
 
     name = "oxford_iiit_pet"

@@ -13,7 +13,7 @@ def _mix(state: np.ndarray) -> np.ndarray:
     return state ^ (state >> np.uint64(31))
 
 
-def _keys(seed: int, epoch: int, examples: np.ndarray) -> np.ndarray:
+def _keys(seed: int | np.uint64, epoch: int, examples: np.ndarray) -> np.ndarray:
     key = np.zeros(1, np.uint64)
     for part in (seed, epoch):
         key = _mix(key + _GOLDEN * np.array([part], np.uint64) + _GOLDEN)

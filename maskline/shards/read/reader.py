@@ -120,7 +120,7 @@ class ShardReader:
             parts = bytearray(length), bytearray(mask_length)
             read = os.preadv(file.fileno(), [parts[0], between, parts[1]], at)
         else:
-            read = os.preadv(file.fileno(), [image, between, mask], at)
+            read = os.preadv(file.fileno(), [image.data, between, mask.data], at)
         if read < mask_at + mask_length - at:
             raise ArtifactError(self._paths[number], "became shorter while it was read")
         if self._is_compressed:
