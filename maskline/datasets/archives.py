@@ -1,4 +1,4 @@
-"""Archives unpacked into a folder, and into nothing else."""
+"""Archives unpacked into a folder, and never outside it."""
 
 import shutil
 import stat

@@ -1,4 +1,4 @@
-"""Files from the network: whole and checked, or absent; attempts go on where the connection failed."""
+"""Files from the network: whole and checked, or absent. An attempt resumes where the last connection failed."""
 
 import hashlib
 import re
@@ -29,12 +29,12 @@ _Result = TypeVar("_Result")
 def fetch(
     url: str, path: Path, remedy: str, checksum: str | None = None, algorithm: Literal["md5", "sha256"] = "sha256"
 ) -> Path:
-    """Return `path`, which holds the file at `url`; a file that is there and has the checksum is not fetched again.
+    """Download the file at `url` to `path` and return `path`; an existing file with the right checksum is kept.
 
     Args:
-        remedy: a sentence that says what to do if the file cannot be had.
-        checksum: of the file, in hex; None where nobody publishes one.
-        algorithm: of the checksum.
+        remedy: a sentence that says what to do if the download fails.
+        checksum: the file's, in hex; None if none is published.
+        algorithm: the checksum's.
 
     Raises:
         InputError: the server refuses the file, its checksum is wrong, or every attempt failed. Nothing is left behind.
@@ -46,7 +46,7 @@ def fetch(
     partial.unlink(missing_ok=True)
     try:
         download = _Download(url, partial, remedy)
-        persistent(download.attempt, url, remedy)
+        retry(download.attempt, url, remedy)
         if checksum is not None and (received := _checksum(partial, algorithm)) != checksum:
             name = _NAMES[algorithm]
             raise InputError(
@@ -58,7 +58,7 @@ def fetch(
     return path
 
 
-def persistent(work: Callable[[], _Result], what: str, remedy: str) -> _Result:
+def retry(work: Callable[[], _Result], what: str, remedy: str) -> _Result:
     """Do work that needs the network, and do it again after a growing pause when the connection fails.
 
     Raises:
@@ -83,11 +83,11 @@ def one_line(error: Exception) -> str:
 
 
 class _Download:
-    """One file's attempts: each goes on after the bytes of the last one if the server says that the file is the same.
+    """The attempts at one file. Each resumes after the bytes of the last one if the server still has the same file.
 
     Args:
         url: of the file.
-        partial: the file that grows.
+        partial: receives the bytes.
         remedy: a sentence that says what to do if the server refuses the file.
     """
 
@@ -100,7 +100,7 @@ class _Download:
 
         Raises:
             InputError: the server refuses the file.
-            requests.RequestException: the connection failed; what came before is kept for the next attempt.
+            requests.RequestException: the connection failed; the bytes received so far are kept.
         """
         done = self._partial.stat().st_size if self._version and self._partial.is_file() else 0
         headers = {"Accept-Encoding": "identity"}  # or ranges would count compressed bytes

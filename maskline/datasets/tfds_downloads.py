@@ -1,4 +1,4 @@
-"""The downloads of data sets that TFDS brings: its own downloader, with an end to stalls and to attempts."""
+"""Data sets that TFDS downloads by itself, with limits on stalls and attempts that TFDS does not set."""
 
 import contextlib
 import functools
@@ -15,16 +15,16 @@ from maskline.errors import InputError
 
 
 def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, manual: Path, remedy: str) -> None:
-    """Let a builder do its work, and again when a connection fails.
+    """Run a builder, and run it again when a connection fails.
 
     Args:
         downloads: where whole downloads are kept.
-        manual: where TFDS looks for files that the user has to get.
-        remedy: a sentence that says what to do if the data set cannot be had.
+        manual: where TFDS looks for files that the user has to download.
+        remedy: a sentence that says what to do if a download fails.
 
     Raises:
-        InputError: the server refuses a file, its checksum is wrong, every attempt failed, or the builder needs files
-            or packages that are not there.
+        InputError: the server refuses a file, its checksum is wrong, every attempt failed, or the builder lacks
+            files or packages.
     """
     config = tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False)
 
@@ -38,17 +38,17 @@ def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, man
             raise InputError(
                 f"{builder.name} was downloaded with a wrong checksum: {fetch.one_line(error)} {remedy}"
             ) from None
-        except (AssertionError, ImportError) as error:  # files that the user has to get, or a package
+        except (AssertionError, ImportError) as error:  # missing files of the user's, or a package
             raise InputError(f"{builder.name} cannot be prepared: {fetch.one_line(error)}") from None
 
-    fetch.persistent(work, builder.name, remedy)
+    fetch.retry(work, builder.name, remedy)
 
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    """Within the block, end connections of TFDS that stall, and make its attempts few: the caller repeats them.
+    """Within the block, end TFDS's stalled connections, and its own attempts: the caller repeats them.
 
-    TFDS has no settings for either. It opens HTTP by requests, and FTP by urllib, which has the sockets' own limit.
+    TFDS has no settings for either. It opens HTTP with requests, and FTP with urllib, which uses the sockets' limit.
     """
     open_url, retries, limit = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
     downloader._open_url = functools.partial(open_url, timeout=fetch.STALL)

@@ -92,7 +92,7 @@ def _imagenet(encoder: str) -> Path:
 
 
 def _format(path: Path) -> str:
-    """Return the file name that stands for the format of the weights."""
+    """Return the file name for the format of the weights."""
     import h5py
 
     try:

@@ -80,7 +80,7 @@ def _start(pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: S
 
 
 def _die_with_parent() -> None:
-    """End this worker when its parent is gone, even by SIGKILL."""
+    """End this worker when its parent has ended, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -1,4 +1,4 @@
-"""Data sets of image and mask files in an unpacked tree: a user's own copy, or one from the network."""
+"""Data sets of image and mask files in an unpacked tree: a local copy, or one from the network."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -53,13 +53,13 @@ def fetch_archive(
     """Fetch an archive, unpack its wanted files into the new `folder`, and return the tree in it.
 
     Args:
-        checksum: SHA-256 of the archive, or None where its server makes it afresh.
-        downloads: where a whole archive is kept for the next run, should this one fail.
+        checksum: SHA-256 of the archive, or None if the server may pack it again.
+        downloads: keeps the whole archive for the next run if this one fails.
         layout: the tree in words.
-        find_tree: finds the tree in the folder.
+        find_tree: returns the tree in the folder, or None.
 
     Raises:
-        InputError: the archive cannot be had, is damaged, or does not hold the tree.
+        InputError: the archive cannot be downloaded, is damaged, or does not hold the tree.
     """
     remedy = f"Check the network, or set dataset.path to a local copy: {layout}."
     archive = fetch(url, downloads / PurePosixPath(urlsplit(url).path).name, remedy, checksum)
@@ -69,6 +69,6 @@ def fetch_archive(
         if tree is None:
             raise InputError(f"{url} holds no {layout}; set dataset.path to a local copy.")
     except InputError:
-        archive.unlink()  # the next run would take it for whole
+        archive.unlink()  # or the next run would use it again
         raise
     return tree
