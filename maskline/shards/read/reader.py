@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Manifest, Shard
 from maskline.errors import ArtifactError
-from maskline.files.checksums import digest
+from maskline.files.checksums import cached_sha256
 from maskline.shards.example import IMAGE, LABELS, NAME, decoded
 from maskline.shards.tfrecord import bytes_features, read_record, records
 
@@ -133,5 +133,5 @@ def _check(path: Path, shard: Shard) -> None:
     size = path.stat().st_size
     if size != shard.bytes:
         raise ArtifactError(path, f"holds {size} bytes, but the manifest records {shard.bytes}")
-    if digest(path) != shard.sha256:
+    if cached_sha256(path) != shard.sha256:
         raise ArtifactError(path, "is not the file the manifest records: its SHA-256 differs")
