@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
-from maskline.shards.raw import raw_examples, read_features  # noqa: E402
+from maskline.shards.source_examples import list_examples, read_features  # noqa: E402
 
 
 def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def write_files(raw: Path, role: Role, folder: Path) -> list[tuple[Path, Path]]:
     source, pairs = read_source(raw), []
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    for number, (_, features) in enumerate(read_features(raw_examples(raw, source, role), source)):
+    for number, (_, features) in enumerate(read_features(list_examples(raw, source, role), source)):
         pair = tuple(folder / kind / f"{role}-{number:05d}.png" for kind in ("images", "masks"))
         pair[0].write_bytes(features[source.image_feature])  # PNG or JPEG; readers go by the content
         pair[1].write_bytes(features[source.mask_feature])

@@ -49,12 +49,13 @@ from maskline.contracts.classes import VOID, Role  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import Source, read_source  # noqa: E402
 from maskline.shards.decode import decode_image, decode_mask  # noqa: E402
-from maskline.shards.raw import Raw, example_name, raw_examples, read_features  # noqa: E402
+from maskline.shards.example import serialized  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
-from maskline.shards.tfrecord import encode_example, frame  # noqa: E402
-from maskline.shards.write import convert, shard_statistics  # noqa: E402
+from maskline.shards.source_examples import SourceExample, example_name, list_examples, read_features  # noqa: E402
+from maskline.shards.tfrecord import frame  # noqa: E402
+from maskline.shards.write import shard_statistics  # noqa: E402
 from maskline.shards.write.audit import audit  # noqa: E402
-from maskline.shards.write.build import Choice, build_shards  # noqa: E402
+from maskline.shards.write.build import SplitOptions, build_shards  # noqa: E402
 from maskline.shards.write.convert import Target  # noqa: E402
 from maskline.shards.write.shard_statistics import ShardStatistics  # noqa: E402
 from maskline.shards.write.shards import ShardTask, write_shards  # noqa: E402
@@ -194,24 +195,24 @@ class Data(NamedTuple):
 
     raw: Path
     source: Source
-    examples: list[Raw]
+    examples: list[SourceExample]
     target: Target
 
     @classmethod
     def open(cls, raw: Path, size: Sequence[int]) -> "Data":
         """List a folder's examples."""
         source = read_source(raw)
-        examples = [example for role in source.splits for example in raw_examples(raw, source, role)]
+        examples = [example for role in source.splits for example in list_examples(raw, source, role)]
         return cls(raw, source, examples, Target(*size, "raw"))
 
 
 def ours(data: Data, workers: int) -> Work:
     """Return the stage's own work with so many workers."""
-    choice = Choice(1, None, 0.1)
-    return lambda folder: build_shards(data.raw, folder / "shards", data.target, PER_SHARD, choice, workers)
+    options = SplitOptions(1, None, 0.1)
+    return lambda folder: build_shards(data.raw, folder / "shards", data.target, PER_SHARD, options, workers)
 
 
-def tasks_of(examples: Sequence[Raw], size: int = PER_SHARD) -> list[ShardTask]:
+def tasks_of(examples: Sequence[SourceExample], size: int = PER_SHARD) -> list[ShardTask]:
     """Return examples as shards of one split."""
     return [
         ShardTask(f"{start}.tfrecord", "train", examples[start : start + size])
@@ -240,8 +241,8 @@ def phases(data: Data, encoding: str, path: Path) -> dict[str, float]:
     examples = read_features(data.examples, data.source)
     with open(path, "wb") as file:
         for _ in data.examples:
-            raw, features = timed("read", next, examples)
-            name = example_name(raw, features, data.source)
+            example, features = timed("read", next, examples)
+            name = example_name(example, features, data.source)
             image, conversions = timed("decode image", decode_image, features[data.source.image_feature], name)
             mask = timed("decode mask", decode_mask, features[data.source.mask_feature], name, data.source)
             small, labels = timed("resize", resized, image, mask, target)
@@ -260,17 +261,7 @@ def resized(image: Image.Image, mask: np.ndarray, target: Target) -> tuple[Image
 
 def encoded(name: str, image: Image.Image, labels: np.ndarray, target: Target, digest: Any) -> bytes:
     """Return the record that the library writes, and add it to the shard's digest."""
-    of_mask = "png" if target.encoding == "jpeg" else target.encoding
-    values = {
-        "image/encoded": convert._encode(image, target.encoding),
-        "image/format": target.encoding.encode(),
-        "image/height": target.height,
-        "image/width": target.width,
-        "image/filename": name.encode(),
-        "image/segmentation/class/encoded": convert._encode(Image.fromarray(labels), of_mask),
-        "image/segmentation/class/format": of_mask.encode(),
-    }
-    record = frame(encode_example(values))
+    record = frame(serialized(image, labels, name, target.encoding))
     digest.update(record)
     return record
 
@@ -339,7 +330,7 @@ def audited(examples: int, alike: float) -> dict[str, float]:
 def bytes_of_listing(data: Data) -> float:
     """Return the bytes that the list of raw examples holds for each of them."""
     tracemalloc.start()
-    listed = [example for role in data.source.splits for example in raw_examples(data.raw, data.source, role)]
+    listed = [example for role in data.source.splits for example in list_examples(data.raw, data.source, role)]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return held / len(listed)

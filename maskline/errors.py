@@ -24,4 +24,4 @@ class ArtifactError(InputError):
 
 
 class Stopped(KeyboardInterrupt):
-    """The user stopped the work; the message, if any, says what was saved and how to go on."""
+    """The user stopped the work; the message, if any, says what was saved, without a full stop."""

@@ -53,7 +53,7 @@ def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
     except OSError as error:
         sys.exit(f"{name}: {_os_sentence(error)}")
     except KeyboardInterrupt as stop:
-        sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept, and `dvc repro` goes on from there.'}")
+        sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` goes on from there.")
 
 
 def import_tensorflow() -> None:

@@ -7,7 +7,7 @@ import entry
 
 def run(stage: entry.Stage) -> None:
     """Write data/shards/."""
-    from maskline.shards.write.build import Choice, build_shards
+    from maskline.shards.write.build import SplitOptions, build_shards
     from maskline.shards.write.convert import Target
 
     params = stage.params
@@ -17,7 +17,7 @@ def run(stage: entry.Stage) -> None:
         Path("data/shards"),
         Target(size.height, size.width, size.encoding),
         size.examples_per_shard,
-        Choice(params.seed, params.dataset.limit, params.dataset.validation_fraction),
+        SplitOptions(params.seed, params.dataset.limit, params.dataset.validation_fraction),
     )
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from raw_data import PALETTE, painted
 
 from maskline.params import AugmentParams
-from maskline.shards.read.augment import DRAWS, affine, augmentation, colours, flip
+from maskline.shards.read.augment import DRAWS, affine, augmentation, color_jitter, flip
 
 VOID = 255
 NONE = AugmentParams(flip=False, scale=0, rotation=0, brightness=0, contrast=0, saturation=0)
@@ -225,7 +225,7 @@ def as_saturation(images, random, strength):
 def test_colours_match_a_plain_statement_and_labels_are_left_alone(strengths):
     images = np.random.default_rng(0).integers(0, 256, (6, 20, 30, 3), np.uint8)
     labels = probes(6, 20, 30)[1]
-    moved, masks = run(colours(*strengths), images, labels, draws())
+    moved, masks = run(color_jitter(*strengths), images, labels, draws())
     expected = images.astype(np.float64)
     for statement, strength in zip((as_brightness, as_contrast, as_saturation), strengths, strict=True):
         expected = statement(expected, draws(), strength)
@@ -236,7 +236,7 @@ def test_colours_match_a_plain_statement_and_labels_are_left_alone(strengths):
 
 def test_colours_stay_in_range():
     images, labels = probes()
-    moved, _ = run(colours(1.0, 0, 0), images, labels, middle(BRIGHTNESS=[0.0, 0.999, 0.501, 0.499, 0.25, 0.75]))
+    moved, _ = run(color_jitter(1.0, 0, 0), images, labels, middle(BRIGHTNESS=[0.0, 0.999, 0.501, 0.499, 0.25, 0.75]))
     assert not moved[0].any() and moved[1].min() > 250
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,15 @@ from hypothesis import strategies as st
 from raw_data import pairs, write_raw
 
 from maskline.contracts.manifest import read_manifest
-from maskline.shards.read.augment import colours
+from maskline.shards.read.augment import color_jitter
 from maskline.shards.read.batches import ordered_batches, steps_per_epoch, training_batches
 from maskline.shards.read.draws import DRAWS, epoch_order, uniform
 from maskline.shards.read.reader import ShardReader
-from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 
 ROOT = Path(__file__).parents[1]
-BRIGHTNESS = colours(0.3, 0, 0)
+BRIGHTNESS = color_jitter(0.3, 0, 0)
 SEEDS = st.integers(0, 2**31 - 1)
 EPOCHS = st.integers(0, 100_000)
 DIGEST = """
@@ -193,8 +194,8 @@ def test_ordered_batches_show_everything_once_in_order(count, size):
 @pytest.mark.parametrize("encoding", ["raw", "png", "jpeg"])
 def test_batches_of_shards_hold_what_the_reader_reads(tmp_path, in_process, encoding):
     write_raw(tmp_path / "raw", {"train": pairs(7), "validation": pairs(1, 1), "test": pairs(1, 2)})
-    choice = Choice(seed=3, limit=None, validation_fraction=0.25)
-    build_shards(tmp_path / "raw", tmp_path / "shards", Target(24, 16, encoding), 3, choice)
+    options = SplitOptions(seed=3, limit=None, validation_fraction=0.25)
+    build_shards(tmp_path / "raw", tmp_path / "shards", Target(24, 16, encoding), 3, options)
     reader = ShardReader(tmp_path / "shards", read_manifest(tmp_path / "shards"), "train")
     for step, (images, labels) in enumerate(training_batches(reader, 3, nothing, 1, range(4)).as_numpy_iterator()):
         expected = reader.read(epoch_order(1, step // 2, 7)[step % 2 * 3 : step % 2 * 3 + 3])
@@ -203,3 +204,12 @@ def test_batches_of_shards_hold_what_the_reader_reads(tmp_path, in_process, enco
     whole = list(ordered_batches(reader, 3).as_numpy_iterator())
     np.testing.assert_array_equal(np.concatenate([images for images, _ in whole]), reader.read(range(7))[0])
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in whole]), reader.read(range(7))[1])
+
+
+def test_opencv_has_one_thread_where_batches_are_made_and_its_own_before() -> None:
+    code = (
+        "import cv2; cv2.setNumThreads(3); import test_batches; assert cv2.getNumThreads() == 3; "
+        "test_batches.batches(4, 2, range(1)); assert cv2.getNumThreads() == 1"
+    )
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests/support'}"}
+    subprocess.run([sys.executable, "-c", code], env=os.environ | path, check=True)

@@ -25,7 +25,7 @@ def write(path, data, age):
 
 def test_a_file_that_rests_is_read_once(tmp_path, reads):
     write(tmp_path / "shard", b"pixels", age=60)
-    assert {checksums.digest(tmp_path / "shard") for _ in range(3)} == {hashlib.sha256(b"pixels").hexdigest()}
+    assert {checksums.cached_sha256(tmp_path / "shard") for _ in range(3)} == {hashlib.sha256(b"pixels").hexdigest()}
     assert reads == [str(tmp_path / "shard")]
 
 
@@ -33,16 +33,16 @@ def test_a_file_written_just_now_is_read_each_time(tmp_path, reads):
     """A second write within the clock's tick would leave size and time as they are."""
     for data in (b"pixels", b"Pixels"):
         write(tmp_path / "shard", data, age=0)
-        assert checksums.digest(tmp_path / "shard") == hashlib.sha256(data).hexdigest()
+        assert checksums.cached_sha256(tmp_path / "shard") == hashlib.sha256(data).hexdigest()
     assert len(reads) == 2
 
 
 @pytest.mark.parametrize(("data", "age"), [(b"Pixels", 50), (b"more pixels", 60)], ids=["time", "size"])
 def test_a_changed_file_is_read_again(tmp_path, reads, data, age):
     write(tmp_path / "shard", b"pixels", age=60)
-    checksums.digest(tmp_path / "shard")
+    checksums.cached_sha256(tmp_path / "shard")
     write(tmp_path / "shard", data, age)
-    assert checksums.digest(tmp_path / "shard") == hashlib.sha256(data).hexdigest()
+    assert checksums.cached_sha256(tmp_path / "shard") == hashlib.sha256(data).hexdigest()
     assert len(reads) == 2
 
 
@@ -50,6 +50,6 @@ def test_a_file_in_anothers_place_is_read(tmp_path, reads):
     for name, data in (("a", b"pixels"), ("b", b"Pixels")):
         write(tmp_path / name, data, age=60)
         os.utime(tmp_path / name, (1e9, 1e9))
-    checksums.digest(tmp_path / "a")
+    checksums.cached_sha256(tmp_path / "a")
     os.replace(tmp_path / "b", tmp_path / "a")
-    assert checksums.digest(tmp_path / "a") == hashlib.sha256(b"Pixels").hexdigest()
+    assert checksums.cached_sha256(tmp_path / "a") == hashlib.sha256(b"Pixels").hexdigest()

@@ -20,7 +20,7 @@ from maskline.files.checksums import check_sums, parse_sums, write_sums
 from maskline.files.yaml12 import read_yaml
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
-from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 from maskline.training.checkpoint import Checkpoints, State
 
@@ -74,7 +74,7 @@ def finished(tmp_path_factory):
     make_run(folder)
     write_raw(folder / "data/raw", {"train": pairs(8), "validation": pairs(2, 1), "test": pairs(3, 2)})
     shutil.rmtree(folder / "data/shards")
-    choice = Choice(seed=3, limit=None, validation_fraction=0.25)
+    choice = SplitOptions(seed=3, limit=None, validation_fraction=0.25)
     build_shards(folder / "data/raw", folder / "data/shards", Target(24, 16, "raw"), 4, choice, workers=1)
     shutil.copytree(folder / "data/evaluation/pictures/0", folder / "metrics/samples")
     noise = np.random.default_rng(0)
@@ -185,7 +185,7 @@ def test_a_checkpoint_with_a_turned_byte_is_never_gone_on_from(tmp_path, capsys)
     for offset in offsets:
         last.write_bytes(whole[:offset] + bytes([whole[offset] ^ 6]) + whole[offset + 1 :])
         assert checkpoints.load([(4, 5)]).step == 1, offset
-        assert f"{last} is torn or foreign" in capsys.readouterr().out
+        assert f"{last} is damaged or of another run" in capsys.readouterr().out
 
 
 def test_counts_of_a_revision_with_a_turned_byte_are_told(tmp_path):

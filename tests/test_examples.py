@@ -10,7 +10,7 @@ from raw_data import PALETTE, Pair, encoded, painted, pairs, write_raw
 
 from maskline.contracts.manifest import read_manifest
 from maskline.shards.read.reader import ShardReader
-from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import LONGEST, MOST
 
@@ -20,7 +20,7 @@ RAW = Target(32, 32, "raw")
 
 def build(folder, splits, target=RAW, shard=3):
     write_raw(folder / "raw", splits)
-    build_shards(folder / "raw", folder / "shards", target, shard, Choice(1, None, 0.25))
+    build_shards(folder / "raw", folder / "shards", target, shard, SplitOptions(1, None, 0.25))
     return folder / "shards"
 
 

@@ -19,7 +19,7 @@ from maskline.models.encoders import registry as encoders
 from maskline.models.encoders import unet
 from maskline.models.encoders.registry import Options, build_encoder
 from maskline.params import Params
-from maskline.shards.write.build import Choice, build_shards
+from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 from maskline.training.train import train
 
@@ -117,7 +117,7 @@ def params(**changes) -> Params:
 
 def preprocess(raw: Path, out: Path, p: Params) -> dict[str, str]:
     target = Target(p.preprocess.height, p.preprocess.width, p.preprocess.encoding)
-    choice = Choice(p.seed, p.dataset.limit, p.dataset.validation_fraction)
+    choice = SplitOptions(p.seed, p.dataset.limit, p.dataset.validation_fraction)
     build_shards(raw, out, target, p.preprocess.examples_per_shard, choice)
     return digests(out, ".")
 

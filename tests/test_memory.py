@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskline.shards.read.memory import Memory
+from maskline.shards.read.buffers import BufferPool
 
 
 def test_memory_is_used_again_once_nothing_refers_to_it():
-    memory = Memory()
+    memory = BufferPool()
     first = memory.empty((4, 5, 3))
     address = first.ctypes.data
     assert first.shape == (4, 5, 3) and first.dtype == np.uint8 and address % 64 == 0
@@ -19,7 +19,7 @@ def test_memory_is_used_again_once_nothing_refers_to_it():
 
 
 def test_a_part_of_an_array_keeps_its_memory():
-    memory = Memory()
+    memory = BufferPool()
     part = memory.empty((4, 8))[2, 3:]
     part[...] = 7
     for _ in range(3):
@@ -29,7 +29,7 @@ def test_a_part_of_an_array_keeps_its_memory():
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 3)), max_size=60))
 def test_no_two_arrays_share_memory(steps):
-    memory, held = Memory(), []
+    memory, held = BufferPool(), []
     for number, (drop, size) in enumerate(steps):
         if drop and held:
             held.pop(number % len(held))

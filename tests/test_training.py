@@ -189,7 +189,7 @@ def test_a_torn_or_foreign_checkpoint_is_passed_over(whole, tmp_path, capsys):
         history, _ = run(params(), Checkpoints(root, 1))
         assert history == expected
         output = capsys.readouterr().out
-        assert f"{last} is torn or foreign" in output
+        assert f"{last} is damaged or of another run" in output
         assert "goes on after step 5 of 15" in output
 
 

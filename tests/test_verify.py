@@ -123,7 +123,7 @@ def test_an_output_on_one_side_alone_is_different():
         ({"images": 95}, "images is 95, was 96"),
         ({"precision.ring": 0.5}, "precision.ring is 0.5, was null"),
         ({"mean_iou": "high"}, 'mean_iou is "high", was 0.9'),
-        ({"iou.dog": 0.9}, "iou.dog is on one side alone"),
+        ({"iou.dog": 0.9}, "iou.dog is in only one of the two"),
         ({"interval": {"mean_iou": {"low": 0.85}}}, "interval.mean_iou.low by 0.0500"),
     ],
 )
@@ -142,7 +142,7 @@ def test_the_reason_names_the_figure(changes, reason):
         ("ring,ring,65,0.6", "pixels[2] by"),
         ("ring,dog,60,0.6", 'predicted[2] is "dog", was "ring"'),
         ("ring,ring,60,", "share[2] is null, was 0.6"),
-        ("ring,ring,60,0.6\nring,sky,1,0.0", "actual[3] is on one side alone"),
+        ("ring,ring,60,0.6\nring,sky,1,0.0", "actual[3] is in only one of the two"),
     ],
 )
 def test_tables_are_compared_cell_by_cell(row, place):
@@ -214,7 +214,7 @@ def test_a_machine_that_gives_another_result_is_told(verify):
 def test_a_stage_that_fails_is_told(verify):
     code, out = verify(NOISE="no number")
     assert (code, out) == (
-        "maskline: `dvc repro` exited 255 in a fresh clone; mend what it says above, and commit.",
+        "maskline: `dvc repro` exited 255 in a fresh clone; fix the error above, and commit.",
         "",
     )
 
@@ -230,8 +230,8 @@ def test_what_is_not_committed_is_refused(verify, project):
         main(["verify", "--folder", "ci"])
     train.write_text(TRAIN)
     assert stop.value.code == (
-        "maskline: ci/train.py changed since the last commit, but it is the committed result that is checked; "
-        "commit the changes or put them aside with `git stash`."
+        "maskline: ci/train.py changed since the last commit, but the committed result is checked; "
+        "commit the changes, or set them aside with `git stash`."
     )
 
 

@@ -1,7 +1,8 @@
-"""The canonical copy of a prepared TFDS data set: bytes that depend on its examples alone, however it was got.
+"""The canonical copy of a prepared TFDS data set: bytes that depend on its examples alone, wherever they came from.
 
-TFDS writes the features of an example in the order of a hash map and records when and from where it came; here every
-example is written anew in the order of its keys, in files of a fixed number, beside a dataset_info.json of the splits.
+TFDS writes the features of an example in the order of a hash map, and records when and from where it came. Here every
+example is written in the order of its keys, in files of a fixed number of examples, with a dataset_info.json of the
+splits.
 """
 
 import functools
@@ -27,7 +28,7 @@ def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: in
     A test split that the data set lacks is held out of train, each example by a hash of the seed and its name.
 
     Raises:
-        InputError: a file is damaged or short, a split is empty, or the copy is in another format than TFRecord.
+        InputError: a file is damaged or short, a split is empty, or the copy is not in TFRecord format.
     """
     folder = Path(raw) / source.name / source.version
     folder.mkdir(parents=True)
@@ -63,15 +64,17 @@ def _examples(prepared: tfds.core.DatasetBuilder, split: str) -> Iterator[bytes]
                 count += 1
                 yield tf.train.Example.FromString(record).SerializeToString(deterministic=True)
         except (tf.errors.DataLossError, tf.errors.NotFoundError):
-            raise InputError(f"{path} is damaged or missing after record {count}; prepare the data set anew.") from None
+            raise InputError(
+                f"{path} is damaged or missing after record {count}; prepare the data set again."
+            ) from None
         if count != length:
             raise InputError(
-                f"{path} must hold {length} records by dataset_info.json; prepare the data set anew. Received: {count}"
+                f"{path} must hold {length} records by dataset_info.json; prepare the data set again. Received: {count}"
             )
 
 
 def _held_out(examples: Iterable[bytes], name: str | None, seed: int, fraction: float) -> list[bool]:
-    """Say of each example whether it is among the lowest hashes, so many as the fraction asks, and at least one."""
+    """Return whether each example is held out: those of the lowest hashes, a fraction of all and at least one."""
     hashes = [_hash(f"{seed}/{_name(example, name, i)}") for i, example in enumerate(examples)]
     held = set(sorted(hashes)[: max(1, round(fraction * len(hashes)))])
     return [value in held for value in hashes]
@@ -96,8 +99,9 @@ def _write_split(folder: Path, name: str, split: str, examples: Iterable[bytes])
     lengths: list[int] = []
     size, writer = 0, None
     for i, example in enumerate(examples):
-        if i % EXAMPLES_PER_FILE == 0:
-            writer and writer.close()
+        if writer is None or i % EXAMPLES_PER_FILE == 0:
+            if writer:
+                writer.close()
             writer = tf.io.TFRecordWriter(str(folder / f"{split}-{len(lengths)}"))
             lengths.append(0)
         writer.write(example)

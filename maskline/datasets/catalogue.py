@@ -14,17 +14,17 @@ class Entry(NamedTuple):
     """A source.
 
     Attributes:
-        version: of its TFDS data set; None: any.
-        table: its classes; None: params give them.
-        builder: from an unpacked tree (None: drawn, or from the network) and a data_dir to its TFDS builder.
-        find_tree: from a user's path to the unpacked tree in it, or None; None: it has no local form.
-        layout: that tree in words; '' where there is none.
+        version: of its TFDS data set; None for any version.
+        table: its classes; None if params give them.
+        builder: returns its TFDS builder; takes `tree`, an unpacked tree or None, and `data_dir`.
+        find_tree: returns the unpacked tree in a user's path, or None.
+        layout: that tree in words; '' if a tree has no use.
         published: whether the network or a TFDS data directory may hold it.
     """
 
     version: str | None
     table: ClassTable | None
-    builder: Callable[[Path | None, Path], tfds.core.DatasetBuilder]
+    builder: Callable[..., tfds.core.DatasetBuilder]
     find_tree: Callable[[Path], Path | None]
     layout: str
     published: bool = True
@@ -44,14 +44,14 @@ SOURCES = {
     "camvid": Entry(
         version=str(camvid.Camvid.VERSION),
         table=camvid.TABLE,
-        builder=lambda tree, data_dir: camvid.Camvid(tree=tree, data_dir=data_dir),
+        builder=camvid.Camvid,
         find_tree=camvid.find_tree,
         layout=camvid.LAYOUT,
     ),
     "voc2012": Entry(
         version=str(voc2012.Voc2012.VERSION),
         table=voc2012.TABLE,
-        builder=lambda tree, data_dir: voc2012.Voc2012(tree=tree, data_dir=data_dir),
+        builder=voc2012.Voc2012,
         find_tree=voc2012.find_tree,
         layout=voc2012.LAYOUT,
     ),
@@ -65,7 +65,7 @@ SOURCES = {
     "folder": Entry(
         version=str(folder.Folder.VERSION),
         table=None,
-        builder=lambda tree, data_dir: folder.Folder(tree=tree, data_dir=data_dir),
+        builder=folder.Folder,
         find_tree=folder.find_tree,
         layout=folder.LAYOUT,
         published=False,

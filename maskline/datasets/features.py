@@ -6,9 +6,9 @@ import tensorflow_datasets as tfds
 def segmentation_info(
     builder: tfds.core.DatasetBuilder, description: str, homepage: str, licence: str, citation: str
 ) -> tfds.core.DatasetInfo:
-    """Return the info of a data set of images and masks kept in the bytes of their own files, in the order given.
+    """Return the info of a data set that keeps the bytes of image and mask files, in the order given.
 
-    Sizes and the masks' channels are left open: a mask may be greyscale, palette or colour.
+    Sizes and the masks' channels are open: a mask may be grayscale, palette or color.
     """
     features = {
         "image": tfds.features.Image(shape=(None, None, 3)),

@@ -1,115 +1,156 @@
-"""Archives from the network: fetched through TFDS, tried again when the line drops, unpacked only where they may."""
+"""Files from the network: whole and checked, or absent. An attempt resumes where the last connection failed."""
 
-import functools
-import shutil
-import socket
-import stat
+import hashlib
+import re
 import sys
-import tarfile
 import time
-import zipfile
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
-from typing import IO, TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import requests
-import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import download_manager, downloader, util
+from tqdm import tqdm
 
 from maskline.errors import InputError
-from maskline.files.artifacts import sha256
+from maskline.files.artifacts import move
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
 STALL = 60.0  # seconds without a byte after which a connection has failed
 
-downloader.MAX_RETRIES = 1  # `persistent` is what tries again, also when the line drops within a file
-downloader._open_url = functools.partial(downloader._open_url, timeout=STALL)  # TFDS would wait for ever
-socket.setdefaulttimeout(STALL)  # and so would Keras
+_BLOCK = 1 << 16  # bytes
+_PARTIAL, _NO_SUCH_RANGE = 206, 416
+_TRANSIENT = (408, 429)  # client errors that another attempt may not meet
+_NAMES = {"md5": "MD5", "sha256": "SHA-256"}
 
 _Result = TypeVar("_Result")
 
 
-def persistent(work: Callable[[], _Result], what: str, remedy: str) -> _Result:
-    """Do work that needs the network, again after a growing pause when the network fails it.
+def fetch(
+    url: str, path: Path, remedy: str, checksum: str | None = None, algorithm: Literal["md5", "sha256"] = "sha256"
+) -> Path:
+    """Download the file at `url` to `path` and return `path`; an existing file with the right checksum is kept.
+
+    Args:
+        remedy: a sentence that says what to do if the download fails.
+        checksum: the file's, in hex; None if none is published.
+        algorithm: the checksum's.
 
     Raises:
-        InputError: the server refuses the file, its checksum is wrong, or every attempt failed.
+        InputError: the server refuses the file, its checksum is wrong, or every attempt failed. Nothing is left behind.
+    """
+    if path.is_file() and (checksum is None or _checksum(path, algorithm) == checksum):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        download = _Download(url, partial, remedy)
+        retry(download.attempt, url, remedy)
+        if checksum is not None and (received := _checksum(partial, algorithm)) != checksum:
+            name = _NAMES[algorithm]
+            raise InputError(
+                f"{url} has a wrong checksum. {remedy} Received: {name} {received}, expected: {name} {checksum}"
+            )
+        move(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def retry(work: Callable[[], _Result], what: str, remedy: str) -> _Result:
+    """Do work that needs the network, and do it again after a growing pause when the connection fails.
+
+    Raises:
+        InputError: every attempt failed.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return work()
-        except util.DownloadError as error:
-            raise InputError(f"{what} could not be downloaded: {_line(error)} {remedy}") from None
-        except download_manager.NonMatchingChecksumError as error:
-            raise InputError(f"{what} was downloaded with a wrong checksum: {_line(error)} {remedy}") from None
         except (requests.RequestException, ConnectionError, TimeoutError) as error:
             if attempt == ATTEMPTS:
                 raise InputError(
-                    f"{what} could not be downloaded in {ATTEMPTS} attempts ({_line(error)}). {remedy}"
+                    f"{what} could not be downloaded in {ATTEMPTS} attempts ({one_line(error)}). {remedy}"
                 ) from None
             print(f"{what}: the connection failed, attempt {attempt} of {ATTEMPTS}; trying again", file=sys.stderr)
             time.sleep(BACKOFF * 2 ** (attempt - 1))
     raise AssertionError
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return an error's message on one line."""
     return " ".join(str(error).split())
 
 
-def fetch(manager: tfds.download.DownloadManager, url: str, checksum: str | None) -> Path:
-    """Download an archive, and check its SHA-256 where one is known.
+class _Download:
+    """The attempts at one file. Each resumes after the bytes of the last one if the server still has the same file.
 
-    Raises:
-        InputError: the checksum is wrong; the file is removed.
+    Args:
+        url: of the file.
+        partial: receives the bytes.
+        remedy: a sentence that says what to do if the server refuses the file.
     """
-    path = Path(manager.download(url))
-    if checksum is not None and (received := sha256(path)) != checksum:
-        path.unlink()
-        path.with_name(f"{path.name}.INFO").unlink(missing_ok=True)
-        raise InputError(
-            f"{url} has a wrong checksum; try again later, or set dataset.path to a local copy. "
-            f"Received: SHA-256 {received}, expected: {checksum}"
+
+    def __init__(self, url: str, partial: Path, remedy: str) -> None:
+        self._url, self._partial, self._remedy = url, partial, remedy
+        self._version: str | None = None  # the server's name for the content of the partial file
+
+    def attempt(self) -> None:
+        """Fetch what is missing.
+
+        Raises:
+            InputError: the server refuses the file.
+            requests.RequestException: the connection failed; the bytes received so far are kept.
+        """
+        done = self._partial.stat().st_size if self._version and self._partial.is_file() else 0
+        headers = {"Accept-Encoding": "identity"}  # or ranges would count compressed bytes
+        if done and self._version:
+            headers |= {"Range": f"bytes={done}-", "If-Range": self._version}
+        with requests.get(self._url, headers=headers, stream=True, timeout=STALL) as response:
+            self._check_status(response, done)
+            self._version = _version(response)
+            self._write(response, done if response.status_code == _PARTIAL else 0)
+
+    def _check_status(self, response: requests.Response, done: int) -> None:
+        status = response.status_code
+        if status == _NO_SUCH_RANGE or (status == _PARTIAL and _start(response) != done):
+            self._version = None
+            raise requests.ConnectionError(f"{self._url} has no bytes from {done} on")
+        if 400 <= status < 500 and status not in _TRANSIENT:
+            raise InputError(
+                f"{self._url} could not be downloaded: the server answers {status} {response.reason}. {self._remedy}"
+            )
+        response.raise_for_status()
+
+    def _write(self, response: requests.Response, done: int) -> None:
+        length = response.headers.get("Content-Length")
+        bar = tqdm(
+            total=done + int(length) if length else None,
+            initial=done,
+            desc=self._partial.stem,
+            unit="B",
+            unit_scale=True,
+            disable=None,
+            file=sys.stderr,
         )
-    return path
+        with bar, open(self._partial, "ab" if done else "wb") as file:
+            for block in response.iter_content(_BLOCK):
+                file.write(block)
+                bar.update(len(block))
 
 
-def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> Path:
-    """Unpack the wanted files of a .zip or .tar archive into a new folder.
-
-    Raises:
-        InputError: it is no such archive, is damaged, or has a member outside the folder, or a link or device.
-    """
-    folder.mkdir(parents=True)
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                for member in file.infolist():
-                    _check(archive, member.filename, plain=not stat.S_ISLNK(member.external_attr >> 16))
-                    if not member.is_dir() and wanted(member.filename):
-                        with file.open(member) as content:
-                            _write(content, folder / member.filename)
-        else:
-            with tarfile.open(archive) as file:
-                for member in file:
-                    _check(archive, member.name, plain=member.isfile() or member.isdir())
-                    if member.isfile() and wanted(member.name):
-                        with file.extractfile(member) as content:
-                            _write(content, folder / member.name)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise InputError(f"{archive} is no whole .zip or .tar archive ({error}); run `dvc repro` again.") from None
-    return folder
+def _start(response: requests.Response) -> int | None:
+    """Return the first byte's offset in a partial answer."""
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
 
 
-def _check(archive: Path, member: str, plain: bool) -> None:
-    path = PurePosixPath(member.replace("\\", "/"))
-    if not plain or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise InputError(
-            f"{archive} has the member {member!r}, which is a link or leads out of its folder; get the archive anew."
-        )
+def _version(response: requests.Response) -> str | None:
+    """Return the ETag, if it names the bytes as they are sent."""
+    tag = response.headers.get("ETag", "W/")
+    return None if tag.startswith("W/") or "Content-Encoding" in response.headers else tag
 
 
-def _write(content: IO[bytes], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
-        shutil.copyfileobj(content, file)
+def _checksum(path: Path, algorithm: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,7 +1,5 @@
-"""The raw data set: a local copy or a builder's work, copied in canonical form beside what its masks mean."""
+"""The raw data set: a local copy or a builder's work, copied in canonical form together with what its masks mean."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -12,22 +10,23 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from maskline.contracts.classes import Role
 from maskline.contracts.source import Source, write_source
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
-from maskline.datasets.fetch import persistent
 from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
 from maskline.datasets.sources import other
 from maskline.datasets.sources.folder import Folder
+from maskline.datasets.tfds_downloads import download_and_prepare
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory
 
-ROLES = ("train", "validation", "test")
+ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
 
 def prepare(dataset: Any, seed: int, raw: Path) -> None:
     """Replace the folder `raw` by the data set that the params of section `dataset` name.
 
-    Whole downloads wait beside it, in `downloads`, until the data set stands.
+    Whole downloads are kept next to it, in `downloads`, until the data set is ready.
 
     Raises:
         InputError: params that do not fit, no usable copy, or a network that fails.
@@ -40,7 +39,7 @@ def prepare(dataset: Any, seed: int, raw: Path) -> None:
     if entry.table is not None:
         refuse_own_classes(dataset)
     table = entry.table or table_of(dataset)
-    from maskline.datasets import canonical  # imports TensorFlow, which a mistake in params need not wait for
+    from maskline.datasets import canonical  # imports TensorFlow, so a mistake in params is reported sooner
 
     shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -57,7 +56,7 @@ def prepare(dataset: Any, seed: int, raw: Path) -> None:
 
 
 def _builder(dataset: Any, entry: Entry, scratch: Path, downloads: Path) -> tfds.core.DatasetBuilder:
-    """Return a builder of a prepared data set: a local copy's if there is one, else one that has done its work."""
+    """Return the builder of a prepared copy if there is one, else one that has prepared the data set."""
     places = tfds_dirs() if dataset.path is None else [_existing(dataset.path)]
     for place in places if entry.published else []:
         if (found := find_prepared(place, dataset.name, entry.version)) is not None:
@@ -65,20 +64,10 @@ def _builder(dataset: Any, entry: Entry, scratch: Path, downloads: Path) -> tfds
     tree = None if dataset.path is None else entry.find_tree(places[0])
     if dataset.path is not None and tree is None:
         raise InputError(_unusable(dataset, entry))
-    return _run(entry.builder(tree, scratch), dataset.name, downloads, entry.layout)
-
-
-def _run(builder: tfds.core.DatasetBuilder, name: str, downloads: Path, layout: str) -> tfds.core.DatasetBuilder:
-    config = tfds.download.DownloadConfig(manual_dir=tfds_dirs()[0] / "downloads" / "manual", try_download_gcs=False)
-
-    def work() -> None:
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS tells of folders that are gone when it is done
-            try:
-                builder.download_and_prepare(download_dir=downloads, download_config=config)
-            except (AssertionError, ImportError) as error:  # files to be got by hand, or a package that TFDS wants
-                raise InputError(f"{name} cannot be prepared as it is: {' '.join(str(error).split())}") from None
-
-    persistent(work, name, f"Check the network, or set dataset.path to a local copy: {layout}.")
+    builder = entry.builder(tree=tree, data_dir=scratch)
+    manual = tfds_dirs()[0] / "downloads" / "manual"
+    remedy = f"Check the network, or set dataset.path to a local copy: {entry.layout}."
+    download_and_prepare(builder, downloads, manual, remedy)
     return builder
 
 
@@ -110,14 +99,14 @@ def _info(folder: Path) -> dict:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except ValueError as error:
-        raise InputError(f"{folder / 'dataset_info.json'} is damaged ({error}); prepare the data set anew.") from None
+        raise InputError(f"{folder / 'dataset_info.json'} is damaged ({error}); prepare the data set again.") from None
 
 
 def _read(folder: Path) -> tfds.core.DatasetBuilder:
     builder = tfds.builder_from_directory(folder)
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
         raise InputError(
-            f"{folder} holds {builder.info.file_format.value} files; prepare the data set anew as tfrecord."
+            f"{folder} holds {builder.info.file_format.value} files; prepare the data set again, as tfrecord."
         )
     return builder
 
@@ -134,7 +123,7 @@ def _unusable(dataset: Any, entry: Entry) -> str:
         return f"{dataset.name} is drawn by the project; set dataset.path to null. Received: {dataset.path!r}"
     forms = [f"a prepared TFDS data set {dataset.name} {entry.version or ''}".strip()] if entry.published else []
     forms += [entry.layout] if entry.layout != PREPARED else []
-    return f"dataset.path holds no {dataset.name}; it must hold {', or '.join(forms)}. Received: {dataset.path!r}"
+    return f"dataset.path does not hold {dataset.name}; it must hold {', or '.join(forms)}. Received: {dataset.path!r}"
 
 
 def _source(dataset: Any, table: ClassTable, prepared: tfds.core.DatasetBuilder) -> Source:

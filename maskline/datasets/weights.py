@@ -1,13 +1,13 @@
-"""The encoder's first weights: none, the ImageNet file of keras.applications, or a file that params name."""
+"""The encoder's initial weights: none, the ImageNet file of keras.applications, or a file that params name."""
 
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
-from maskline.files.artifacts import move, new_directory, sha256, write_json
+from maskline.files.artifacts import new_directory, sha256, write_json
 
 _HOST = "https://storage.googleapis.com/"
 _TENSORFLOW = f"{_HOST}tensorflow/keras-applications"
@@ -15,7 +15,7 @@ _NO_TOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 class Published(NamedTuple):
-    """Where a file is, and its MD5 where its publisher states it."""
+    """The address of a file, and its MD5 if the publisher states it."""
 
     url: str
     md5: str | None = None
@@ -45,7 +45,7 @@ KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
 
 
 def prepare_weights(model: Any, folder: Path) -> None:
-    """Replace `folder` by encoder.json and, unless the encoder starts from nothing, its weights file.
+    """Replace `folder` by encoder.json and, unless the encoder starts from random weights, its weights file.
 
     The file is `encoder.weights.h5` in Keras 3's format and `encoder.h5` in that of keras.applications.
 
@@ -54,14 +54,20 @@ def prepare_weights(model: Any, folder: Path) -> None:
     """
     given = model.encoder_weights
     kind = given if given in ("none", "imagenet") else "file"
-    record = {"encoder": model.encoder, "weights": kind, "file": None, "sha256": None}
-    path = {"none": lambda: None, "imagenet": lambda: _imagenet(model.encoder), "file": lambda: _given(given)}[kind]()
+    path = None if kind == "none" else _imagenet(model.encoder) if kind == "imagenet" else _given(given)
     with new_directory(folder) as new:
-        if path is not None:
-            record["file"] = _format(path)
-            shutil.copyfile(path, new / record["file"])
-            record["sha256"] = sha256(new / record["file"])
+        copy = _copied(path, new) if path else None
+        record = {
+            "encoder": model.encoder,
+            "weights": kind,
+            "file": copy.name if copy else None,
+            "sha256": sha256(copy) if copy else None,
+        }
         write_json(new / "encoder.json", record)
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    return Path(shutil.copyfile(path, folder / _format(path)))
 
 
 def _given(path: str) -> Path:
@@ -72,49 +78,21 @@ def _given(path: str) -> Path:
 
 
 def _imagenet(encoder: str) -> Path:
-    """Return the file in Keras's cache, fetched if it is not there."""
+    """Return the file in Keras's cache, and fetch it if it is not there."""
     if encoder not in IMAGENET:
         raise InputError(
-            f"model.encoder_weights is imagenet, which there is for {', '.join(IMAGENET)}; set it to none. "
+            f"model.encoder_weights can be imagenet for {', '.join(IMAGENET)}; set it to none for other encoders. "
             f"Received encoder: {encoder!r}"
         )
     published = IMAGENET[encoder]
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
     cached = home / "models" / published.url.rpartition("/")[2]
-    return cached if cached.is_file() else _fetch(published, home)
-
-
-def _fetch(published: Published, home: Path) -> Path:
-    import keras
-
-    from maskline.datasets.fetch import persistent
-
     remedy = "Check the network, or set model.encoder_weights to a local file."
-    cached = home / "models" / published.url.rpartition("/")[2]
-    partial = cached.with_name(f"{cached.name}.partial")  # Keras takes what a killed run left for a whole file
-
-    def work() -> None:
-        partial.unlink(missing_ok=True)
-        try:
-            keras.utils.get_file(
-                partial.name, published.url, file_hash=published.md5, cache_subdir="models", cache_dir=home
-            )
-        except ValueError:
-            partial.unlink(missing_ok=True)
-            raise InputError(f"{published.url} has a wrong checksum. {remedy} Expected: MD5 {published.md5}") from None
-        except Exception as error:  # Keras raises the bare class, whatever went wrong
-            if re.search(r": 4\d\d --", str(error)):
-                raise InputError(f"{error}. {remedy}") from None
-            raise ConnectionError(str(error)) if type(error) is Exception else error from None
-
-    home.mkdir(parents=True, exist_ok=True)
-    persistent(work, published.url, remedy)
-    move(partial, cached)
-    return cached
+    return fetch(published.url, cached, remedy, published.md5, "md5")
 
 
 def _format(path: Path) -> str:
-    """Return the name that says the format of a weights file, by its content."""
+    """Return the file name for the format of the weights."""
     import h5py
 
     try:
@@ -123,6 +101,4 @@ def _format(path: Path) -> str:
     except OSError as error:
         if isinstance(error, PermissionError):
             raise
-        raise InputError(
-            f"{path} is no whole HDF5 file; get the weights anew, and remove this one if it is in a cache."
-        ) from None
+        raise InputError(f"{path} is not a whole HDF5 file; remove it and get the weights again.") from None

@@ -1,1 +1,1 @@
-"""How work is shared out over the machine."""
+"""How work is divided over the cores of a machine."""

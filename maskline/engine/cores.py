@@ -1,8 +1,8 @@
-"""How many cores there are to work with."""
+"""The number of cores to work with."""
 
 import os
 
 
 def cores() -> int:
-    """Return the cores this process may use; macOS cannot say, and has no fewer than all."""
+    """Return the number of cores this process may use; all of them if the system does not tell, as on macOS."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""One function that maps tasks over worker processes, with a progress bar and whole answers to Ctrl-C and kills."""
+"""One function that maps tasks over worker processes."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -9,23 +9,47 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from maskline.engine.cores import cores
 from maskline.errors import InputError
 
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
 
 def map_tasks(
-    work: Callable[[Any], Any],
-    tasks: Sequence[Any],
-    size: Callable[[Any], int],
+    work: Callable[[_Task], _Result],
+    tasks: Sequence[_Task],
+    size: Callable[[_Task], int],
     description: str,
     workers: int | None,
-) -> list[Any]:
-    """Map `work` over `tasks` in worker processes, in order, with a progress bar on a terminal."""
-    workers = min(workers or cores(), len(tasks))
+) -> list[_Result]:
+    """Return `work` of each task, computed in worker processes.
+
+    Every implementation guarantees:
+
+    - Order: the results are in the order of the tasks, whichever worker finishes first.
+    - Progress: a bar on stderr counts images as tasks finish, on a terminal only.
+    - Errors: an exception of `work` reaches the caller with its type and message; of several, that of the first task
+      in order. No further task starts.
+    - Ctrl-C: only the caller answers, with one KeyboardInterrupt. Workers finish the task at hand and print nothing.
+    - Killed processes: a killed worker becomes one InputError; workers of a killed caller end too.
+    - At the return or the exception, no worker runs any more.
+
+    Args:
+        work: importable by name; it, the tasks and the results can be pickled.
+        tasks: what to compute.
+        size: how many images a task holds.
+        description: what is done, such as 'writing shards', for the bar and the error.
+        workers: number of processes; None takes one for each core.
+
+    Raises:
+        InputError: a worker was killed.
+    """
+    workers = max(1, min(workers or cores(), len(tasks)))
     results = []
     with (
         tqdm(total=sum(map(size, tasks)), desc=description, unit=" images", disable=None, file=sys.stderr) as bar,
@@ -37,8 +61,8 @@ def map_tasks(
                 bar.update(size(task))
         except BrokenProcessPool:
             raise InputError(
-                f"a worker was killed while {description}, most likely for want of memory; "
-                "free some, or let fewer CPUs work with `taskset --cpu-list 0 dvc repro`."
+                f"a worker was killed while {description}, most likely because memory ran out; "
+                "free some memory, or use fewer cores: put `taskset --cpu-list 0` before the command."
             ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -46,8 +70,8 @@ def map_tasks(
     return results
 
 
-def _start(pool: ProcessPoolExecutor, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
-    """Hand out the tasks to workers that inherit a blocked SIGINT: Ctrl-C is the parent's to answer."""
+def _start(pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> Iterator[_Result]:
+    """Submit the tasks to workers that inherit a blocked SIGINT, so that only the parent answers Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return pool.map(work, tasks)
@@ -56,8 +80,9 @@ def _start(pool: ProcessPoolExecutor, work: Callable[[Any], Any], tasks: Sequenc
 
 
 def _die_with_parent() -> None:
-    """End this worker when its parent is gone, even by SIGKILL."""
+    """End this worker when its parent has ended, even by SIGKILL."""
     parent = multiprocessing.parent_process()
+    assert parent is not None
 
     def wait() -> None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -1,4 +1,4 @@
-"""Byte-stable, atomic writing of files and folders: written beside, flushed to disk, then renamed."""
+"""Byte-stable, atomic writing of files and folders: written under another name, flushed to disk, then renamed."""
 
 import contextlib
 import hashlib
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:  # its import takes longer than a no-op stage
+if TYPE_CHECKING:  # imported only for types: it takes longer than a whole up-to-date stage
     import pandas as pd
 
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of now
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of the current one
 _STORED_BLOCK = 65535  # the longest stored block of a deflate stream
 
 
@@ -28,7 +28,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     _make_directory(path.parent)
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with _naming(path):
+        with _with_filename(path):
             with open(partial, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -41,8 +41,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the output in an error that has no file name, as those of a full disk have none."""
+def _with_filename(path: Path) -> Iterator[None]:
+    """Add the output's name to an error without a file name, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -52,13 +52,13 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that takes its place when the block ends without error."""
+    """Yield an empty folder that replaces `path` when the block ends without error."""
     path = Path(path)
     partial, old = path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
     _make_directory(partial)
     try:
-        with _naming(path):
+        with _with_filename(path):
             yield partial
         _sync_tree(partial)
         shutil.rmtree(old, ignore_errors=True)
@@ -76,14 +76,14 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 
 def move(file: Path, path: Path) -> None:
-    """Rename a whole file in its folder to its final name, once its content is on disk."""
+    """Flush a file to disk, then rename it to its final name in the same folder."""
     _sync(file)
     os.replace(file, path)
     _sync_directory(path.parent)
 
 
 def _make_directory(path: Path) -> None:
-    """Make a folder and those above it, each on disk before anything relies on it."""
+    """Make a folder and its parents, and flush each entry to disk."""
     if not path.is_dir():
         _make_directory(path.parent)
         path.mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ def sha256(path: Path) -> str:
 def stored_png(pixels: np.ndarray) -> bytes:
     """Encode uint8 pixels [H, W] or [H, W, 3] as an uncompressed PNG.
 
-    The bytes depend on the pixels alone, where a compressor's depend on its build and the CPU.
+    The bytes depend on the pixels alone; those of a compressor depend on its build and on the CPU.
     """
     height, width = pixels.shape[:2]
     color_type = {2: 0, 3: 2}[pixels.ndim]

@@ -87,10 +87,10 @@ def _relative(file: Path, folder: Path) -> str:
 
 def _digests(files: list[Path]) -> list[str]:
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(digest, files))
+        return list(pool.map(cached_sha256, files))
 
 
-def digest(path: Path) -> str:
+def cached_sha256(path: Path) -> str:
     """Return a file's SHA-256 in hex; a file that has not been written for a while is read once a process."""
     about = os.stat(path)
     if time.time() - about.st_mtime < _SETTLED:

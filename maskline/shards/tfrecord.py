@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import google_crc32c
 
-from maskline.errors import InputError
+from maskline.errors import ArtifactError
 
 HEADER = 12  # bytes before a record's data: its length and that length's checksum
 FOOTER = 4  # bytes after it: the data's checksum
@@ -38,10 +38,10 @@ def frame(data: bytes) -> bytes:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yield the place of each record of a file; reads and checks the headers alone.
+    """Yield the place of each record of a file; only the headers are read and checked.
 
     Raises:
-        InputError: the file is empty, truncated, or a header's checksum is wrong.
+        ArtifactError: the file is empty, truncated, or a header's checksum is wrong.
     """
     size = Path(path).stat().st_size
     if size == 0:
@@ -67,7 +67,7 @@ def read_record(file: BinaryIO, record: Record) -> bytes:
     """Return a record's data from its open file.
 
     Raises:
-        InputError: the data fail their checksum.
+        ArtifactError: the file ends early, or the data fail their checksum.
     """
     file.seek(record.offset)
     data = file.read(record.length + FOOTER)
@@ -78,13 +78,12 @@ def read_record(file: BinaryIO, record: Record) -> bytes:
     return data[:-FOOTER]
 
 
-def _damaged(path: Path | str, reason: str) -> InputError:
-    stage = "download" if "raw" in Path(path).parts else "preprocess"
-    return InputError(f"{path} is damaged: {reason}; delete it and run `dvc repro --force {stage}`.")
+def _damaged(path: Path | str, reason: str) -> ArtifactError:
+    return ArtifactError(path, f"is damaged: {reason}")
 
 
 def encode_example(features: dict[str, bytes | int]) -> bytes:
-    """Serialise a tf.train.Example with one value per feature, its keys in sorted order."""
+    """Serialize a tf.train.Example with one value per feature, its keys in sorted order."""
     entries = []
     for key, value in sorted(features.items()):
         entries += _field(1, [*_field(1, [key.encode()]), *_field(2, _feature(value))])
@@ -98,7 +97,7 @@ def _feature(value: bytes | int) -> list[bytes]:
 
 
 def _field(number: int, payload: list[bytes]) -> list[bytes]:
-    """Return a field's parts, which are joined once: images are large, and stand four messages deep."""
+    """Return a field's parts. They are joined only once: an image is large, and nested four messages deep."""
     return [bytes([number << 3 | 2]) + _varint(sum(map(len, payload))), *payload]
 
 
@@ -111,10 +110,10 @@ def _varint(value: int) -> bytes:
 
 
 def bytes_features(data: bytes | memoryview) -> dict[str, slice]:
-    """Return where in a serialised Example the value of each feature with exactly one bytes value lies.
+    """Return the place in a serialized Example of each feature that has exactly one bytes value.
 
     Raises:
-        ValueError: the data are no tf.train.Example.
+        ValueError: the data are not a tf.train.Example.
     """
     found = {}
     for _, features in _fields(data, 0, len(data)):

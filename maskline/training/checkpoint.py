@@ -1,4 +1,4 @@
-"""Checkpoints of a whole run: written beside and renamed, two kept, a torn or foreign one passed over."""
+"""Checkpoints of a whole run: two are kept, and a damaged one, or one of another run, is never used."""
 
 import hashlib
 import io
@@ -17,13 +17,13 @@ from maskline.files.checksums import sealed, unsealed
 
 @dataclass
 class State:
-    """All that a run needs to go on as if it had never stopped.
+    """All that a run needs to continue as if it had never stopped.
 
     Attributes:
         step: steps done since the start of the run.
         history: one row per finished epoch.
         variables: values of model, optimizer, moving average and running loss, in order.
-        best: the model's values after its best epoch, or empty.
+        best: values of the model after its best epoch; empty before the first epoch ends.
     """
 
     step: int = 0
@@ -37,8 +37,8 @@ class Checkpoints:
 
     Args:
         root: folder of all runs' checkpoints.
-        fingerprint: what the run is a function of: params, code, data and library versions. A run never sees the
-            checkpoints of another fingerprint.
+        fingerprint: all that the run depends on: params, code, data and library versions. A run never loads a
+            checkpoint of another fingerprint.
     """
 
     def __init__(self, root: Path, fingerprint: Any) -> None:
@@ -48,8 +48,8 @@ class Checkpoints:
         self._recent: list[Path] = []
 
     def save(self, state: State) -> None:
-        """Write a checkpoint, then drop all but this and the one written or loaded before it."""
-        about = {
+        """Write a checkpoint, then remove all but this and the one written or loaded before it."""
+        header = {
             "run": self._run,
             "step": state.step,
             "history": state.history,
@@ -57,9 +57,9 @@ class Checkpoints:
             "best": len(state.best),
         }
         arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
-        about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        header_bytes = np.frombuffer(json.dumps(header).encode(), np.uint8)
         path = self._folder / f"{state.step:010d}.npz"
-        write_bytes(path, sealed(npz_bytes({"about": about_bytes, **arrays})))
+        write_bytes(path, sealed(npz_bytes({"about": header_bytes, **arrays})))
         self._recent = [*(recent for recent in self._recent if recent != path), path][-2:]
         for file in self._folder.iterdir():
             if file not in self._recent:
@@ -74,7 +74,7 @@ class Checkpoints:
             if state and [value.shape for value in state.variables] == list(shapes):
                 self._recent = files[-2:]
                 return state
-            print(f"train: {path} is torn or foreign; the checkpoint before it is used.")
+            print(f"train: {path} is damaged or of another run; the checkpoint before it is used.")
             files.pop()
         return None
 
@@ -89,11 +89,11 @@ class Checkpoints:
 def _read(path: Path, run: str) -> State | None:
     try:
         with np.load(io.BytesIO(unsealed(path.read_bytes())), allow_pickle=False) as file:
-            about = json.loads(file["about"].tobytes())
+            header = json.loads(file["about"].tobytes())
             arrays = [file[name] for name in sorted(file.files) if name != "about"]
-        count = about["variables"]
-        if (about["run"], about["best"]) != (run, len(arrays) - count):
+        count = header["variables"]
+        if (header["run"], header["best"]) != (run, len(arrays) - count):
             return None
-        return State(about["step"], about["history"], arrays[:count], arrays[count:])
-    except Exception:  # zipfile and NumPy raise whatever a damaged file leads them to
+        return State(header["step"], header["history"], arrays[:count], arrays[count:])
+    except Exception:  # a damaged file can make zipfile and NumPy raise anything
         return None

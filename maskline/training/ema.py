@@ -12,8 +12,8 @@ class MovingAverage:
 
     Args:
         model: a built model.
-        decay: weight of the old average in each step; early steps use (1 + step) / (10 + step) where that is less, so
-            that the average does not cling to the start.
+        decay: weight of the old average in each step. Early steps use (1 + step) / (10 + step) where that is less, so
+            that the average soon forgets the initial values.
     """
 
     def __init__(self, model: keras.Model, decay: float) -> None:
@@ -22,7 +22,7 @@ class MovingAverage:
         self.variables = [tf.Variable(v, trainable=False) for v in self._followed]
 
     def update(self, step: tf.Tensor) -> None:
-        """Follow the variables after a step, counted from 0."""
+        """Update the averages after a step, counted from 0."""
         step = tf.cast(step, tf.float32)
         decay = tf.minimum(self._decay, (1.0 + step) / (10.0 + step))
         for average, variable in zip(self.variables, self._followed, strict=True):
@@ -30,7 +30,7 @@ class MovingAverage:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Let the model hold the averages within the block."""
+        """Give the model the averages as its weights within the block."""
         kept = [tf.identity(v) for v in self._followed]
         self._assign(self.variables)
         try:

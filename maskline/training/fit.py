@@ -1,4 +1,4 @@
-"""The training loop: goes on from the last checkpoint and ends in the bytes of a run that was never stopped."""
+"""The training loop: it resumes from the last checkpoint, and ends in the same bytes as a run that never stopped."""
 
 import contextlib
 import math
@@ -14,13 +14,13 @@ from tqdm import tqdm
 from maskline.errors import InputError, Stopped
 from maskline.params import TrainParams
 from maskline.training.checkpoint import Checkpoints, State
-from maskline.training.interrupts import answer, deferred
+from maskline.training.interrupts import deferred_signals, stop_if_requested
 from maskline.training.schedule import Schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
 
 _SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
-_CHECK_EVERY = 16  # steps between looks at the loss, each of which waits for the device
+_CHECK_EVERY = 16  # steps between checks of the loss, each of which waits for the device
 
 
 def fit(
@@ -34,16 +34,17 @@ def fit(
     """Train, and leave in the model the weights of the epoch with the best validation mean IoU.
 
     Args:
-        batches: yields the images and labels of a range of steps, counted from the start of the run.
+        batches: yields images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for a range of steps, counted
+            from the start of the run.
         rate: the schedule, whose `total_steps` are `params.epochs` epochs.
 
     Returns:
         One row per epoch: epoch (from 1), learning_rate of its last step, train_loss, validation_loss,
-        validation_pixel_accuracy, validation_mean_iou, and best, 1 in the row that was kept.
+        validation_pixel_accuracy, validation_mean_iou, and best, which is 1 in the row of the weights that are kept.
 
     Raises:
         InputError: the loss became NaN or infinite.
-        Stopped: Ctrl-C or SIGTERM; the last whole step is saved.
+        Stopped: Ctrl-C or SIGTERM; the last whole step is saved, and the message says which.
     """
     epoch_steps = rate.total_steps // params.epochs
     state = checkpoints.load(trainer.shapes()) or State()
@@ -51,8 +52,8 @@ def fit(
         trainer.assign(state.variables)
         print(f"train: goes on after step {state.step} of {rate.total_steps}.", flush=True)
     stream = iter(batches(range(state.step, rate.total_steps)))
-    with deferred(), _saving_on_interrupt(checkpoints, trainer, state, rate.total_steps):
-        while len(state.history) < params.epochs and not _is_over(state.history, params.early_stopping):
+    with deferred_signals(), _saved_on_interrupt(checkpoints, trainer, state, rate.total_steps):
+        while len(state.history) < params.epochs and not _has_stopped_improving(state.history, params.early_stopping):
             _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
             _end_epoch(trainer, validator, state, rate, params)
             _save(checkpoints, trainer, state)
@@ -65,7 +66,7 @@ def fit(
 def _train_epoch(
     trainer: Trainer, stream: Iterator, state: State, epoch_steps: int, params: TrainParams, checkpoints: Checkpoints
 ) -> None:
-    """Do the epoch's remaining steps."""
+    """Do the remaining steps of the epoch."""
     epoch = len(state.history)
     saved = time.monotonic()
     bar = tqdm(
@@ -81,7 +82,7 @@ def _train_epoch(
         while state.step < (epoch + 1) * epoch_steps:
             trainer.step(*next(stream))
             state.step += 1
-            answer()
+            stop_if_requested()
             bar.update()
             due = time.monotonic() - saved > _SAVE_EVERY
             if due or state.step % _CHECK_EVERY == 0 or state.step == (epoch + 1) * epoch_steps:
@@ -92,7 +93,7 @@ def _train_epoch(
 
 
 @contextlib.contextmanager
-def _saving_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State, steps: int) -> Iterator[None]:
+def _saved_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State, steps: int) -> Iterator[None]:
     begun = state.step
     try:
         yield
@@ -100,7 +101,7 @@ def _saving_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: Stat
         if state.step > begun:
             _save(checkpoints, trainer, state)
         saved = f"step {state.step} of {steps} is saved" if state.step else "no step was done yet"
-        raise Stopped(f"{saved}, and `dvc repro` goes on from there.") from None
+        raise Stopped(saved) from None
 
 
 def _check_finite(trainer: Trainer, state: State, params: TrainParams) -> None:
@@ -112,7 +113,7 @@ def _check_finite(trainer: Trainer, state: State, params: TrainParams) -> None:
 
 
 def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Schedule, params: TrainParams) -> None:
-    """Validate, note the epoch in the history, and keep the weights if they are the best so far."""
+    """Validate, add the epoch to the history, and keep the weights if they are the best so far."""
     with trainer.average.in_place() if trainer.average else contextlib.nullcontext():
         scores = validator()
         row = {
@@ -140,7 +141,7 @@ def _best_epoch(history: list[dict[str, Any]]) -> int:
     return max(history, key=lambda row: (row["validation_mean_iou"], -row["epoch"]))["epoch"]
 
 
-def _is_over(history: list[dict[str, Any]], patience: int) -> bool:
+def _has_stopped_improving(history: list[dict[str, Any]], patience: int) -> bool:
     return bool(patience and history) and history[-1]["epoch"] - _best_epoch(history) >= patience
 
 

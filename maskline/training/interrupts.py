@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM answered between steps: one that comes within a step would leave it done but not counted."""
+"""Ctrl-C and SIGTERM wait until a step is over: one that ends a step early would leave it done but not counted."""
 
 import contextlib
 import signal
@@ -7,33 +7,37 @@ from collections.abc import Iterator
 
 from maskline.errors import Stopped
 
-_waiting: list[int] = []
+_received: list[int] = []
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[None]:
-    """Let signals that would stop the block wait for the next `answer`, or for the block's end."""
+def deferred_signals() -> Iterator[None]:
+    """Let signals that would end the block wait for the next `stop_if_requested`, or for the block's end.
+
+    Raises:
+        Stopped: a signal still waits at the block's end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _waiting.clear()
-    # A stage in the background ignores Ctrl-C, and goes on to do so.
+    _received.clear()
+    # A stage in the background ignores Ctrl-C; so does the block.
     handlers = {s: h for s in (signal.SIGINT, signal.SIGTERM) if callable(h := signal.getsignal(s))}
     try:
         for number in handlers:
-            signal.signal(number, lambda received, _: _waiting.append(received))
+            signal.signal(number, lambda received, _: _received.append(received))
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    answer()
+    stop_if_requested()
 
 
-def answer() -> None:
-    """Stop here if a signal waits.
+def stop_if_requested() -> None:
+    """End the work here if a signal waits.
 
     Raises:
-        Stopped: it does.
+        Stopped: a signal waits.
     """
-    if _waiting:
+    if _received:
         raise Stopped

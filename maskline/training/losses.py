@@ -26,19 +26,19 @@ def named_losses(options: LossOptions, class_weights: np.ndarray | None) -> dict
     """Return every loss by its name in params.
 
     Args:
-        options: what some of the losses are told.
-        class_weights: float [C] for the losses that are means over pixels, or None for equal weights; in the others
-            each class counts the same.
+        options: settings of some of the losses.
+        class_weights: float [C] for the losses that are means over pixels, or None for equal weights; the other
+            losses weigh all classes equally.
     """
     o, w = options, class_weights
-    tversky_prices = {"alpha": o.tversky_alpha, "beta": o.tversky_beta}
+    tversky_weights = {"alpha": o.tversky_alpha, "beta": o.tversky_beta}
     return {
         "cross_entropy": partial(cross_entropy, class_weights=w, label_smoothing=o.label_smoothing),
         "focal": partial(focal, class_weights=w, gamma=o.focal_gamma),
         "dice": dice,
         "iou": iou,
-        "tversky": partial(tversky, **tversky_prices),
-        "focal_tversky": partial(focal_tversky, **tversky_prices, gamma=o.focal_tversky_gamma),
+        "tversky": partial(tversky, **tversky_weights),
+        "focal_tversky": partial(focal_tversky, **tversky_weights, gamma=o.focal_tversky_gamma),
         "lovasz": lovasz,
         "ohem": partial(ohem, class_weights=w, threshold=o.ohem_threshold, share=o.ohem_share),
         "boundary": partial(boundary, class_weights=w, weight=o.boundary_weight, sigma=o.boundary_sigma),

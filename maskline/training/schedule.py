@@ -15,12 +15,17 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         kind: 'constant' or 'cosine'.
         peak: the highest learning rate.
-        warmup_steps: steps of the rise; the first has peak / (warmup_steps + 1).
+        warmup_steps: steps of the warm-up; the first has peak / (warmup_steps + 1).
         total_steps: steps of the whole run.
     """
 
     def __init__(self, kind: str, peak: float, warmup_steps: int, total_steps: int) -> None:
-        self._config = {"kind": kind, "peak": peak, "warmup_steps": warmup_steps, "total_steps": total_steps}
+        self._config: dict[str, Any] = {
+            "kind": kind,
+            "peak": peak,
+            "warmup_steps": warmup_steps,
+            "total_steps": total_steps,
+        }
         self.total_steps = total_steps
 
     def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
@@ -40,14 +45,14 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def schedule(params: TrainParams, epoch_steps: int) -> Schedule:
-    """Return the schedule that params ask for."""
+    """Return the schedule that the params ask for."""
     return Schedule(
         params.schedule, params.learning_rate, round(params.warmup_epochs * epoch_steps), params.epochs * epoch_steps
     )
 
 
 def optimizer(params: TrainParams, rate: Schedule) -> keras.optimizers.Optimizer:
-    """Return the optimizer that params ask for; float16 gets dynamic loss scaling."""
+    """Return the optimizer that the params ask for; float16 gets dynamic loss scaling."""
     if params.optimizer == "adamw":
         chosen = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
         # Norms and biases are not decayed, as in the recipes that AdamW's weight_decay values come from.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from maskline.contracts.manifest import NAME as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
-from maskline.errors import InputError
+from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256, write_csv
 from maskline.models.files import save_model
 from maskline.models.segmentation import SegmentationModel
@@ -39,16 +39,18 @@ def train(
     params: TrainParams,
     code: str,
 ) -> None:
-    """Write `model.keras` and `history.csv` into `out`; the bytes are a function of the arguments' content.
+    """Write `model.keras` and `history.csv` into `out`; the bytes depend only on what the arguments hold.
 
     Args:
         shards: folder of shards and manifest.
         weights: folder of encoder.json and, where it names one, the encoder's weights file.
-        checkpoints: folder where an unfinished run is kept; this run's part is removed at its end.
-        code: digest of the code that trains, so that other code never goes on from this run's checkpoints.
+        checkpoints: folder of unfinished runs; this run's part is removed at its end.
+        code: digest of the training code, so that other code never resumes from this run's checkpoints.
 
     Raises:
-        InputError: the shards are not whole, the weights are of another network, or the loss became NaN.
+        ArtifactError: the shards are not whole, or the weights are of another network.
+        InputError: the loss became NaN or infinite.
+        Stopped: Ctrl-C or SIGTERM.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
@@ -81,21 +83,18 @@ def train(
 
 
 def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
-    """Return the encoder's weights file, once it is sure to be what download prepared for these params."""
+    """Return the encoder's weights file, checked to be what download prepared for these params, or None."""
     path = folder / "encoder.json"
     try:
-        about = json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
         wanted = model.encoder_weights if model.encoder_weights in ("none", "imagenet") else "file"
-        known = (about["encoder"], about["weights"]) == (model.encoder, wanted)
-        file = folder / about["file"] if about["file"] else None
-        if known and (file is None or sha256(file) == about["sha256"]):
+        is_wanted = (record["encoder"], record["weights"]) == (model.encoder, wanted)
+        file = folder / record["file"] if record["file"] else None
+        if is_wanted and (file is None or sha256(file) == record["sha256"]):
             return file
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise InputError(
-        f"{path} and the file beside it are not the weights of {model.encoder} from {model.encoder_weights}; "
-        "run `dvc repro --force download`."
-    )
+    raise ArtifactError(path, f"does not describe the weights of {model.encoder} from {model.encoder_weights}")
 
 
 def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:

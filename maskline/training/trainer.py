@@ -1,4 +1,4 @@
-"""One training step, and the variables that a run must save to go on exactly."""
+"""One training step, and the variables that a run must save to resume exactly."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ class Trainer:
     Args:
         model: a built model.
         loss: of labels and logits.
-        optimizer: fresh; its variables are made here.
+        optimizer: new; its variables are created here.
         ema: decay of the moving average of the weights, 0 for none.
     """
 
@@ -45,7 +45,7 @@ class Trainer:
         return [np.array(variable.numpy()) for variable in self._variables()]
 
     def assign(self, values: Sequence[np.ndarray]) -> None:
-        """Set all variables to what `values` returned."""
+        """Set all variables to values that `values` returned."""
         for variable, value in zip(self._variables(), values, strict=True):
             variable.assign(value)
 

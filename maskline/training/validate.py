@@ -11,7 +11,7 @@ from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.shards.read.batches import ordered_batches
 from maskline.shards.read.reader import ShardReader
-from maskline.training.interrupts import answer
+from maskline.training.interrupts import stop_if_requested
 
 
 class Scores(NamedTuple):
@@ -23,10 +23,10 @@ class Scores(NamedTuple):
 
 
 class Validator:
-    """Scores a model on a split, as often as asked, with one traced function.
+    """Scores a model on a split with one traced function; each call scores it again.
 
     Args:
-        model: the model; its weights at the time of the call count.
+        model: the model, scored with the weights that it has at the time of the call.
         loss: the training loss.
         reader: the split.
         batch_size: images predicted at once.
@@ -45,12 +45,12 @@ class Validator:
         self._score = score
 
     def __call__(self) -> Scores:
-        """Score the model as it is now."""
-        total, matrix = 0.0, np.int64(0)
+        """Score the model with its current weights."""
+        total, matrix = 0.0, np.zeros((self._classes, self._classes), np.int64)
         for images, labels in self._batches:
             loss, predictions = self._score(images, labels)
             total += float(loss) * len(labels)
             # Counted on the host: TensorFlow's bincount has no deterministic kernel on a GPU.
             matrix = matrix + confusion_matrices(labels.numpy(), predictions.numpy(), self._classes).sum(axis=0)
-            answer()
+            stop_if_requested()
         return Scores(total / self._examples, float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))))

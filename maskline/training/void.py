@@ -1,4 +1,4 @@
-"""Void pixels out of labels, in shapes that stay what they are."""
+"""Void pixels masked out of labels without a change of shape."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from maskline.contracts.classes import VOID
 
 
 def without_void(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return 1.0 where a pixel counts, and labels int32 that are in range everywhere."""
+    """Return float32 1.0 where a pixel is not void and 0.0 elsewhere, and labels int32 with 0 in place of void."""
     labels = tf.cast(labels, tf.int32)
     valid = labels != VOID
     return tf.cast(valid, tf.float32), tf.where(valid, labels, 0)

@@ -1,1 +1,1 @@
-"""Whether the committed result comes out again."""
+"""Whether a fresh run reproduces the committed result."""

@@ -1,4 +1,4 @@
-"""A fresh clone of the committed project, in which the pipeline runs with nothing to take its results from."""
+"""A fresh clone of the committed project, where the pipeline runs without any earlier result."""
 
 import contextlib
 import os
@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 from maskline.errors import InputError
 
-_PATIENCE = 20  # seconds that stopped stages have to keep what they have
-_CONFIG = (
-    "[cache]\n    dir = cache\n[core]\n    autostage = true\n"  # autostage: DVC proposes no `git add` in the clone
-)
+_PATIENCE = 20  # seconds in which interrupted stages can save their work
+_CONFIG = "[cache]\n    dir = cache\n[core]\n    autostage = true\n"  # or DVC would propose a `git add` in the clone
 
 
 class Committed(NamedTuple):
@@ -27,10 +25,10 @@ class Committed(NamedTuple):
 
 
 def committed(folder: Path) -> Committed:
-    """Find the pipeline in `folder` as it is committed.
+    """Return the committed pipeline of `folder`.
 
     Raises:
-        InputError: it is in no Git repository, was never run and committed, or tracked files are changed.
+        InputError: the folder is not in a Git repository, its result was never committed, or tracked files are changed.
     """
     root = Path(_git(Path.cwd(), "rev-parse", "--show-toplevel"))
     inside = Path(os.path.relpath(folder.resolve(), root.resolve()))
@@ -42,8 +40,8 @@ def committed(folder: Path) -> Committed:
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise InputError(
-            f"{changed[0]}{more} changed since the last commit, but it is the committed result that is checked; "
-            "commit the changes or put them aside with `git stash`."
+            f"{changed[0]}{more} changed since the last commit, but the committed result is checked; "
+            "commit the changes, or set them aside with `git stash`."
         )
     return Committed(root, _git(root, "rev-parse", "HEAD"), inside)
 
@@ -66,12 +64,12 @@ def reproduced(source: Committed) -> Iterator[Path]:
         environment = _environment() | {"PATH": path, "TMPDIR": temporary, "DVC_SITE_CACHE_DIR": f"{temporary}/site"}
         code = _run([sys.executable, "-m", "dvc", "repro", "--force", "dvc.yaml"], clone / source.inside, environment)
         if code:
-            raise InputError(f"`dvc repro` exited {code} in a fresh clone; mend what it says above, and commit.")
+            raise InputError(f"`dvc repro` exited {code} in a fresh clone; fix the error above, and commit.")
         yield clone / source.inside
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
-    """Run a command in a session of its own, of which no process outlives an interruption."""
+    """Run a command in its own session and return its exit code; an interruption ends all its processes."""
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=sys.__stderr__, start_new_session=True
     ) as process:
@@ -93,11 +91,11 @@ def _stop(process: subprocess.Popen) -> None:
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, env=_environment(), capture_output=True, text=True)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it does not say why"])[-1]
-        raise InputError(f"`git {arguments[0]}` failed in {folder} ({reason}); mend that and try again.")
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(f"`git {arguments[0]}` failed in {folder} ({reason}); fix that and try again.")
     return done.stdout.rstrip("\n")
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what a Git hook or a DVC stage sets for its own repository."""
+    """Return the environment without the variables that a Git hook or a DVC stage sets for its own repository."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("GIT_DIR", "GIT_INDEX", "DVC_"))}

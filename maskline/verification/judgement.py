@@ -1,4 +1,4 @@
-"""Whether the committed result comes out again: each output equal, within tolerance, or different."""
+"""The comparison of two runs: each output is equal, within tolerance, or different."""
 
 import csv
 import hashlib
@@ -15,7 +15,7 @@ from tabulate import tabulate
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
 
-TOLERANCE = 0.03  # of a figure of 0 to 1; other instruction sets moved one by up to 0.0164
+TOLERANCE = 0.03  # for a figure from 0 to 1; other instruction sets changed one by up to 0.0164
 # Made in integer or exactly rounded arithmetic, before anything is trained.
 _EXACT = ("data/raw", "data/weights", "data/shards", "metrics/dataset.json")
 _TABLES = (".json", ".csv")
@@ -31,7 +31,7 @@ class Output(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of an output, and what differs; `reason` is empty where it is equal."""
+    """The judgement on an output, and what differs; `reason` is empty for an equal one."""
 
     output: str
     judgement: Judgement
@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
 
 
 class Change(NamedTuple):
-    """The largest change of a number, infinite where no tolerance can hold, and where it is."""
+    """The largest change of a number, and its place; `size` is infinite for a change that no tolerance allows."""
 
     size: float
     place: str
@@ -48,11 +48,11 @@ class Change(NamedTuple):
         return f"{self.place} by {self.size:.4f}" if 0 < self.size < math.inf else self.place
 
 
-_UNTOLD = Change(0.0, "as the metrics are")
+_UNREADABLE = Change(0.0, "as the metrics are")
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """Return a table for a terminal, and what it comes to."""
+    """Return the verdicts as a table for a terminal, and their counts."""
     table = tabulate(verdicts, ("output", "is", "largest change"), "simple", disable_numparse=True)
     counts = Counter(verdict.judgement for verdict in verdicts)
     summed = ", ".join(f"{counts[judgement]} {judgement}" for judgement in get_args(Judgement))
@@ -60,10 +60,10 @@ def as_text(verdicts: Sequence[Verdict]) -> str:
 
 
 def recorded(folder: Path) -> dict[str, Output]:
-    """Return the outputs in a folder's dvc.lock, with the tables that are there.
+    """Return the outputs in a folder's dvc.lock, with the content of those that are tables.
 
     Raises:
-        InputError: dvc.lock is not what DVC writes, or a table is not what it records.
+        InputError: dvc.lock is not what DVC writes, or a table differs from what it records.
     """
     lock = folder / "dvc.lock"
     try:
@@ -86,8 +86,8 @@ def _output(folder: Path, name: str, md5: str) -> Output:
 def judge(before: Mapping[str, Output], after: Mapping[str, Output]) -> list[Verdict]:
     """Judge each output of `before` by the run that made `after`.
 
-    The figures in .json files decide. A cell of a table can hang on a few pixels, and a model or a picture has no
-    figures: they are within tolerance where all figures are.
+    The figures in .json files decide. A cell of a table can depend on a few pixels, and a model or a picture has no
+    figures: all of these are within tolerance if all figures are.
     """
     changes = {name: _change(name, before.get(name), after.get(name)) for name in {**before, **after}}
     figures = [change.size if change else 0.0 for name, change in changes.items() if name.endswith(".json")]
@@ -109,24 +109,24 @@ def _change(name: str, before: Output | None, after: Output | None) -> Change | 
     if name in _EXACT:
         return Change(math.inf, "must be equal on any machine")
     if before.content is None or after.content is None:
-        return _UNTOLD
+        return _UNREADABLE
     return largest_change(name, before.content, after.content)
 
 
 def largest_change(name: str, before: bytes, after: bytes) -> Change:
     """Return what changed most between two states of a .json or .csv file.
 
-    Floats are compared as they are, whole numbers of a table's column as shares of its sum; all else must be equal.
+    Floats are compared as they are, whole numbers in a table as shares of their column's sum. All else must be equal.
     """
     read = _json_values if name.endswith(".json") else _csv_values
     old, new = read(before), read(after)
     if old.keys() != new.keys():
-        return Change(math.inf, f"{min(old.keys() ^ new.keys())} is on one side alone")
+        return Change(math.inf, f"{min(old.keys() ^ new.keys())} is in only one of the two")
     changes = [Change(_distance(old[key], new[key]), key) for key in old if old[key] != new[key]]
     largest = max(changes, default=Change(0.0, "its form"))
     if math.isfinite(largest.size):
         return largest
-    return Change(math.inf, f"{largest.place} is {_said(new[largest.place])}, was {_said(old[largest.place])}")
+    return Change(math.inf, f"{largest.place} is {_as_json(new[largest.place])}, was {_as_json(old[largest.place])}")
 
 
 def _distance(old: Any, new: Any) -> float:
@@ -134,7 +134,7 @@ def _distance(old: Any, new: Any) -> float:
     return abs(old - new) if floats else math.inf
 
 
-def _said(value: Any) -> str:
+def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -163,7 +163,7 @@ def _csv_values(content: bytes) -> dict[str, Any]:
 
 
 def _column(cells: list[str]) -> list[Any]:
-    """Return a column's cells: text as it is, whole numbers as shares of their sum, others as floats."""
+    """Return a column's cells: whole numbers as shares of their sum, other numbers as floats, text as it is."""
     if all(cell.isdecimal() for cell in cells):
         total = sum(map(int, cells)) or 1
         return [int(cell) / total for cell in cells]

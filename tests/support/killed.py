@@ -26,7 +26,7 @@ from raw_data import pairs, write_raw  # noqa: E402
 
 from maskline.engine import pool  # noqa: E402
 from maskline.files.artifacts import new_directory, npz_bytes, write_bytes  # noqa: E402
-from maskline.shards.write.build import Choice, build_shards  # noqa: E402
+from maskline.shards.write.build import SplitOptions, build_shards  # noqa: E402
 from maskline.shards.write.convert import Target  # noqa: E402
 from maskline.training.checkpoint import Checkpoints, State  # noqa: E402
 
@@ -115,7 +115,7 @@ def preprocess(folder: Path) -> dict:
     write_raw(folder / "raw", {"train": pairs(4, 1), "validation": pairs(1, 2), "test": pairs(1, 3)})
 
     def work(place: Path, life: Life) -> None:
-        build_shards(folder / "raw", place / "data/shards", Target(16, 16, "raw"), 2, Choice(1, None, 0.1))
+        build_shards(folder / "raw", place / "data/shards", Target(16, 16, "raw"), 2, SplitOptions(1, None, 0.1))
 
     return every_moment(work, folder, ["data/shards"], stride=2)
 
@@ -194,7 +194,7 @@ def _shards(folder: Path) -> None:
     pool.map_tasks = lambda work, tasks, *_: [work(task) for task in tasks]
     write_raw(folder / "raw", {"train": pairs(8, 1), "validation": pairs(4, 2), "test": pairs(1, 3)})
     for name, size in (("shards", 16), ("others", 32)):
-        build_shards(folder / "raw", folder / name, Target(size, size, "raw"), 4, Choice(1, None, 0.1))
+        build_shards(folder / "raw", folder / name, Target(size, size, "raw"), 4, SplitOptions(1, None, 0.1))
     write_bytes(folder / "weights/encoder.json", b'{"encoder": "unet", "weights": "none", "file": null}')
 
 

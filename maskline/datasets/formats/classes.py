@@ -6,11 +6,11 @@ from maskline.contracts.source import ClassInfo
 from maskline.errors import InputError
 
 OWN_CLASSES = ("classes", "colors", "masks", "void", "image_feature", "mask_feature")
-_DEFAULTS = (None, None, "index", [], "image", "segmentation_mask")
+_DEFAULTS: tuple[object, ...] = (None, None, "index", [], "image", "segmentation_mask")
 
 
 class ClassTable(NamedTuple):
-    """The classes in order, and how mask values stand for them; see `source.Source`."""
+    """The classes in order, and the mask values of each; see `contracts.source.Source`."""
 
     masks: Literal["index", "color"]
     classes: list[ClassInfo]
@@ -48,12 +48,12 @@ def table_of(dataset: Any) -> ClassTable:
 
 
 def refuse_own_classes(dataset: Any) -> None:
-    """Raise InputError where params describe classes or features that the named source brings itself."""
+    """Raise InputError if params describe classes or features that the named source defines itself."""
     for key, default in zip(OWN_CLASSES, _DEFAULTS, strict=True):
         value = getattr(dataset, key)
         if value != default:
             raise InputError(
-                f"dataset.{key} is for folder and other TFDS sets, {dataset.name} brings its own; "
+                f"dataset.{key} is for folder and other TFDS data sets, and {dataset.name} defines its own; "
                 f"set it to {'null' if default is None else default}. Received: {value!r}"
             )
 

@@ -1,4 +1,4 @@
-"""Pairs of image and mask files, checked before any work: present, not empty, of a format that keeps its labels."""
+"""Pairs of image and mask files, checked before any work: present, not empty, and of a lossless format for masks."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,10 +10,10 @@ _JPEG = b"\xff\xd8\xff"
 
 
 def read_list(path: Path) -> list[str]:
-    """Return the lines of a split list, blank ones left out.
+    """Return the lines of a split list without the blank ones.
 
     Raises:
-        InputError: the list is missing, is empty, is not UTF-8, or holds a line twice.
+        InputError: the list is missing, empty, not UTF-8, or holds a line twice.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -33,7 +33,7 @@ def read_list(path: Path) -> list[str]:
 
 
 def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
-    """Return the example of an image and its mask, whose files' own bytes it keeps.
+    """Return an example as paths of its image and mask, and its name; TFDS copies the files' bytes unchanged.
 
     Raises:
         InputError: a file is missing, has no bytes, or is neither PNG nor, for images only, JPEG.
@@ -43,9 +43,9 @@ def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
         raise InputError(f"{image} is neither JPEG nor PNG by its content; convert it to PNG, or move it elsewhere.")
     start = _start(mask)
     if start.startswith(_JPEG):
-        raise InputError(f"{mask} is a JPEG, whose compression changes labels; save the mask anew as PNG.")
+        raise InputError(f"{mask} is a JPEG, whose compression changes labels; save the labels as PNG.")
     if not start.startswith(_PNG):
-        raise InputError(f"{mask} is no PNG by its content; save the mask as PNG, or move the file elsewhere.")
+        raise InputError(f"{mask} is not a PNG by its content; save the mask as PNG, or move the file elsewhere.")
     return {"image": str(image), "segmentation_mask": str(mask), "file_name": name}
 
 
@@ -61,5 +61,5 @@ def _start(path: Path) -> bytes:
 
 
 def first_with(candidates: Iterable[Path], holds: Callable[[Path], bool]) -> Path | None:
-    """Return the first candidate folder that holds what is looked for."""
+    """Return the first candidate folder for which `holds` is true."""
     return next((path for path in candidates if holds(path)), None)

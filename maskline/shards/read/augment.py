@@ -1,12 +1,13 @@
 """Stateless augmentation: functions of an image, its labels and uniform draws, that change both in place.
 
-An operation takes an image uint8 [H, W, 3], labels uint8 [H, W] and draws float32 [DRAWS] in [0, 1). Where a moved
-image leaves its frame, it is black and its labels are void. OpenCV does the work, for it is many times faster than
-TensorFlow's operations on a batch and lets other threads run.
+An operation takes an image uint8 [H, W, 3], labels uint8 [H, W] and draws float32 [DRAWS] in [0, 1). Pixels from
+outside the image become black and void. The operations use OpenCV: it is many times faster than TensorFlow on a batch,
+and lets other threads run.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -18,18 +19,16 @@ from maskline.shards.read.draws import DRAWS
 Operation = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 _FLIP, _SCALE, _ROTATION, _SHIFT_X, _SHIFT_Y, _BRIGHTNESS, _CONTRAST, _SATURATION = range(DRAWS)
-_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
-
-cv2.setNumThreads(1)  # batches are made beside each other; threads within an image would only wait for each other
+_GRAY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
 def augmentation(params: AugmentParams) -> Operation:
-    """Return the operation that does all that params ask for."""
+    """Return the operation that does all that the params ask for."""
     operations = [
         *([flip] if params.flip else []),
         *([affine(params.scale, params.rotation)] if params.scale or params.rotation else []),
         *(
-            [colours(params.brightness, params.contrast, params.saturation)]
+            [color_jitter(params.brightness, params.contrast, params.saturation)]
             if params.brightness or params.contrast or params.saturation
             else []
         ),
@@ -43,26 +42,24 @@ def augmentation(params: AugmentParams) -> Operation:
 
 
 def flip(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
-    """Mirror one image in two, left to right."""
+    """Mirror half of the images left to right."""
     if draws[_FLIP] < 0.5:
         cv2.flip(image, 1, image)
         cv2.flip(labels, 1, labels)
 
 
 def affine(scale: float, rotation: float) -> Operation:
-    """Zoom by 1 - scale to 1 + scale about a random place and turn by up to `rotation` degrees, in one resampling."""
+    """Zoom by 1 - scale to 1 + scale at a random place, and rotate by up to `rotation` degrees, in one resampling."""
 
     def apply(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
         height, width = labels.shape
         transform = _transform(height, width, scale, rotation, draws)
-        how = {"M": transform, "dsize": (width, height), "borderMode": cv2.BORDER_CONSTANT}
-        # OpenCV resamples four channels in less than half the time of three.
+        warp = partial(cv2.warpAffine, M=transform, dsize=(width, height), borderMode=cv2.BORDER_CONSTANT)
+        # OpenCV resamples four channels in less than half the time that three take.
         four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-        moved = cv2.warpAffine(four, **how, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        moved = warp(four, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, image)
-        labels[...] = cv2.warpAffine(
-            labels, **how, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=float(VOID)
-        )
+        labels[...] = warp(labels, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=float(VOID))
 
     return apply
 
@@ -73,19 +70,19 @@ def _transform(height: int, width: int, scale: float, rotation: float, draws: np
     angle = math.radians(rotation) * _signed(draws[_ROTATION])
     cos, sin = zoom * math.cos(angle), zoom * math.sin(angle)
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-    room = abs(1.0 - zoom)  # the whole image, or the whole output, stays in view
+    room = abs(1.0 - zoom)  # keeps the whole image, or the whole output, in view
     shift_x = middle_x * (1.0 + room * _signed(draws[_SHIFT_X])) - cos * middle_x + sin * middle_y
     shift_y = middle_y * (1.0 + room * _signed(draws[_SHIFT_Y])) - sin * middle_x - cos * middle_y
     return np.array([[cos, -sin, shift_x], [sin, cos, shift_y]])
 
 
-def colours(brightness: float, contrast: float, saturation: float) -> Operation:
+def color_jitter(brightness: float, contrast: float, saturation: float) -> Operation:
     """Change brightness, then contrast, then saturation, in one rounding.
 
     Args:
-        brightness: share of full scale that is added at most, to either side.
+        brightness: largest share of the full scale that is added or subtracted.
         contrast: each pixel's distance from the image's mean is multiplied by 1 - contrast to 1 + contrast.
-        saturation: the same of its distance from its grey.
+        saturation: each pixel's distance from its gray is multiplied by 1 - saturation to 1 + saturation.
     """
 
     def apply(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
@@ -93,8 +90,8 @@ def colours(brightness: float, contrast: float, saturation: float) -> Operation:
         factor = 1.0 + contrast * _signed(draws[_CONTRAST])
         mean = sum(cv2.mean(image)[:3]) / 3 + added
         saturated = 1.0 + saturation * _signed(draws[_SATURATION])
-        mixing = saturated * np.eye(3) + (1.0 - saturated) * np.array(_GREY)
-        # Grey stays grey under `mixing`, and so does what is added to all channels.
+        mixing = saturated * np.eye(3) + (1.0 - saturated) * np.array(_GRAY)
+        # `mixing` keeps gray, and with it what is added to all channels.
         shift = np.full((3, 1), factor * added + (1.0 - factor) * mean)
         cv2.transform(image, np.hstack([factor * mixing, shift]), image)
 

@@ -3,44 +3,50 @@
 from collections.abc import Callable
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
 from maskline.engine.cores import cores
+from maskline.shards.read.buffers import BufferPool
 from maskline.shards.read.draws import DRAWS, epoch_order, uniform
-from maskline.shards.read.memory import Memory
 from maskline.shards.read.reader import ShardReader
 
-_PARALLEL = min(4, cores())  # batches that are made at once
+_PARALLEL = min(4, cores())  # batches made at the same time
 _PREFETCH = 2
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of whole batches in an epoch; a split smaller than a batch makes one."""
+    """Return the number of whole batches in an epoch; at least one."""
     return max(1, examples // batch_size)
 
 
 def training_batches(
-    reader: ShardReader, batch_size: int, augment: Callable, seed: int, steps: range
+    reader: ShardReader,
+    batch_size: int,
+    augment: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
+    seed: int,
+    steps: range,
 ) -> tf.data.Dataset:
     """Yield augmented images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for each step of a run.
 
-    A batch is a pure function of (seed, step): every epoch is a permutation of the whole split, of which the last
-    `examples % batch_size` are left out, others in each epoch.
+    A batch is a pure function of (seed, step). Every epoch is a new permutation of the whole split, without its last
+    `examples % batch_size` examples.
 
     Args:
         augment: changes an image uint8 [H, W, 3] and its labels uint8 [H, W] in place, by draws float32 [DRAWS].
         steps: a range of steps, counted from the start of the run.
     """
+    cv2.setNumThreads(1)  # batches are made in parallel; threads within one image would only compete
     batch_size = min(batch_size, len(reader))
     epoch_steps = steps_per_epoch(len(reader), batch_size)
     order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, len(reader)))
-    memory = Memory()
+    buffers = BufferPool()
 
     def read(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
         epoch, batch = divmod(int(step), epoch_steps)
         chosen = order(epoch)[batch * batch_size : (batch + 1) * batch_size]
-        images, labels = reader.read(chosen, memory.empty)
+        images, labels = reader.read(chosen, buffers.empty)
         for image, mask, draws in zip(images, labels, uniform(seed, epoch, chosen, DRAWS), strict=True):
             augment(image, mask, draws)
         return images, labels
@@ -50,10 +56,10 @@ def training_batches(
 
 def ordered_batches(reader: ShardReader, batch_size: int) -> tf.data.Dataset:
     """Yield images uint8 [B, H, W, 3] and labels uint8 [B, H, W] in order; the last batch may be smaller."""
-    memory = Memory()
+    buffers = BufferPool()
 
     def read(start: np.int64) -> tuple[np.ndarray, np.ndarray]:
-        return reader.read(range(int(start), min(int(start) + batch_size, len(reader))), memory.empty)
+        return reader.read(range(int(start), min(int(start) + batch_size, len(reader))), buffers.empty)
 
     return _dataset(tf.data.Dataset.range(0, len(reader), batch_size), read, (None, *reader.size))
 
@@ -64,6 +70,6 @@ def _dataset(positions: tf.data.Dataset, read: Callable, shape: tuple) -> tf.dat
         return tf.ensure_shape(images, (*shape, 3)), tf.ensure_shape(labels, shape)
 
     options = tf.data.Options()
-    options.autotune.enabled = False  # its threads can hold up the end of an iterator for seconds
+    options.autotune.enabled = False  # its threads can delay the end of an iterator by seconds
     options.deterministic = True
     return positions.map(load, num_parallel_calls=_PARALLEL).prefetch(_PREFETCH).with_options(options)

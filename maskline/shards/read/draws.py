@@ -1,4 +1,4 @@
-"""Random numbers as pure functions of (seed, epoch, example): nothing to save, nothing that threads can reorder."""
+"""Random numbers as pure functions of (seed, epoch, example): no state to save, and no order to keep."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def _mix(state: np.ndarray) -> np.ndarray:
     return state ^ (state >> np.uint64(31))
 
 
-def _keys(seed: int, epoch: int, examples: np.ndarray) -> np.ndarray:
+def _keys(seed: int | np.uint64, epoch: int, examples: np.ndarray) -> np.ndarray:
     key = np.zeros(1, np.uint64)
     for part in (seed, epoch):
         key = _mix(key + _GOLDEN * np.array([part], np.uint64) + _GOLDEN)
@@ -27,7 +27,7 @@ def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
 
 def uniform(seed: int, epoch: int, examples: np.ndarray, count: int) -> np.ndarray:
     """Return float32 [N, count] in [0, 1) for the examples int [N]; a row does not depend on the others."""
-    # The complement of the seed keeps these draws apart from the keys that order the epoch.
+    # The complement of the seed makes these draws independent of the keys that order the epoch.
     keys = _keys(~np.uint64(seed), epoch, examples)[:, None]
     bits = _mix(keys + _GOLDEN * np.arange(1, count + 1, dtype=np.uint64))
     return ((bits >> np.uint64(40)).astype(np.float32)) * np.float32(2.0**-24)

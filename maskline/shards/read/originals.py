@@ -7,32 +7,32 @@ import numpy as np
 
 from maskline.contracts.classes import Role
 from maskline.contracts.source import read_source
-from maskline.errors import InputError
+from maskline.errors import ArtifactError
 from maskline.shards.decode import decode_image, decode_mask
-from maskline.shards.raw import example_name, raw_examples, read_features
+from maskline.shards.source_examples import example_name, list_examples, read_features
 
 
 class Originals:
     """The examples of one split as download left them.
 
     Args:
-        raw: the prepared data set.
-        role: a split of the source's own.
-        names: of the examples wanted, in the shards' order.
+        raw: folder of the prepared source.
+        role: a split that the source itself has.
+        names: names of the examples, in the shards' order.
 
     Raises:
-        InputError: an example of that name is not there.
+        ArtifactError: no example has one of the names, or a file is damaged.
     """
 
     def __init__(self, raw: Path, role: Role, names: Sequence[str]) -> None:
         self._source = read_source(raw)
         places = {
             example_name(example, features, self._source): example
-            for example, features in read_features(raw_examples(raw, self._source, role), self._source)
+            for example, features in read_features(list_examples(raw, self._source, role), self._source)
         }
         missing = [name for name in names if name not in places]
         if missing:
-            raise InputError(f"{raw} has no example {missing[0]} in its split for {role}; run `dvc repro preprocess`.")
+            raise ArtifactError(raw, f"has no example {missing[0]} in its {role} split, but the shards have one")
         self._examples = [places[name] for name in names]
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,26 +1,23 @@
-"""Random access to a split's examples, read from the shards into the batch itself, so that memory stays small."""
+"""Random access to a split's examples, read from the shards straight into the batch, so that memory stays small."""
 
 import io
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Manifest, Shard
-from maskline.errors import InputError
-from maskline.files.checksums import digest
+from maskline.errors import ArtifactError
+from maskline.files.checksums import cached_sha256
+from maskline.shards.example import IMAGE, LABELS, NAME, decoded
 from maskline.shards.tfrecord import bytes_features, read_record, records
 
 _OPEN_FILES = 128
-_REMEDY = "delete the folder and run `dvc checkout` or `dvc repro --force preprocess`"
-_IMAGE, _MASK, _NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
 
 
 def _fresh(shape: tuple[int, ...]) -> np.ndarray:
@@ -40,12 +37,12 @@ class ShardReader:
         names: each example's file name, in the shards' order.
 
     Raises:
-        InputError: a shard is missing, or its content is not what the manifest records.
+        ArtifactError: a shard is missing, or its content is not what the manifest records.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, role: Role) -> None:
         self.size = (manifest.height, manifest.width)
-        self._raw = manifest.encoding == "raw"
+        self._is_compressed = manifest.encoding != "raw"
         self._paths = [Path(folder) / shard.file for shard in manifest.splits[role].shards]
         self.names: list[str] = []
         places: list[tuple[int, int, int, int, int]] = []
@@ -56,28 +53,35 @@ class ShardReader:
                 for record in records(path):
                     data = read_record(file, record)
                     features = bytes_features(data)
-                    self.names.append(data[features[_NAME]].decode())
-                    image, mask = features[_IMAGE], features[_MASK]
-                    if not (self._fits(data[image], 3) and self._fits(data[mask], 1)):
-                        raise InputError(
-                            f"{path} holds no {self.size[0]}x{self.size[1]} {manifest.encoding} images, "
-                            f"but the manifest records them; {_REMEDY}."
+                    self.names.append(data[features[NAME]].decode())
+                    image, labels = features[IMAGE], features[LABELS]
+                    if not (self._fits(data[image], 3) and self._fits(data[labels], 1)):
+                        raise ArtifactError(
+                            path,
+                            f"holds no {self.size[0]}x{self.size[1]} {manifest.encoding} images, "
+                            "but the manifest records them",
                         )
-                    at = record.offset
+                    start = record.offset
                     places.append(
-                        (number, at + image.start, image.stop - image.start, at + mask.start, mask.stop - mask.start)
+                        (
+                            number,
+                            start + image.start,
+                            image.stop - image.start,
+                            start + labels.start,
+                            labels.stop - labels.start,
+                        )
                     )
             if len(self.names) - before != shard.examples:
-                raise InputError(
-                    f"{path} holds {len(self.names) - before} examples, but the manifest records {shard.examples}; "
-                    f"{_REMEDY}."
+                raise ArtifactError(
+                    path,
+                    f"holds {len(self.names) - before} examples, but the manifest records {shard.examples}",
                 )
         self._places = np.array(places, np.int64)
         self._open = lru_cache(maxsize=_OPEN_FILES)(self._open_shard)
 
     def _fits(self, data: bytes, channels: int) -> bool:
         height, width = self.size
-        if self._raw:
+        if not self._is_compressed:
             return len(data) == height * width * channels
         try:
             image = Image.open(io.BytesIO(data))
@@ -92,12 +96,15 @@ class ShardReader:
         return len(self.names)
 
     def read(
-        self, indices: Sequence[int], empty: Callable[[tuple[int, ...]], np.ndarray] = _fresh
+        self, indices: Sequence[int] | np.ndarray, empty: Callable[[tuple[int, ...]], np.ndarray] = _fresh
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return images uint8 [N, H, W, 3] and labels uint8 [N, H, W] (void is 255) of the examples at `indices`.
 
         Args:
             empty: makes a uint8 array of a shape, to read into.
+
+        Raises:
+            ArtifactError: a shard became shorter.
         """
         images, labels = empty((len(indices), *self.size, 3)), empty((len(indices), *self.size))
         for place, image, mask in zip(self._places[indices].tolist(), images, labels, strict=True):
@@ -108,43 +115,23 @@ class ShardReader:
         self, image: np.ndarray, mask: np.ndarray, number: int, at: int, length: int, mask_at: int, mask_length: int
     ) -> None:
         between = bytearray(mask_at - at - length)
-        file = self._open(number)  # held here, for another thread may put its own in the cache
-        if self._raw:
-            read = os.preadv(file.fileno(), [image, between, mask], at)
-        else:
+        file = self._open(number)  # kept in a variable: another thread may push it out of the cache
+        if self._is_compressed:
             parts = bytearray(length), bytearray(mask_length)
             read = os.preadv(file.fileno(), [parts[0], between, parts[1]], at)
+        else:
+            read = os.preadv(file.fileno(), [image.data, between, mask.data], at)
         if read < mask_at + mask_length - at:
-            raise InputError(f"a shard became shorter while it was read; {_REMEDY}.")
-        if not self._raw:
-            image[...], mask[...] = _decoded(*parts)
-
-
-def read_example(path: Path, index: int, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of a shard's example; no other is read, nothing checked."""
-    record = next(islice(records(path), index, None))
-    with open(path, "rb") as file:
-        data = read_record(file, record)
-    features = bytes_features(data)
-    image, mask = data[features[_IMAGE]], data[features[_MASK]]
-    if manifest.encoding != "raw":
-        return _decoded(image, mask)
-    size = (manifest.height, manifest.width)
-    return np.frombuffer(image, np.uint8).reshape(*size, 3), np.frombuffer(mask, np.uint8).reshape(size)
-
-
-def _decoded(image: bytes | bytearray, mask: bytes | bytearray) -> tuple[np.ndarray, np.ndarray]:
-    return (
-        cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB),
-        cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_UNCHANGED),
-    )
+            raise ArtifactError(self._paths[number], "became shorter while it was read")
+        if self._is_compressed:
+            image[...], mask[...] = decoded(*parts)
 
 
 def _check(path: Path, shard: Shard) -> None:
     if not path.exists():
-        raise InputError(f"{path} is missing, but the manifest lists it; {_REMEDY}.")
+        raise ArtifactError(path, "is missing, but the manifest lists it")
     size = path.stat().st_size
     if size != shard.bytes:
-        raise InputError(f"{path} holds {size} bytes, but the manifest records {shard.bytes}; {_REMEDY}.")
-    if digest(path) != shard.sha256:
-        raise InputError(f"{path} is not the file the manifest records (its SHA-256 differs); {_REMEDY}.")
+        raise ArtifactError(path, f"holds {size} bytes, but the manifest records {shard.bytes}")
+    if cached_sha256(path) != shard.sha256:
+        raise ArtifactError(path, "is not the file the manifest records: its SHA-256 differs")

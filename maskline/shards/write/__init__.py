@@ -1,1 +1,1 @@
-"""Preprocess: the audit, conversion and sharding of raw examples."""
+"""Preprocess: the audit, conversion and sharding of source examples."""

@@ -1,6 +1,6 @@
-"""What the data look like: sizes, class shares and their drift, void, conversions, and duplicates across splits."""
+"""The audit of the data: sizes, class shares and their drift, void, conversions, and duplicates across splits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,28 +8,28 @@ import numpy as np
 from maskline.contracts.classes import Role
 from maskline.shards.write.shard_statistics import ShardStatistics
 
-_NEAR_BITS = 8  # of 256 that may differ between near duplicates
+_NEAR_BITS = 8  # near duplicates differ in at most this many of 256 bits
 _LISTED_PAIRS = 50
 _CONVERSIONS = ("greyscale", "alpha", "sixteen_bit", "palette", "exif_rotated")
 
 
 def audit(
-    counts: dict[Role, Sequence[ShardStatistics]], names: Sequence[str], unlisted: int, left_out: dict[Role, int]
+    counts: Mapping[Role, Sequence[ShardStatistics]], names: Sequence[str], unlisted: int, left_out: dict[Role, int]
 ) -> dict[str, Any]:
     """Sum up the counts of each split's shards.
 
     Args:
         counts: the statistics of each shard of each split.
         names: the classes' names.
-        unlisted: images of the source that stand in no split's list.
-        left_out: examples of each split that dataset.limit left out.
+        unlisted: number of the source's images that no split lists.
+        left_out: number of examples of each split beyond dataset.limit.
 
     Returns:
         Plain Python values in a fixed order; shares are of valid pixels, rounded to 6 digits.
     """
-    pixels = {role: sum(part.pixels for part in parts) for role, parts in counts.items()}
+    pixels = {role: _total(part.pixels for part in parts) for role, parts in counts.items()}
     shares = {role: total / max(total.sum(), 1) for role, total in pixels.items()}
-    with_class = {role: sum(part.images_with_class for part in parts) for role, parts in counts.items()}
+    with_class = {role: _total(part.images_with_class for part in parts) for role, parts in counts.items()}
     everything = [part for parts in counts.values() for part in parts]
     sizes = sorted({size for part in everything for size in part.sizes}, key=lambda size: (size[0] * size[1], size))
     return {
@@ -46,6 +46,10 @@ def audit(
     }
 
 
+def _total(vectors: Iterable[np.ndarray]) -> np.ndarray:
+    return np.sum(list(vectors), axis=0)
+
+
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, values.tolist(), strict=True))
 
@@ -60,8 +64,8 @@ def _drift(train: np.ndarray, other: np.ndarray) -> float:
     return round(float(np.abs(train - other).sum() / 2), 6)
 
 
-def _duplicates(counts: dict[Role, Sequence[ShardStatistics]]) -> dict[str, Any]:
-    """Find images that stand in two splits, pixel by pixel or nearly; equal images of one split count once."""
+def _duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[str, Any]:
+    """Find images that two splits share, equal or nearly so; equal images of one split count once."""
     parts = [part for of_split in counts.values() for part in of_split]
     names = [name for part in parts for name in part.names]
     splits = np.repeat(np.arange(len(counts)), [sum(len(p.names) for p in of_split) for of_split in counts.values()])
@@ -89,7 +93,7 @@ def _exact(digests: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _near(digests: np.ndarray, hashes: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield near duplicates that are not exact ones: near ones must share a band of bits (pigeonhole)."""
+    """Yield near duplicates that are not exact ones. By the pigeonhole principle they share a band of bits."""
     bands = _bands(hashes)
     for number, band in enumerate(bands):
         for pairs in _sharing(band, splits):
@@ -100,10 +104,10 @@ def _near(digests: np.ndarray, hashes: np.ndarray, splits: np.ndarray) -> Iterat
 
 
 def _bands(hashes: np.ndarray) -> np.ndarray:
-    """Return each image's bits in one more bands than may differ, uint64 [bands, N].
+    """Return each image's bits in bands, uint64 [bands, N]: one band more than the bits that may differ.
 
-    A band takes every ninth bit, so that images with the same flat sky do not all share one. Within the four words of a
-    hash these stand in places of their own, so that one word holds them.
+    A band takes every ninth bit, so that images with the same flat sky do not all share one. Its bits have different
+    places in the four words of a hash, so that one word can hold them.
     """
     count = _NEAR_BITS + 1
     bands = np.zeros((count, len(hashes)), np.uint64)
@@ -117,7 +121,7 @@ def _bands(hashes: np.ndarray) -> np.ndarray:
 def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the pairs of images of two splits with the same key, int64 [pairs, 2], the lower index first.
 
-    Memory stays that of a few numbers an image, however many share a key. `splits` must ascend.
+    Memory is a few numbers an image, however many images share a key. `splits` must be in ascending order.
     """
     order = np.argsort(keys, kind="stable")
     keys, splits = keys[order], splits[order]
@@ -133,16 +137,16 @@ def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _starts(changes: np.ndarray) -> np.ndarray:
-    """Return where each place's run starts; changes, bool [N - 1], say where the next one does."""
+    """Return the start of each place's run; `changes`, bool [N - 1], is true where the next place starts a new one."""
     return np.maximum.accumulate(np.append(0, np.arange(1, len(changes) + 1) * changes))
 
 
 def _count(found: Iterable[np.ndarray]) -> tuple[int, list[tuple[int, int]]]:
-    """Return how many pairs there are, and the lowest of them, as many as are listed."""
+    """Return the number of pairs, and the lowest pairs, at most as many as the audit lists."""
     count, lowest = 0, np.empty((0, 2), np.int64)
     for pairs in found:
         if len(pairs):
             count += len(pairs)
             lowest = np.concatenate([lowest, pairs])
             lowest = lowest[np.lexsort(lowest.T[::-1])[:_LISTED_PAIRS]]
-    return count, [tuple(pair) for pair in lowest.tolist()]
+    return count, [(first, second) for first, second in lowest.tolist()]

@@ -1,4 +1,4 @@
-"""From the prepared raw data set to a folder of shards, manifest and audit."""
+"""From the prepared source to a folder of shards, manifest and audit."""
 
 import json
 from collections import Counter
@@ -11,25 +11,25 @@ import numpy as np
 from maskline.contracts.classes import VOID, Role
 from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
-from maskline.errors import InputError
+from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory, write_json
-from maskline.shards.raw import Raw, raw_examples
+from maskline.shards.source_examples import SourceExample, list_examples
 from maskline.shards.write.audit import audit
 from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import write_examples
 from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.shards import ShardTask, write_shards
-from maskline.shards.write.splits import Example, stratified
+from maskline.shards.write.splits import ClassPresence, stratified
 from maskline.shards.write.survey import survey
 
 _ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
-Splits = dict[Role, list[Raw]]
+Splits = dict[Role, list[SourceExample]]
 Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 
 
-class Choice(NamedTuple):
-    """How examples are divided: at most `limit` a split, and the share of train held out for validation."""
+class SplitOptions(NamedTuple):
+    """How examples are divided: at most `limit` in each split, and the share of train held out for validation."""
 
     seed: int
     limit: int | None
@@ -37,17 +37,18 @@ class Choice(NamedTuple):
 
 
 def build_shards(
-    raw: Path, out: Path, target: Target, examples_per_shard: int, choice: Choice, workers: int | None = None
+    raw: Path, out: Path, target: Target, examples_per_shard: int, options: SplitOptions, workers: int | None = None
 ) -> None:
     """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
 
-    The bytes are a function of the data and the arguments but `workers`, which defaults to every core.
+    The bytes depend on the data and the arguments except `workers`, which defaults to the number of cores.
 
     Raises:
+        ArtifactError: a file in `raw` is missing or damaged.
         InputError: an example cannot be used, a split is empty, or a class is never seen in train.
     """
     source = read_source(raw)
-    splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, choice, workers)
+    splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
     tasks = [task for role in _ROLES for task in _tasks(role, splits[role], examples_per_shard)]
     with new_directory(out) as folder:
         written = write_shards(folder, tasks, source, target, workers)
@@ -61,14 +62,14 @@ def build_shards(
         write_json(folder / "audit.json", _audit(manifest, results, source.left_out, left_out))
 
 
-def _list(raw: Path, source: Source, role: Role) -> list[Raw]:
+def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:
     folder, split = Path(raw) / source.name / source.version, source.splits[role]
-    examples = raw_examples(raw, source, role)
+    examples = list_examples(raw, source, role)
     recorded = _recorded(folder / "dataset_info.json", split)
     if len(examples) != recorded:
-        raise InputError(
-            f"{folder} holds {len(examples)} examples of the split {split}, but its dataset_info.json records "
-            f"{recorded}; run `dvc repro --force download`."
+        raise ArtifactError(
+            folder,
+            f"holds {len(examples)} examples of the split {split}, but its dataset_info.json records {recorded}",
         )
     if not examples:
         raise InputError(f"{folder} has no examples in the split {split}; add some, or correct the split's list.")
@@ -76,49 +77,63 @@ def _list(raw: Path, source: Source, role: Role) -> list[Raw]:
 
 
 def _recorded(path: Path, split: str) -> int:
-    """Return how many examples of a split download recorded: a file lost or cut between records leaves no trace."""
+    """Return the recorded number of examples of a split; nothing else shows a lost file, or one cut between records."""
     try:
         infos = json.loads(path.read_bytes())["splits"]
         return sum(int(length) for info in infos if info["name"] == split for length in info["shardLengths"])
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; run `dvc repro --force download`.") from None
+        raise ArtifactError(path, "is missing") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged; run `dvc repro --force download`.") from None
+        raise ArtifactError(path, "is damaged") from None
 
 
-def _choose(listed: Splits, source: Source, choice: Choice, workers: int | None) -> tuple[Splits, dict[Role, int]]:
-    """Hold out a validation split where there is none, then keep at most `limit` examples of each split."""
+def _choose(
+    listed: Splits, source: Source, options: SplitOptions, workers: int | None
+) -> tuple[Splits, dict[Role, int]]:
+    """Hold out a validation split if there is none, then keep at most `limit` examples of each split."""
     splits = dict(listed)
-    limit = choice.limit or max(map(len, splits.values()))
-    if "validation" in splits and all(len(raws) <= limit for raws in splits.values()):
+    limit = options.limit or max(map(len, splits.values()))
+    if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
         return splits, dict.fromkeys(_ROLES, 0)
-    flat = [raw for raws in listed.values() for raw in raws]
-    examples = dict(zip(flat, survey(flat, source, workers), strict=True))
+    flat = [example for examples in listed.values() for example in examples]
+    presences = dict(zip(flat, survey(flat, source, workers), strict=True))
     if "validation" not in splits:
-        splits |= _hold_out(splits["train"], examples, choice)
-    kept = {role: _subset(splits[role], examples, limit, choice.seed) for role in _ROLES}
+        splits |= _hold_out(splits["train"], presences, options)
+    kept = {role: _subset(splits[role], presences, limit, options.seed) for role in _ROLES}
     return kept, {role: len(splits[role]) - len(kept[role]) for role in _ROLES}
 
 
-def _hold_out(train: list[Raw], examples: dict[Raw, Example], choice: Choice) -> Splits:
+def _hold_out(
+    train: list[SourceExample], presences: dict[SourceExample, ClassPresence], options: SplitOptions
+) -> Splits:
     if len(train) < 2:
         raise InputError(
             f"train has {len(train)} example, too few to hold out a validation split; "
             "add images, or give the source a validation split."
         )
-    count = max(1, round(len(train) * choice.validation_fraction))
-    held = set(_subset(train, examples, count, choice.seed, leave_one=True))
-    return {"train": [raw for raw in train if raw not in held], "validation": [raw for raw in train if raw in held]}
+    count = max(1, round(len(train) * options.validation_fraction))
+    held = set(_subset(train, presences, count, options.seed, leave_one=True))
+    return {
+        "train": [example for example in train if example not in held],
+        "validation": [example for example in train if example in held],
+    }
 
 
-def _subset(raws: list[Raw], examples: dict[Raw, Example], count: int, seed: int, leave_one: bool = False) -> list[Raw]:
-    return [raws[index] for index in stratified([examples[raw] for raw in raws], count, seed, leave_one)]
+def _subset(
+    examples: list[SourceExample],
+    presences: dict[SourceExample, ClassPresence],
+    count: int,
+    seed: int,
+    leave_one: bool = False,
+) -> list[SourceExample]:
+    shown = [presences[example] for example in examples]
+    return [examples[index] for index in stratified(shown, count, seed, leave_one)]
 
 
-def _tasks(role: Role, raws: Sequence[Raw], size: int) -> list[ShardTask]:
-    total = -(-len(raws) // size)
+def _tasks(role: Role, examples: Sequence[SourceExample], size: int) -> list[ShardTask]:
+    total = -(-len(examples) // size)
     return [
-        ShardTask(f"{role}-{shard:05d}-of-{total:05d}.tfrecord", role, raws[shard * size : (shard + 1) * size])
+        ShardTask(f"{role}-{shard:05d}-of-{total:05d}.tfrecord", role, examples[shard * size : (shard + 1) * size])
         for shard in range(total)
     ]
 
@@ -150,7 +165,7 @@ def _total(vectors: Iterable[np.ndarray]) -> list[int]:
 
 
 def _names(results: Results) -> dict[Role, list[list[str]]]:
-    """Return the examples' names by split and shard; counts hold them as split/name."""
+    """Return the examples' names by split and shard; the statistics hold them as split/name."""
     return {
         role: [[name.removeprefix(f"{role}/") for name in counts.names] for _, counts in parts]
         for role, parts in results.items()
@@ -158,7 +173,7 @@ def _names(results: Results) -> dict[Role, list[list[str]]]:
 
 
 def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]]) -> None:
-    """Refuse data that cannot be learned from, or whose examples cannot be told apart."""
+    """Refuse a class that train never shows, and two examples of one name."""
     pixels = manifest.splits["train"].pixels
     unseen = [c.name for c, count in zip(manifest.classes, pixels, strict=True) if not count]
     if unseen:

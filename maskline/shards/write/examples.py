@@ -1,4 +1,4 @@
-"""A few examples of each split as small pictures, for the reader of the audit: the image beside its painted mask."""
+"""A few examples of each split as small pictures next to the audit: the image and its painted mask, side by side."""
 
 import hashlib
 import heapq
@@ -11,22 +11,22 @@ from PIL import Image
 from maskline.contracts.classes import ClassInfo, Role
 from maskline.contracts.manifest import Manifest
 from maskline.files.artifacts import stored_png, write_bytes, write_json
-from maskline.shards.read.reader import read_example
+from maskline.shards.example import read_example
 
 FOLDER, INDEX = "examples", "index.json"
-MOST = 4  # of each split
+MOST = 4  # pictures of each split
 LONGEST = 160  # side of a picture's half, in pixels
 
 
 def write_examples(folder: Path, manifest: Manifest, names: Mapping[Role, Sequence[Sequence[str]]]) -> None:
-    """Write `examples/<split>-<n>.png` and `examples/index.json`, the file names shown by split, into the shards.
+    """Write `examples/<split>-<n>.png` and `examples/index.json`, the file names by split, into the shards' folder.
 
-    Images are chosen by a hash of the name alone, so that another order or an added image moves few of them. A
-    picture's left half is the image, its right half the mask in the classes' colours, void white.
+    Images are chosen by a hash of the name alone, so that another order or an added image changes few of them. A
+    picture's left half is the image, its right half the mask in the classes' colors, void white.
 
     Args:
-        folder: the shards that the manifest lists, already written.
-        manifest: of these shards.
+        folder: holds the shards that the manifest lists.
+        manifest: describes these shards.
         names: the examples' names in each shard of each split.
     """
     index: dict[Role, list[str]] = {}
@@ -35,12 +35,12 @@ def write_examples(folder: Path, manifest: Manifest, names: Mapping[Role, Sequen
         index[role] = [name for *_, name in chosen]
         for number, (shard, place, _) in enumerate(chosen):
             path = Path(folder) / manifest.splits[role].shards[shard].file
-            picture = beside(*read_example(path, place, manifest), manifest.classes)
+            picture = side_by_side(*read_example(path, place, manifest), manifest.classes)
             write_bytes(Path(folder) / FOLDER / f"{role}-{number}.png", stored_png(picture))
     write_json(Path(folder) / FOLDER / INDEX, index)
 
 
-def beside(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
+def side_by_side(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
     """Return image uint8 [H, W, 3] and labels uint8 [H, W], shrunk to LONGEST, as one picture uint8 [h, 2 w, 3]."""
     height, width = labels.shape
     scale = min(1.0, LONGEST / max(height, width))

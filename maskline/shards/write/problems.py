@@ -1,4 +1,4 @@
-"""The problems of a task's examples, gathered so that one run counts them all."""
+"""The problems of a task's examples, collected so that one run counts them all."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from maskline.errors import InputError
 
 @contextlib.contextmanager
 def collected(problems: list[str]) -> Iterator[None]:
-    """Note an example's problem and go on, so that one run counts all of a task's."""
+    """Add the InputError of one example to `problems` instead of raising it."""
     try:
         yield
     except InputError as error:
@@ -16,7 +16,7 @@ def collected(problems: list[str]) -> Iterator[None]:
 
 
 def raise_if_any(problems: list[str]) -> None:
-    """Raise the first problem, with the number of the others."""
+    """Raise the first problem, with the number of the others, as one InputError."""
     if problems:
-        more = f" ({len(problems) - 1} more such problems beside it)" if len(problems) > 1 else ""
+        more = f" ({len(problems) - 1} more such problems)" if len(problems) > 1 else ""
         raise InputError(problems[0] + more)

@@ -1,4 +1,4 @@
-"""What a shard's examples looked like before and after conversion; the audit is the sum over all shards."""
+"""Statistics of a shard's examples before and after conversion; the audit is their sum over all shards."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from PIL import Image
 
 from maskline.contracts.classes import VOID
 
-_HASH_SIDE = 16  # of the difference hash; bits are its square
+_HASH_SIDE = 16  # the difference hash has this number of bits, squared
 
 
 @dataclass
@@ -21,12 +21,12 @@ class ShardStatistics:
     sizes: set[tuple[int, int]] = field(default_factory=set)
     conversions: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    digests: bytearray = field(default_factory=bytearray)  # 16 bytes an example, of the decoded pixels
-    hashes: bytearray = field(default_factory=bytearray)  # 32 bytes an example, the bits of a difference hash
+    digests: bytearray = field(default_factory=bytearray)  # BLAKE2b of the decoded pixels, 16 bytes an example
+    hashes: bytearray = field(default_factory=bytearray)  # difference hash, 32 bytes an example
 
 
 def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, conversions: tuple[str, ...]) -> None:
-    """Add one example: its decoded image, its resized labels uint8 [H, W], and what converted it."""
+    """Add one example: its decoded image, its resized labels uint8 [H, W], and the conversions of its image."""
     histogram = np.bincount(labels.ravel(), minlength=256)
     of_classes = histogram[: len(statistics.pixels)]
     statistics.pixels += of_classes

@@ -1,4 +1,4 @@
-"""Raw examples to TFRecord shards, one whole shard a task."""
+"""Source examples to TFRecord shards; a task is one whole shard."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Shard
 from maskline.contracts.source import Source
 from maskline.engine import pool
-from maskline.shards.raw import Raw, example_name, read_features
+from maskline.shards.source_examples import SourceExample, example_name, read_features
 from maskline.shards.tfrecord import frame
 from maskline.shards.write.convert import Target, convert
 from maskline.shards.write.problems import collected, raise_if_any
@@ -21,11 +21,11 @@ from maskline.shards.write.shard_statistics import ShardStatistics
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard to write, the split it is part of, and the examples it holds."""
+    """One shard to write: its file name, its split and its examples."""
 
     file: str
     role: Role
-    examples: Sequence[Raw]
+    examples: Sequence[SourceExample]
 
 
 def write_shards(
@@ -34,7 +34,7 @@ def write_shards(
     """Write each task's shard into `folder`; the bytes do not depend on the number of workers.
 
     Raises:
-        InputError: an example cannot be used; the sentence names it.
+        InputError: an example cannot be used; the message names it.
     """
     write = partial(_write_shard, folder=folder, source=source, target=target)
     return pool.map_tasks(write, tasks, lambda task: len(task.examples), "writing shards", workers)
@@ -43,14 +43,15 @@ def write_shards(
 def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) -> tuple[Shard, ShardStatistics]:
     classes = len(source.classes)
     statistics = ShardStatistics(np.zeros(classes, np.int64), np.zeros(classes, np.int64))
-    digest, size, problems = hashlib.sha256(), 0, []
+    sha256, size = hashlib.sha256(), 0
+    problems: list[str] = []
     with open(Path(folder) / task.file, "wb") as file:
-        for raw, features in read_features(task.examples, source):
+        for example, features in read_features(task.examples, source):
             with collected(problems):
-                data = frame(convert(raw, features, source, target, statistics))
-                statistics.names.append(f"{task.role}/{example_name(raw, features, source)}")
+                data = frame(convert(example, features, source, target, statistics))
+                statistics.names.append(f"{task.role}/{example_name(example, features, source)}")
                 file.write(data)
-                digest.update(data)
+                sha256.update(data)
                 size += len(data)
     raise_if_any(problems)
-    return Shard(file=task.file, examples=len(task.examples), bytes=size, sha256=digest.hexdigest()), statistics
+    return Shard(file=task.file, examples=len(task.examples), bytes=size, sha256=sha256.hexdigest()), statistics

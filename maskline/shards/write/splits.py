@@ -8,24 +8,24 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Example:
-    """One raw example: its name, and whether each class is in its mask, bool [C]."""
+class ClassPresence:
+    """Which classes the mask of one example shows: bool [C], with the example's name."""
 
     name: str
     present: np.ndarray
 
 
-def stratified(examples: Sequence[Example], count: int, seed: int, leave_one: bool = False) -> list[int]:
-    """Choose `count` examples that keep each class's share of images, and every class while there is room.
+def stratified(examples: Sequence[ClassPresence], count: int, seed: int, leave_one: bool = False) -> list[int]:
+    """Choose `count` examples that keep each class's share of images, and show every class if `count` allows it.
 
-    Rarest class first, as in iterative stratification (Sechidis et al., ECML 2011). The order among equals is a hash
-    of seed and name, so that an added example moves few others.
+    The rarest class comes first, as in iterative stratification (Sechidis et al., ECML 2011). Equal examples are
+    ordered by a hash of seed and name, so that an added example changes few choices.
 
     Args:
         examples: to choose from.
-        count: how many.
+        count: number of examples to choose.
         seed: of the hash.
-        leave_one: leave an example of every class out of the choice too, where that can be.
+        leave_one: also leave out at least one example of every class, where possible.
 
     Returns:
         The chosen indices, ascending.
@@ -50,7 +50,7 @@ def stratified(examples: Sequence[Example], count: int, seed: int, leave_one: bo
 
 
 def _candidates(present: np.ndarray, order: Sequence[int], held: np.ndarray, wanted: np.ndarray) -> Iterator[int]:
-    """Yield indices in the order to try them, while `held` follows: each class once, then its share, then any."""
+    """Yield indices in the order to try them: each class once, then its share, then any. The caller updates `held`."""
     for quota in (np.minimum(wanted, 1), wanted):
         for label in np.argsort(present.sum(axis=0), kind="stable"):
             for index in order:

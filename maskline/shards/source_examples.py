@@ -10,38 +10,41 @@ from maskline.errors import InputError
 from maskline.shards.tfrecord import Record, bytes_features, read_record, records
 
 
-class Raw(NamedTuple):
-    """A raw example: its record, and its place in a TFDS split, which names it where no feature does."""
+class SourceExample(NamedTuple):
+    """An example of the source: its record, and its place in a TFDS split, which names it if no feature does."""
 
     record: Record
     split: str
-    index: int
+    position: int
 
 
-def raw_examples(raw: Path, source: Source, role: Role) -> list[Raw]:
-    """Return the examples of a role's split, in order.
+def list_examples(raw: Path, source: Source, role: Role) -> list[SourceExample]:
+    """Return the examples of a role's split in the folder `raw`, in order.
 
     Raises:
-        InputError: a file is damaged.
+        ArtifactError: a file is damaged.
     """
     places = [record for file in source.files(raw, role) for record in records(file)]
-    return [Raw(record, source.splits[role], index) for index, record in enumerate(places)]
+    return [SourceExample(record, source.splits[role], position) for position, record in enumerate(places)]
 
 
-def read_features(raws: Sequence[Raw], source: Source) -> Iterator[tuple[Raw, dict[str, bytes]]]:
+def read_features(
+    examples: Sequence[SourceExample], source: Source
+) -> Iterator[tuple[SourceExample, dict[str, bytes]]]:
     """Yield each example with its bytes features, keeping the last file open.
 
     Raises:
-        InputError: a record is damaged, or lacks the image or the mask.
+        ArtifactError: a record is damaged.
+        InputError: a record lacks the image or the mask.
     """
     path, file = None, None
     try:
-        for raw in raws:
-            if raw.record.path != path:
+        for example in examples:
+            if file is None or example.record.path != path:
                 if file:
                     file.close()
-                path, file = raw.record.path, open(raw.record.path, "rb")  # noqa: SIM115
-            data = read_record(file, raw.record)
+                path, file = example.record.path, open(example.record.path, "rb")  # noqa: SIM115
+            data = read_record(file, example.record)
             features = {key: data[place] for key, place in bytes_features(data).items()}
             for feature in (source.image_feature, source.mask_feature):
                 if feature not in features:
@@ -49,14 +52,14 @@ def read_features(raws: Sequence[Raw], source: Source) -> Iterator[tuple[Raw, di
                         f"{path} has no encoded image under {feature}. Received: {', '.join(sorted(features))}; "
                         "correct dataset.image_feature or dataset.mask_feature."
                     )
-            yield raw, features
+            yield example, features
     finally:
         if file:
             file.close()
 
 
-def example_name(raw: Raw, features: dict[str, bytes], source: Source) -> str:
-    """Return what the example is called: its file name, or its place where the source keeps none."""
+def example_name(example: SourceExample, features: dict[str, bytes], source: Source) -> str:
+    """Return the example's file name, or its split and place where the source stores no name."""
     if source.filename_feature in features:
         return features[source.filename_feature].decode()
-    return f"{raw.split}-{raw.index:08d}"
+    return f"{example.split}-{example.position:08d}"

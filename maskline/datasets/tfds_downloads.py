@@ -1,0 +1,61 @@
+"""Data sets that TFDS downloads by itself, with limits on stalls and attempts that TFDS does not set."""
+
+import contextlib
+import functools
+import io
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import download_manager, downloader, util
+
+from maskline.datasets import fetch
+from maskline.errors import InputError
+
+
+def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, manual: Path, remedy: str) -> None:
+    """Run a builder, and run it again when a connection fails.
+
+    Args:
+        downloads: where whole downloads are kept.
+        manual: where TFDS looks for files that the user has to download.
+        remedy: a sentence that says what to do if a download fails.
+
+    Raises:
+        InputError: the server refuses a file, its checksum is wrong, every attempt failed, or the builder lacks
+            files or packages.
+    """
+    config = tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False)
+
+    def work() -> None:
+        try:
+            with _limited(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints folders that do not stay
+                builder.download_and_prepare(download_dir=downloads, download_config=config)
+        except util.DownloadError as error:
+            raise InputError(f"{builder.name} could not be downloaded: {fetch.one_line(error)} {remedy}") from None
+        except download_manager.NonMatchingChecksumError as error:
+            raise InputError(
+                f"{builder.name} was downloaded with a wrong checksum: {fetch.one_line(error)} {remedy}"
+            ) from None
+        except (AssertionError, ImportError) as error:  # missing files of the user's, or a package
+            raise InputError(f"{builder.name} cannot be prepared: {fetch.one_line(error)}") from None
+
+    fetch.retry(work, builder.name, remedy)
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Within the block, end TFDS's stalled connections, and its own attempts: the caller repeats them.
+
+    TFDS has no settings for either. It opens HTTP with requests, and FTP with urllib, which uses the sockets' limit.
+    """
+    open_url, retries, limit = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
+    downloader._open_url = functools.partial(open_url, timeout=fetch.STALL)
+    downloader.MAX_RETRIES = 1
+    socket.setdefaulttimeout(fetch.STALL)
+    try:
+        yield
+    finally:
+        downloader._open_url, downloader.MAX_RETRIES = open_url, retries
+        socket.setdefaulttimeout(limit)

@@ -1,0 +1,72 @@
+"""One example of the shards: its feature keys, and how its image and labels are encoded and decoded."""
+
+import io
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from maskline.contracts.manifest import Manifest
+from maskline.shards.tfrecord import bytes_features, encode_example, read_record, records
+
+IMAGE, LABELS, NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
+
+Encoding = Literal["raw", "png", "jpeg"]
+
+_JPEG_QUALITY = 95
+_PNG_LEVEL = 3
+
+
+def serialized(image: Image.Image, labels: np.ndarray, name: str, encoding: Encoding) -> bytes:
+    """Return the tf.train.Example of an RGB image, its labels uint8 [H, W] and its name.
+
+    Labels are stored without loss: as PNG where the image is JPEG.
+    """
+    labels_encoding: Encoding = "png" if encoding == "jpeg" else encoding
+    return encode_example(
+        {
+            IMAGE: _encoded(image, encoding),
+            "image/format": encoding.encode(),
+            "image/height": image.height,
+            "image/width": image.width,
+            NAME: name.encode(),
+            LABELS: _encoded(Image.fromarray(labels), labels_encoding),
+            "image/segmentation/class/format": labels_encoding.encode(),
+        }
+    )
+
+
+def _encoded(image: Image.Image, encoding: Encoding) -> bytes:
+    if encoding == "raw":
+        return image.tobytes()
+    out = io.BytesIO()
+    if encoding == "jpeg":
+        image.save(out, "jpeg", quality=_JPEG_QUALITY)
+    else:
+        image.save(out, "png", compress_level=_PNG_LEVEL)
+    return out.getvalue()
+
+
+def read_example(path: Path, index: int, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of one example of a shard, without a check of the shard."""
+    record = next(islice(records(path), index, None))
+    with open(path, "rb") as file:
+        data = read_record(file, record)
+    features = bytes_features(data)
+    image, labels = data[features[IMAGE]], data[features[LABELS]]
+    if manifest.encoding != "raw":
+        return decoded(image, labels)
+    size = (manifest.height, manifest.width)
+    return np.frombuffer(image, np.uint8).reshape(*size, 3), np.frombuffer(labels, np.uint8).reshape(size)
+
+
+def decoded(image: bytes | bytearray, labels: bytes | bytearray) -> tuple[np.ndarray, np.ndarray]:
+    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of their PNG or JPEG bytes."""
+    import cv2  # here, because the worker processes that write shards start faster without it
+
+    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    classes = cv2.imdecode(np.frombuffer(labels, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None and classes is not None  # both lie in a record that passed its checksum
+    return pixels, classes

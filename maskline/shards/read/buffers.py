@@ -1,0 +1,35 @@
+"""Buffers for batches that are used again: the first touch of new pages costs more than the copy into them."""
+
+import math
+import weakref
+from collections import defaultdict
+
+import numpy as np
+
+_ALIGNMENT = 64  # bytes; TensorFlow takes over memory with this alignment without a copy
+_KEPT = 8  # free buffers of each size
+
+
+class BufferPool:
+    """Hands out uint8 arrays, and reuses their memory once nothing refers to them or to a part of them."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[bytearray]] = defaultdict(list)
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return an aligned uint8 array of any content."""
+        size = math.prod(shape)
+        free = self._free[size]
+        try:
+            buffer = free.pop()
+        except IndexError:
+            buffer = bytearray(size + _ALIGNMENT)
+        whole = np.frombuffer(buffer, np.uint8)  # every view of it, and of those, keeps it alive
+        weakref.finalize(whole, _release, free, buffer).atexit = False
+        start = -whole.ctypes.data % _ALIGNMENT
+        return whole[start : start + size].reshape(shape)
+
+
+def _release(free: list[bytearray], buffer: bytearray) -> None:
+    if len(free) < _KEPT:
+        free.append(buffer)
