@@ -29,7 +29,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from pipeline import changed_params, run_stages  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from maskline.params import ENCODERS_OF, Params  # noqa: E402
+from maskline.params.check import Params  # noqa: E402
+from maskline.params.networks import ENCODERS_OF  # noqa: E402
 
 TRAINING = {
     "model.width": 16,

@@ -22,7 +22,8 @@ from pipeline import ROOT, digests, write_pipeline
 
 sys.path.insert(0, str(ROOT))
 
-from maskline.params import ENCODERS_OF, LossParams
+from maskline.params.networks import ENCODERS_OF
+from maskline.params.train import LossParams
 
 SMALL = {
     "dataset.limit": 16,

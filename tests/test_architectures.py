@@ -24,7 +24,7 @@ from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import AdaptiveAveragePooling, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
 from maskline.models.registry import find_architecture
-from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF
+from maskline.params.networks import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF
 from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]

@@ -27,7 +27,7 @@ from maskline.datasets import fetch, prepare, weights
 from maskline.datasets.sources import camvid, voc2012
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
-from maskline.params import WITH_IMAGENET
+from maskline.params.networks import WITH_IMAGENET
 
 ROOT = Path(__file__).parents[1]
 
@@ -443,7 +443,7 @@ def test_stage(run_folder: Path) -> None:
     digest = hashlib.sha256(b"".join(path.name.encode() + bytes.fromhex(sha256(path)) for path in files))
     assert digest.hexdigest() == CANONICAL
     params = run_folder / "params.yaml"
-    params.write_text(params.read_text().replace("classes: null", "classes: [a, b]"))
+    params.write_text(params.read_text().replace("  classes:\n", "  classes: [a, b]\n"))
     failed = stage(run_folder)
     assert failed.returncode == 1 and failed.stderr.startswith("download: dataset.classes")
     assert "Traceback" not in failed.stderr

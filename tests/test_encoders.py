@@ -18,7 +18,8 @@ from maskline.models.encoders.applications import BACKBONES
 from maskline.models.encoders.registry import ENCODERS, Options, build_encoder, strides
 from maskline.models.interface import Architecture
 from maskline.models.registry import ARCHITECTURES
-from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, ModelParams
+from maskline.params.model import ModelParams
+from maskline.params.networks import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF
 
 ROOT = Path(__file__).parents[1]
 MOBILENET = ROOT.parent / "shared" / "data" / "weights" / "mobilenet_v2_1.0_224_no_top.weights.h5"

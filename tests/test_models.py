@@ -17,7 +17,7 @@ from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import BACKBONES
 from maskline.models.files import load_model, save_model
 from maskline.models.registry import ARCHITECTURES, find_architecture
-from maskline.params import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, WITH_IMAGENET
+from maskline.params.networks import COARSE, ENCODERS_OF, OUTPUT_STRIDES_OF, WITH_IMAGENET
 from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]

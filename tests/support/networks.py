@@ -15,7 +15,7 @@ from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import minus_one_to_one
 from maskline.models.layers.blocks import conv
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import ENCODERS_OF, OUTPUT_STRIDES_OF
+from maskline.params.networks import ENCODERS_OF, OUTPUT_STRIDES_OF
 
 NAMES, COLORS = ["ground", "sky", "tree"], ["#336699", "#88ccff", "#227733"]
 
