@@ -30,7 +30,7 @@ from pipeline import changed_params, run_stages  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from maskline.models.catalogue import NETWORKS  # noqa: E402
-from maskline.params import Params  # noqa: E402
+from maskline.params.check import Params  # noqa: E402
 
 TRAINING = {
     "model.width": 16,

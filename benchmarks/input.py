@@ -43,7 +43,7 @@ from pipeline import run_stages, write_files  # noqa: E402
 
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
-from maskline.params import AugmentParams  # noqa: E402
+from maskline.params.augment import AugmentParams  # noqa: E402
 from maskline.shards.read.augment import augmentation  # noqa: E402
 from maskline.shards.read.batches import training_batches  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402

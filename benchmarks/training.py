@@ -43,7 +43,7 @@ from pipeline import changed_params, run_stages  # noqa: E402
 from maskline.contracts.classes import VOID  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
-from maskline.params import Params  # noqa: E402
+from maskline.params.check import Params  # noqa: E402
 from maskline.shards.read.augment import augmentation  # noqa: E402
 from maskline.shards.read.batches import steps_per_epoch, training_batches  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402

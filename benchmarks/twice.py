@@ -23,7 +23,7 @@ from pipeline import ROOT, digests, write_pipeline
 sys.path.insert(0, str(ROOT))
 
 from maskline.models.catalogue import NETWORKS
-from maskline.params import LossParams
+from maskline.params.train import LossParams
 
 SMALL = {
     "dataset.limit": 16,

@@ -1,23 +1,23 @@
-"""Stage download: the data set in data/raw, the encoder's first weights in data/weights."""
+"""Download: prepare the source as a TFDS data set in data/raw, and the encoder's first weights in data/weights."""
 
 from pathlib import Path
 
 import entry
 
-DESCRIPTION = "Prepare the source as a TFDS data set in data/raw, and the encoder's weights in data/weights."
+from maskline.params.encoder import EncoderParams
+from maskline.params.source import SourceParams
 
 
 def run(stage: entry.Stage) -> None:
-    """Make both folders; weights first, since they are the quicker to fail."""
+    """Write both folders, the weights first, because they are quicker to fail."""
     from maskline.datasets.weights import prepare_weights
 
-    params = stage.params
-    prepare_weights(params.model, Path("data/weights"))
+    prepare_weights(stage.section("model", EncoderParams), Path("data/weights"))
     entry.import_tensorflow()
     from maskline.datasets.prepare import prepare
 
-    prepare(params.dataset, params.seed, Path("data/raw"))
+    prepare(stage.section("dataset", SourceParams), stage.integer("seed"), Path("data/raw"))
 
 
 if __name__ == "__main__":
-    entry.main("download", DESCRIPTION, run)
+    entry.main("download", __doc__, run)

@@ -1,36 +1,29 @@
-"""What every stage does around its work: declared params and whole files in, one-sentence errors out."""
+"""What every stage does around its work: checked params and whole files in, and a sentence for each error."""
 
 import argparse
 import errno
-import hashlib
 import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up notes would hide the stage's own words
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes would hide the stage's own words
 
-from maskline.errors import InputError  # noqa: E402
+from declared import Stage, code_digest, maker_of, outputs, read_stages  # noqa: E402
+
+from maskline.errors import ArtifactError, InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
-from maskline.params import Declared, read_params  # noqa: E402
+from maskline.params.check import check_params  # noqa: E402
+
+PARAMS = Path("params.yaml")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A running stage: the params it declares, and the digest of the code it declares."""
-
-    name: str
-    params: Declared
-    code: str
-
-
-def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
+def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
     """Run one stage in the current folder, which holds dvc.yaml and params.yaml."""
     argparse.ArgumentParser(
         prog=f"stages/{name}.py",
@@ -39,15 +32,11 @@ def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
     ).parse_args()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        stages = _stages(name)
-        entry = stages[name]
-        params = read_params(Path("params.yaml"))
-        stage = Stage(name, Declared(params, entry.get("params", []), name), _code_digest(entry, params.repo))
-        check_inputs(stages, name)
-        run(stage)
-        if _code_digest(entry, params.repo) != stage.code:
-            raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
-        record_outputs(entry)
+        stages = read_stages(name)
+        try:
+            _run(name, stages, work)
+        except ArtifactError as error:
+            sys.exit(f"{name}: {error}{_remedy(error.path, stages)}.")
     except InputError as error:
         sys.exit(f"{name}: {error}")
     except OSError as error:
@@ -56,8 +45,19 @@ def main(name: str, description: str, run: Callable[[Stage], None]) -> None:
         sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` goes on from there.")
 
 
+def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
+    entry, params = stages[name], read_yaml(PARAMS)
+    repo = check_params(params, PARAMS).repo
+    stage = Stage(name, tuple(entry.get("params", [])), params, code_digest(entry, repo))
+    check_inputs(stages, name)
+    work(stage)
+    if code_digest(entry, repo) != stage.code:
+        raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
+    record_outputs(entry)
+
+
 def import_tensorflow() -> None:
-    """Import TensorFlow without the notes its libraries write to stderr before they can be told not to."""
+    """Import TensorFlow without the notes that its libraries write to stderr before Python can silence them."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -73,55 +73,35 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def check_inputs(stages: dict[str, dict], name: str) -> None:
-    """Check every file that a stage reads of earlier ones; a `dep` that is gone is for its reader to tell.
+    """Check every file that a stage reads from earlier ones. A missing dep is left to the code that reads it.
 
     Raises:
-        InputError: a file is not what its stage wrote.
+        ArtifactError: a file is not what its stage wrote.
     """
     for dep in stages[name].get("deps", []):
-        for writer, entry in stages.items():
-            folders, others = _outputs(entry)
+        for entry in stages.values():
+            folders, others = outputs(entry)
             home = next((folder for folder in folders if Path(dep).is_relative_to(folder)), None)
             if home is None and dep in others and folders:
                 home = folders[0]
             if home and Path(dep).exists():
-                check_sums(Path(home), Path(dep), writer)
+                check_sums(Path(home), Path(dep))
 
 
 def record_outputs(entry: dict) -> None:
-    """Write SHA256SUMS into each folder of a stage's outs; the first lists its small files elsewhere too."""
-    folders, others = _outputs(entry)
+    """Write SHA256SUMS into each folder that a stage writes; the first also lists the stage's files elsewhere."""
+    folders, others = outputs(entry)
     for folder in filter(os.path.isdir, folders):
         write_sums(Path(folder), map(Path, others if folder == folders[0] else ()))
 
 
-def _outputs(entry: dict) -> tuple[list[str], list[str]]:
-    """Return the folders that DVC caches, and what Git tracks, which dvc.yaml gives options."""
-    outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
-    tracked = [path for out in outs if isinstance(out, dict) for path in out]
-    return [out for out in outs if isinstance(out, str)], tracked
-
-
-def _stages(name: str) -> dict[str, dict]:
-    stages = (read_yaml(Path("dvc.yaml")) or {}).get("stages", {})
-    if name not in stages:
-        raise InputError(
-            f"dvc.yaml has no stage {name}. Received: {', '.join(stages)}; restore it with `git checkout`."
-        )
-    return stages
-
-
-def _code_digest(entry: dict, repo: str) -> str:
-    """Hash the declared Python files and templates, by path below the project's root and content."""
-    digest = hashlib.sha256()
-    for dep in entry.get("deps", []):
-        if not dep.startswith("${repo}/"):
-            continue
-        path = Path(dep.replace("${repo}", repo, 1))
-        files = sorted(p for p in path.rglob("*") if p.suffix != ".pyc" and p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            digest.update(os.path.relpath(file, repo).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+def _remedy(path: Path, stages: dict[str, dict]) -> str:
+    """Return the end of the sentence on an artifact: the stage that makes it again, and the folder to run that in."""
+    maker, folder = maker_of(path, stages), Path.cwd()
+    if maker is None:
+        return ""
+    below = folder != ROOT and folder.is_relative_to(ROOT)
+    return f"; run `dvc repro --force {maker}`" + (f" in {folder.relative_to(ROOT)}/" if below else "")
 
 
 def _os_sentence(error: OSError) -> str:

@@ -1,8 +1,10 @@
-"""Evaluate: predict the test split and derive every metric from counts of each image."""
+"""Evaluate: predict the test split, count each image's pixels by class, and derive every metric from the counts."""
 
 from pathlib import Path
 
 import entry
+
+from maskline.params.evaluate import EvaluateParams
 
 
 def run(stage: entry.Stage) -> None:
@@ -16,9 +18,9 @@ def run(stage: entry.Stage) -> None:
         Path("data/model/model.keras"),
         Path("data/evaluation"),
         Path("metrics"),
-        params=stage.params.evaluate,
-        batch_size=stage.params.train.batch_size,
-        seed=stage.params.seed,
+        params=stage.section("evaluate", EvaluateParams),
+        batch_size=stage.integer("train.batch_size"),
+        seed=stage.integer("seed"),
     )
 
 

@@ -1,8 +1,11 @@
-"""Preprocess: audit the images and masks, resize them once, and shard them as TFRecords."""
+"""Preprocess: audit the images and masks, resize them once, and write them to data/shards as TFRecords."""
 
 from pathlib import Path
 
 import entry
+
+from maskline.params.preprocess import PreprocessParams
+from maskline.params.selection import SelectionParams
 
 
 def run(stage: entry.Stage) -> None:
@@ -10,14 +13,14 @@ def run(stage: entry.Stage) -> None:
     from maskline.shards.write.build import SplitOptions, build_shards
     from maskline.shards.write.convert import Target
 
-    params = stage.params
-    size = params.preprocess
+    shards = stage.section("preprocess", PreprocessParams)
+    selection = stage.section("dataset", SelectionParams)
     build_shards(
         Path("data/raw"),
         Path("data/shards"),
-        Target(size.height, size.width, size.encoding),
-        size.examples_per_shard,
-        SplitOptions(params.seed, params.dataset.limit, params.dataset.validation_fraction),
+        Target(shards.height, shards.width, shards.encoding),
+        shards.examples_per_shard,
+        SplitOptions(stage.integer("seed"), selection.limit, selection.validation_fraction),
     )
 
 

@@ -1,22 +1,20 @@
-"""Report stage: one self-contained page, and the small files that Git tracks."""
+"""Report: write the page metrics/report.html, and copy the audit and the history next to it."""
 
 from pathlib import Path
 
-from entry import Stage, main
+import entry
 
 from maskline.files.artifacts import write_bytes
 from maskline.report.inputs import AUDIT, HISTORY, read_inputs
 from maskline.report.page import render_page
 from maskline.report.reading import read_bytes
 
-DESCRIPTION = "Write metrics/report.html, and copy the audit and the history beside it."
 
-
-def run(stage: Stage) -> None:
+def run(stage: entry.Stage) -> None:
     """Read what the earlier stages wrote in the current folder and write metrics/."""
     folder, metrics = Path(), Path("metrics")
     inputs = read_inputs(folder)
-    params = {key: value for key, value in stage.params.as_dict().items() if key != "repo"}
+    params = {key: value for key, value in stage.declared().items() if key != "repo"}
     page = render_page(inputs, params)
     write_bytes(metrics / "dataset.json", read_bytes(folder / AUDIT))
     write_bytes(metrics / "history.csv", read_bytes(folder / HISTORY))
@@ -25,4 +23,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("report", DESCRIPTION, run)
+    entry.main("report", __doc__, run)

@@ -1,8 +1,12 @@
-"""Train: fit the model on the shards, going on from the last checkpoint, and keep its best epoch."""
+"""Train: fit the model on the shards, from the last checkpoint on if there is one, and keep its best epoch."""
 
 from pathlib import Path
 
 import entry
+
+from maskline.params.augment import AugmentParams
+from maskline.params.model import ModelParams
+from maskline.params.train import TrainParams
 
 
 def run(stage: entry.Stage) -> None:
@@ -10,16 +14,15 @@ def run(stage: entry.Stage) -> None:
     entry.import_tensorflow()
     from maskline.training.train import train
 
-    params = stage.params
     train(
         Path("data/shards"),
         Path("data/weights"),
         Path("data/model"),
         Path(".checkpoints"),
-        seed=params.seed,
-        model=params.model,
-        augment=params.augment,
-        params=params.train,
+        seed=stage.integer("seed"),
+        model=stage.section("model", ModelParams),
+        augment=stage.section("augment", AugmentParams),
+        params=stage.section("train", TrainParams),
         code=stage.code,
     )
 

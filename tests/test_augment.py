@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from raw_data import PALETTE, painted
 
-from maskline.params import AugmentParams
+from maskline.params.augment import AugmentParams
 from maskline.shards.read.augment import DRAWS, affine, augmentation, color_jitter, flip
 
 VOID = 255

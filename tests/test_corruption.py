@@ -126,7 +126,7 @@ def test_a_turned_byte_of_the_sums_themselves_is_told(run, name):
     sums = Path(name, SUMS)
     for offset in flipped(sums, 4 * FLIPS):
         with pytest.raises(InputError, match=re.escape(str(sums))):
-            check_sums(Path(name), Path(name), "stage")
+            check_sums(Path(name), Path(name))
             pytest.fail(f"byte {offset}")
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_gone_or_was_never_recorded_is_told(run, entry):
         entry.check_inputs(STAGES, "train")
     Path("data/shards/extra").unlink()
     Path("data/shards", SUMS).unlink()
-    with pytest.raises(InputError, match="SHA256SUMS is missing; run `dvc repro --force preprocess`"):
+    with pytest.raises(InputError, match=r"data/shards/SHA256SUMS is missing$"):
         entry.check_inputs(STAGES, "train")
 
 

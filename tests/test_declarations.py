@@ -2,14 +2,24 @@
 
 import ast
 import functools
+import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
+from project import create, dvc, run
 
 from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
+
+# The check of all of params.yaml only refuses. If it were a dep, a new knob of one stage would make every stage stale.
+EXEMPT = {(ROOT / "stages/entry.py", ROOT / "maskline/params/check.py")}
+
+# They import what they offer when a caller first asks them for it; stages import from the modules themselves.
+DOORS = {ROOT / "maskline/__init__.py", ROOT / "maskline/metrics/__init__.py"}
 
 
 def module_files(module: str) -> set[Path]:
@@ -31,9 +41,9 @@ def imported_by_name(node: ast.AST) -> set[Path]:
 
 @functools.cache
 def imports(path: Path) -> set[Path]:
-    """Return the project files that a file imports, at its top or inside functions."""
+    """Return the project files that a file imports, at its top or inside functions, and that its deps must hold."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse("" if path in DOORS else path.read_text())):
         found |= imported_by_name(node)
         names = []
         if isinstance(node, ast.Import):
@@ -41,11 +51,11 @@ def imports(path: Path) -> set[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            if name == "entry":
-                found.add(ROOT / "stages/entry.py")
+            if (module := ROOT / "stages" / f"{name}.py").exists():
+                found.add(module)
             elif name.split(".")[0] == "maskline":
                 found |= module_files(name)
-    return found
+    return {imported for imported in found if (path, imported) not in EXEMPT}
 
 
 def reached(start: Path) -> set[Path]:
@@ -87,6 +97,97 @@ def test_the_walk_sees_modules_that_are_imported_by_name():
     assert ROOT / "maskline/models/decoders/unet.py" in reached(ROOT / "stages/train.py")
 
 
+def test_no_stage_imports_through_a_door():
+    """What it took would be missing among its deps."""
+    for path in set().union(*(reached(ROOT / "stages" / f"{stage}.py") for stage in STAGES)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module in ("maskline", "maskline.metrics"):
+                modules = {f"{node.module}.{alias.name}" for alias in node.names}
+                assert path in DOORS or all(module_files(name) - DOORS for name in modules), f"{path}: {modules}"
+            if isinstance(node, ast.Import):
+                assert not {alias.name for alias in node.names} & {"maskline", "maskline.metrics"}, path
+
+
 def test_ci_runs_the_same_pipeline():
     assert (ROOT / "ci/dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
     assert read_yaml(ROOT / "ci/params.yaml")["repo"] == ".."
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """A copy of the project that DVC holds for up to date, whatever its outputs are."""
+    folder = tmp_path_factory.mktemp("reproduced") / "project"
+    create(folder, folder / "photos")
+    for stage in STAGES.values():
+        outs = [out if isinstance(out, str) else next(iter(out)) for kind in KINDS for out in stage.get(kind, [])]
+        for name in (*outs, *(dep for dep in stage["deps"] if not dep.startswith("${repo}/"))):
+            file = folder / name if Path(name).suffix or Path(name).name.isupper() else folder / name / "file"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("")
+    dvc(folder, "commit", "--force", "--quiet")
+    assert stale(folder) == set()
+    return folder
+
+
+KINDS = ("outs", "metrics", "plots")
+
+
+def stale(folder: Path) -> set[str]:
+    """Return the stages that `dvc status` names."""
+    return set(json.loads(dvc(folder, "status", "--json")))
+
+
+@pytest.mark.parametrize(
+    ("section", "file", "model", "stages"),
+    [
+        ("dataset", "source", "SourceParams", {"download", "report"}),
+        ("dataset", "selection", "SelectionParams", {"preprocess", "report"}),
+        ("preprocess", "preprocess", "PreprocessParams", {"preprocess", "report"}),
+        ("model", "encoder", "EncoderParams", {"download", "train", "report"}),
+        ("model", "model", "ModelParams", {"train", "report"}),
+        ("augment", "augment", "AugmentParams", {"train", "report"}),
+        ("train", "train", "TrainParams", {"train", "report"}),
+        ("loss", "train", "LossParams", {"train", "report"}),
+        ("loss_options", "train", "LossOptions", {"train", "report"}),
+        ("evaluate", "evaluate", "EvaluateParams", {"evaluate", "report"}),
+        ("crf", "evaluate", "CrfParams", {"evaluate", "report"}),
+    ],
+)
+def test_a_new_knob_makes_the_stages_of_its_section_stale_and_no_other(reproduced, section, file, model, stages):
+    edits = {
+        reproduced / "params.yaml": (rf"(?m)^( *){section}:.*\n", r"\g<0>\1  knob: 1\n"),
+        reproduced / f"maskline/params/{file}.py": (rf"(?s)class {model}\(.*?(?=\n    \w+: )", r"\g<0>\n    knob: int"),
+    }
+    whole = {path: path.read_text() for path in edits}
+    try:
+        for path, (pattern, new) in edits.items():
+            text, found = re.subn(pattern, new, whole[path], count=1)
+            assert found == 1
+            path.write_text(text)
+        run(reproduced, sys.executable, "-c", CHECK)
+        assert stale(reproduced) == stages
+    finally:
+        for path, text in whole.items():
+            path.write_text(text)
+
+
+CHECK = """
+from pathlib import Path
+from maskline.files.yaml12 import read_yaml
+from maskline.params.check import check_params
+check_params(read_yaml(Path("params.yaml")), Path("params.yaml"))
+"""
+
+
+def test_a_new_network_leaves_download_and_preprocess_up_to_date(reproduced):
+    catalogue = reproduced / "maskline/models/catalogue.py"
+    text = catalogue.read_text()
+    try:
+        catalogue.write_text(text + "# a new network\n")
+        assert stale(reproduced) == {"train", "evaluate"}
+    finally:
+        catalogue.write_text(text)
+
+
+def test_the_exempted_check_is_no_dep_of_any_stage():
+    assert not {path for _, path in EXEMPT} & set().union(*map(declared, STAGES))

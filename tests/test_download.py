@@ -585,7 +585,7 @@ def test_stage(run_folder: Path) -> None:
     digest = hashlib.sha256(b"".join(path.name.encode() + bytes.fromhex(sha256(path)) for path in files))
     assert digest.hexdigest() == CANONICAL
     params = run_folder / "params.yaml"
-    params.write_text(params.read_text().replace("classes: null", "classes: [a, b]"))
+    params.write_text(params.read_text().replace("  classes:\n", "  classes: [a, b]\n"))
     failed = stage(run_folder)
     assert failed.returncode == 1 and failed.stderr.startswith("download: dataset.classes")
     assert "Traceback" not in failed.stderr

@@ -19,7 +19,7 @@ from maskline.models.encoders.applications import BACKBONES
 from maskline.models.encoders.registry import Options, build_encoder, strides
 from maskline.models.interface import Architecture, Features
 from maskline.models.registry import find_architecture
-from maskline.params import ModelParams
+from maskline.params.model import ModelParams
 
 ROOT = Path(__file__).parents[1]
 MOBILENET = ROOT.parent / "shared" / "data" / "weights" / "mobilenet_v2_1.0_224_no_top.weights.h5"

@@ -16,9 +16,10 @@ STAGE = """
 import errno, os, sys, time
 from pathlib import Path
 import entry
+from maskline.errors import ArtifactError
+from maskline.params.preprocess import PreprocessParams
 
 def run(stage):
-    params = stage.params
     {body}
 
 if __name__ == "__main__":
@@ -106,27 +107,37 @@ def test_a_stage_that_dvc_yaml_does_not_list_is_told(project):
     code, _, errors = run(project, "preprocess")
     assert (code, errors) == (
         1,
-        "preprocess: dvc.yaml has no stage preprocess. Received: train; restore it with `git checkout`.\n",
+        "preprocess: dvc.yaml has no stage preprocess; restore it with `git checkout dvc.yaml`. Received: train\n",
     )
 
 
 def test_a_declared_param_is_read_and_an_undeclared_one_refused(project):
-    body(project, "print(params.preprocess.height, params.dataset.limit); params.train.epochs")
+    body(
+        project,
+        "print(stage.section('preprocess', PreprocessParams).height, stage.integer('seed')); "
+        "stage.integer('train.epochs')",
+    )
     code, out, errors = run(project, "preprocess")
-    assert (code, out) == (1, "128 None\n")
+    assert (code, out) == (1, "128 1\n")
     assert errors == (
         "preprocess: stage preprocess reads the param train.epochs, which its entry in dvc.yaml does not declare; "
         "add train.epochs to the stage's params.\n"
     )
 
 
-def test_a_folder_below_runs_the_projects_code(project):
-    below = project / "ci"
-    below.mkdir()
-    shutil.copy(project / "dvc.yaml", below)
-    shutil.copy(project / "params.yaml", below)
-    edit(below / "params.yaml", "repo: . ", "repo: .. ")
-    body(project, "print(stage.code, params.seed)")
+@pytest.fixture
+def below(project):
+    """A folder of the project that runs the same pipeline, as ci/ does."""
+    folder = project / "ci"
+    folder.mkdir()
+    shutil.copy(project / "dvc.yaml", folder)
+    shutil.copy(project / "params.yaml", folder)
+    edit(folder / "params.yaml", "repo: . ", "repo: .. ")
+    return folder
+
+
+def test_a_folder_below_runs_the_projects_code(project, below):
+    body(project, "print(stage.code, stage.integer('seed'))")
     code, out, errors = run(project, "preprocess", cwd=below)
     assert (code, errors) == (0, "")
     assert run(project, "preprocess")[1] == out  # the digest of the same code from another folder
@@ -190,6 +201,33 @@ def test_an_error_of_the_system_is_one_sentence(project, raised, sentence):
     assert run(project, "preprocess") == (1, "", f"preprocess: {sentence}\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("data/raw", "; run `dvc repro --force download`"),
+        ("data/raw/source.json", "; run `dvc repro --force download`"),
+        ("data/weights/encoder.json", "; run `dvc repro --force download`"),
+        ("data/../data/shards/manifest.json", "; run `dvc repro --force preprocess`"),
+        ("data/model/model.keras", "; run `dvc repro --force train`"),
+        ("metrics/evaluation.json", "; run `dvc repro --force evaluate`"),
+        ("metrics/samples/1.png", "; run `dvc repro --force evaluate`"),
+        ("metrics/report.html", "; run `dvc repro --force report`"),
+        ("data/rawer", ""),
+        ("data", ""),
+        ("baseline.json", ""),
+    ],
+)
+def test_an_artifact_that_cannot_be_used_is_said_with_the_stage_that_makes_it_again(project, path, remedy):
+    body(project, f"raise ArtifactError({path!r}, 'is damaged')")
+    assert run(project, "preprocess") == (1, "", f"preprocess: {Path(path)} is damaged{remedy}.\n")
+
+
+def test_an_artifact_of_a_folder_below_is_said_with_that_folder(project, below):
+    code, _, errors = run(project, "preprocess", cwd=below)
+    sentence = "data/raw/source.json is missing; run `dvc repro --force download` in ci/."
+    assert (code, errors) == (1, f"preprocess: {sentence}\n")
+
+
 def test_a_defect_keeps_its_traceback(project):
     body(project, "raise ZeroDivisionError")
     code, _, errors = run(project, "preprocess")
@@ -198,7 +236,7 @@ def test_a_defect_keeps_its_traceback(project):
 
 def test_preprocess_runs_and_a_missing_source_is_told(project):
     code, _, errors = run(project, "preprocess")
-    assert (code, errors) == (1, "preprocess: data/raw/source.json is missing; run `dvc repro download`.\n")
+    assert (code, errors) == (1, "preprocess: data/raw/source.json is missing; run `dvc repro --force download`.\n")
     write_raw(project / "data" / "raw", {"train": pairs(8), "test": pairs(2, 1)})
     code, _, errors = run(project, "preprocess")
     assert (code, errors) == (0, "")

@@ -22,7 +22,7 @@ from maskline.files.yaml12 import read_yaml
 from maskline.metrics.scores import HEADLINES, summary
 from maskline.models.files import load_model, save_model
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import EvaluateParams
+from maskline.params.evaluate import EvaluateParams
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target

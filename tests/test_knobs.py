@@ -18,7 +18,7 @@ from maskline.files.yaml12 import read_yaml
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders import unet
 from maskline.models.encoders.registry import Options, build_encoder
-from maskline.params import Params
+from maskline.params.check import Params
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 from maskline.training.train import train

@@ -17,7 +17,7 @@ from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git,
 from test_params import leaves
 
 from maskline.files.yaml12 import read_yaml
-from maskline.params import Params
+from maskline.params.check import Params
 
 OUTPUTS = ("data", "metrics", "dvc.lock")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]

@@ -516,11 +516,11 @@ def test_missing_and_damaged_dataset_info_are_named(tmp_path, in_process, text, 
 
 
 def test_missing_and_damaged_source_json_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"source\.json is missing; run `dvc repro download`"):
+    with pytest.raises(InputError, match=r"source\.json is missing$"):
         build_shards(tmp_path / "raw", tmp_path / "shards", RAW, 4, OPTIONS)
     write_raw(tmp_path / "raw", three())
     (tmp_path / "raw" / "source.json").write_text('{"name": 3}')
-    with pytest.raises(InputError, match=r"source\.json is damaged at name: .*; run `dvc repro --force download`"):
+    with pytest.raises(InputError, match=r"source\.json is damaged at name: .*"):
         build_shards(tmp_path / "raw", tmp_path / "shards", RAW, 4, OPTIONS)
 
 
@@ -528,7 +528,7 @@ def test_missing_and_damaged_source_json_are_named(tmp_path):
 
 
 def test_missing_manifest_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"manifest\.json is missing; run `dvc repro preprocess`"):
+    with pytest.raises(InputError, match=r"manifest\.json is missing$"):
         read_manifest(tmp_path)
 
 
@@ -548,9 +548,7 @@ def test_wrong_manifest_is_named(tmp_path, manifest, change, place):
     values = json.loads(manifest.model_dump_json())
     change(values)
     (tmp_path / "manifest.json").write_text(json.dumps(values))
-    with pytest.raises(
-        InputError, match=rf"manifest\.json is damaged at {place}(\.[\w\[\]]+)*: .*; run `dvc repro --force prep"
-    ):
+    with pytest.raises(InputError, match=rf"manifest\.json is damaged at {place}(\.[\w\[\]]+)*: ."):
         read_manifest(tmp_path)
 
 
@@ -567,9 +565,7 @@ def test_a_manifest_that_contradicts_itself_is_named(tmp_path, manifest, change,
     values = json.loads(manifest.model_dump_json())
     change(values)
     (tmp_path / "manifest.json").write_text(json.dumps(values))
-    with pytest.raises(
-        InputError, match=rf"manifest\.json is damaged at the file: {reason}; run `dvc repro --force prep"
-    ):
+    with pytest.raises(InputError, match=rf"manifest\.json is damaged at the file: {reason}"):
         read_manifest(tmp_path)
 
 

@@ -1,7 +1,12 @@
 """README agrees with the project: its params table is params.yaml, and the files it names exist."""
 
+import functools
+import json
 import re
+from itertools import pairwise
 from pathlib import Path
+
+from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -10,16 +15,19 @@ LINE = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*)(?:# (?P<comment
 
 def params_table() -> list[str]:
     """Return a Markdown row for each key of params.yaml that holds a value: its place, default and comment."""
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
     rows, sections = [], []
-    for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines():
+    for above, line in pairwise(lines):
         found = LINE.match(line)
         if not found:
             continue
         depth = len(found["indent"]) // 2
         sections = [*sections[:depth], found["key"]]
-        value, comment = found["value"].strip(), (found["comment"] or "").replace("|", "\\|")
-        if value:
-            rows.append(f"| `{'.'.join(sections)}` | `{value}` | {comment} |")
+        value = functools.reduce(dict.__getitem__, sections, read_yaml(ROOT / "params.yaml"))
+        if not isinstance(value, dict):
+            comment = (found["comment"] or above.strip("# ")).replace("|", "\\|")
+            text = found["value"].strip() or json.dumps(value)
+            rows.append(f"| `{'.'.join(sections)}` | `{text}` | {comment} |")
     return rows
 
 

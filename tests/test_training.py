@@ -14,7 +14,7 @@ from networks import build
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import LossParams, TrainParams
+from maskline.params.train import LossParams, TrainParams
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.ema import MovingAverage
 from maskline.training.fit import fit
@@ -242,6 +242,15 @@ def test_a_loss_that_is_not_finite_stops_with_its_sentence(tmp_path):
         one.model.trainable_variables[-1].assign([math.nan] * 2)
         fit(one, scores_of([0.1] * 3), batches, schedule(config, STEPS), config, Checkpoints(tmp_path, 1))
     assert not list(tmp_path.glob("*/*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "given", "steps"),
+    [(1, 1.0, 2), (1, 0.5, 2), (1, 0.25, 1), (1, 0.0, 0), (2, 1.0, 5), (2, 3.0, 5), (8, 1.0, 5), (3, 1e5, 8)],
+)
+def test_the_warmup_takes_half_of_the_run_at_most(epochs, given, steps):
+    made = schedule(params(epochs=epochs, warmup_epochs=given), STEPS)
+    assert made.get_config() == {"kind": "cosine", "peak": 0.01, "warmup_steps": steps, "total_steps": epochs * STEPS}
 
 
 def test_schedule_by_hand():

@@ -65,8 +65,8 @@ def test_the_projects_own_files_read_as_dvc_reads_them(name):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: 1\nb: 2\na: 3\n", ["key 'a' stands twice", "line 3"]),
-        ("a: {b: 1, b: 1}", ["key 'b' stands twice"]),
+        ("a: 1\nb: 2\na: 3\n", ["key 'a' appears twice", "line 3"]),
+        ("a: {b: 1, b: 1}", ["key 'b' appears twice"]),
         ("a: b: c", ["mapping values are not allowed", "line 1, column 5"]),
         ("a: [1", ["flow sequence", "line 1"]),
         ("? [a]\n: 1", ["cannot be a key"]),

@@ -77,4 +77,4 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         InputError: the manifest is missing, or not what preprocess writes.
     """
-    return read_record(Path(folder) / NAME, Manifest, "preprocess")
+    return read_record(Path(folder) / NAME, Manifest)

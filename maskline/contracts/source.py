@@ -49,4 +49,4 @@ def read_source(raw: Path) -> Source:
     Raises:
         InputError: the file is missing or not what download writes.
     """
-    return read_record(Path(raw) / "source.json", Source, "download")
+    return read_record(Path(raw) / "source.json", Source)

@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -19,11 +18,12 @@ from maskline.datasets.sources.folder import Folder
 from maskline.datasets.tfds_downloads import download_and_prepare
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory
+from maskline.params.source import SourceParams
 
 ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
 
-def prepare(dataset: Any, seed: int, raw: Path) -> None:
+def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     """Replace the folder `raw` by the data set that the params of section `dataset` name.
 
     Whole downloads are kept next to it, in `downloads`, until the data set is ready.
@@ -55,7 +55,7 @@ def prepare(dataset: Any, seed: int, raw: Path) -> None:
     shutil.rmtree(downloads, ignore_errors=True)
 
 
-def _builder(dataset: Any, entry: Entry, scratch: Path, downloads: Path) -> tfds.core.DatasetBuilder:
+def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path) -> tfds.core.DatasetBuilder:
     """Return the builder of a prepared copy if there is one, else one that has prepared the data set."""
     places = tfds_dirs() if dataset.path is None else [_existing(dataset.path)]
     for place in places if entry.published else []:
@@ -118,7 +118,7 @@ def _existing(path: str) -> Path:
     return folder
 
 
-def _unusable(dataset: Any, entry: Entry) -> str:
+def _unusable(dataset: SourceParams, entry: Entry) -> str:
     if not entry.layout:
         return f"{dataset.name} is drawn by the project; set dataset.path to null. Received: {dataset.path!r}"
     forms = [f"a prepared TFDS data set {dataset.name} {entry.version or ''}".strip()] if entry.published else []
@@ -126,7 +126,7 @@ def _unusable(dataset: Any, entry: Entry) -> str:
     return f"dataset.path does not hold {dataset.name}; it must hold {', or '.join(forms)}. Received: {dataset.path!r}"
 
 
-def _source(dataset: Any, table: ClassTable, prepared: tfds.core.DatasetBuilder) -> Source:
+def _source(dataset: SourceParams, table: ClassTable, prepared: tfds.core.DatasetBuilder) -> Source:
     info = prepared.info
     other.check_features(info, dataset.image_feature, dataset.mask_feature)
     if "train" not in info.splits:

@@ -3,11 +3,12 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, sha256, write_json
+from maskline.params.encoder import EncoderParams
 
 _HOST = "https://storage.googleapis.com/"
 _TENSORFLOW = f"{_HOST}tensorflow/keras-applications"
@@ -44,7 +45,7 @@ IMAGENET |= {f"{name}_bn": IMAGENET[name] for name in ("vgg16", "vgg19")}
 KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
 
 
-def prepare_weights(model: Any, folder: Path) -> None:
+def prepare_weights(model: EncoderParams, folder: Path) -> None:
     """Replace `folder` by encoder.json and, unless the encoder starts from random weights, its weights file.
 
     The file is `encoder.weights.h5` in Keras 3's format and `encoder.h5` in that of keras.applications.

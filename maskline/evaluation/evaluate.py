@@ -27,7 +27,7 @@ from maskline.metrics.calibration import BINS
 from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import EvaluateParams
+from maskline.params.evaluate import EvaluateParams
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
 

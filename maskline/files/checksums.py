@@ -1,4 +1,4 @@
-"""SHA256SUMS: what every file of a stage's outputs must be, in the format of `sha256sum --check`; and sealed bytes."""
+"""SHA256SUMS: the digest of every file that a stage writes, in the format of `sha256sum --check`; and sealed bytes."""
 
 import hashlib
 import os
@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from maskline.errors import InputError
+from maskline.errors import ArtifactError
 from maskline.files.artifacts import sha256, write_bytes
 
 NAME = "SHA256SUMS"
-_SETTLED = 2.0  # seconds after which a write must show in a file's time
+_SETTLED = 2.0  # seconds: a file written earlier than this cannot change without a change of its time
 
 
 def write_sums(folder: Path, others: Iterable[Path] = ()) -> None:
-    """Write SHA256SUMS into a folder: of its files, and of other files and folders, by path relative to it."""
+    """Write SHA256SUMS into a folder: for its files, and for other files and folders, by path relative to it."""
     files = [file for place in (folder, *others) for file in _files(place)]
     lines = [f"{digest}  {_relative(file, folder)}\n" for file, digest in zip(files, _digests(files), strict=True)]
     write_bytes(folder / NAME, "".join(lines).encode())
@@ -26,41 +26,43 @@ def parse_sums(text: bytes) -> dict[str, str]:
     """Return the SHA-256 by path of a SHA256SUMS file.
 
     Raises:
-        ValueError: a line is no SHA-256 and path.
+        ValueError: a line is not a SHA-256 and a path.
     """
     sums = {}
     for line in text.decode().removesuffix("\n").split("\n"):
         digest, separator, name = line.partition("  ")
         if not (len(digest) == 64 and separator and name):
-            raise ValueError(f"{line[:80]!r} is no SHA-256 and path")
+            raise ValueError(f"{line[:80]!r} is not a SHA-256 and a path")
         sums[name] = digest
     return sums
 
 
-def check_sums(folder: Path, wanted: Path, stage: str) -> None:
-    """Check a file, or every file of a folder, against SHA256SUMS in `folder`, which `stage` wrote.
+def check_sums(folder: Path, wanted: Path) -> None:
+    """Check a file, or every file of a folder, against SHA256SUMS in `folder`.
 
     Raises:
-        InputError: a file is not what is recorded, is not recorded, or is gone; or nothing is recorded.
+        ArtifactError: a file differs from what is recorded, is not recorded, or is missing; or SHA256SUMS itself is.
     """
-    remedy = f"run `dvc repro --force {stage}`"
     try:
         sums = parse_sums((folder / NAME).read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{folder / NAME} is missing; {remedy}.") from None
+        raise ArtifactError(folder / NAME, "is missing") from None
     except ValueError as error:
-        raise InputError(f"{folder / NAME} is damaged: {error}; {remedy}.") from None
+        raise ArtifactError(folder / NAME, f"is damaged: {error}") from None
     files = _files(wanted)
     for file, digest in zip(files, _digests(files), strict=True):
         if sums.pop(_relative(file, folder), None) != digest:
-            raise InputError(f"{file} is not the file that {folder / NAME} records; {remedy}.")
+            raise ArtifactError(file, f"is not the file that {folder / NAME} records")
     for name in sums:
         if (path := Path(os.path.normpath(folder / name))).is_relative_to(wanted):
-            raise InputError(f"{path} is missing, but {folder / NAME} records it; {remedy}.")
+            raise ArtifactError(path, f"is missing, but {folder / NAME} records it")
 
 
 def sealed(data: bytes) -> bytes:
-    """Return data with their digest at the end; an archive's own does not cover how its arrays are to be read."""
+    """Return data with their digest at the end.
+
+    The checksums inside an archive do not cover the headers that say how its arrays are read.
+    """
     return data + hashlib.sha256(data).digest()
 
 
@@ -68,7 +70,7 @@ def unsealed(data: bytes) -> bytes:
     """Return the data without their digest.
 
     Raises:
-        ValueError: they are not the data that were sealed.
+        ValueError: the data differ from what was sealed.
     """
     whole = data[: -hashlib.sha256().digest_size]
     if sealed(whole) != data:
@@ -91,7 +93,7 @@ def _digests(files: list[Path]) -> list[str]:
 
 
 def cached_sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hex; a file that has not been written for a while is read once a process."""
+    """Return a file's SHA-256 in hex; each process reads a file once, unless it was written just now."""
     about = os.stat(path)
     if time.time() - about.st_mtime < _SETTLED:
         return sha256(path)

@@ -1,9 +1,9 @@
-"""PyYAML reading scalars by YAML 1.2, as DVC does: `1e-3` is a float, `no` is a string, keys are unique."""
+"""A reader of YAML 1.2, which DVC reads too: `1e-3` is a float, `no` is a string, keys are unique."""
 
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -13,8 +13,6 @@ from maskline.errors import InputError
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalar rules of the YAML 1.2 core schema."""
 
-    yaml_implicit_resolvers: ClassVar[dict] = {}
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
@@ -22,7 +20,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, Hashable):
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} appears twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
@@ -45,6 +43,7 @@ _SCALARS = (
         "-+.0123456789",
     ),
 )
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in _SCALARS:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from maskline.errors import InputError, Stopped
-from maskline.params import TrainParams
+from maskline.params.train import TrainParams
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.interrupts import deferred_signals, stop_if_requested
 from maskline.training.schedule import Schedule

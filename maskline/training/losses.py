@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.models.interface import Loss
-from maskline.params import LossOptions
+from maskline.params.train import LossOptions
 from maskline.training.pixel_losses import boundary, cross_entropy, focal, ohem
 from maskline.training.region_losses import dice, focal_tversky, iou, lovasz, tversky
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from maskline.params import TrainParams
+from maskline.params.train import TrainParams
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -45,9 +45,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def schedule(params: TrainParams, epoch_steps: int) -> Schedule:
-    """Return the schedule that the params ask for."""
+    """Return the schedule that params ask for; the warm-up takes half of the run at most."""
+    warmup_epochs = min(params.warmup_epochs, params.epochs / 2)
     return Schedule(
-        params.schedule, params.learning_rate, round(params.warmup_epochs * epoch_steps), params.epochs * epoch_steps
+        params.schedule, params.learning_rate, round(warmup_epochs * epoch_steps), params.epochs * epoch_steps
     )
 
 

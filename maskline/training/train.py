@@ -15,7 +15,9 @@ from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256, write_csv
 from maskline.models.files import save_model
 from maskline.models.segmentation import SegmentationModel
-from maskline.params import AugmentParams, ModelParams, TrainParams
+from maskline.params.augment import AugmentParams
+from maskline.params.model import ModelParams
+from maskline.params.train import TrainParams
 from maskline.shards.read.augment import augmentation
 from maskline.shards.read.batches import steps_per_epoch, training_batches
 from maskline.shards.read.reader import ShardReader

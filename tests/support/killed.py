@@ -146,7 +146,7 @@ def _training(folder: Path) -> Callable[..., None]:
     from test_training import Tiny
 
     from maskline.files.yaml12 import read_yaml
-    from maskline.params import AugmentParams
+    from maskline.params.augment import AugmentParams
     from maskline.training import train as module
     from maskline.training import validate
     from maskline.training.trainer import Trainer

@@ -1,9 +1,10 @@
 """Class tables: the names, colours and labels of a source's masks."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from maskline.contracts.source import ClassInfo
 from maskline.errors import InputError
+from maskline.params.source import SourceParams
 
 OWN_CLASSES = ("classes", "colors", "masks", "void", "image_feature", "mask_feature")
 _DEFAULTS: tuple[object, ...] = (None, None, "index", [], "image", "segmentation_mask")
@@ -25,7 +26,7 @@ def index_table(names: dict[str, str], first: int = 0, void: tuple[int, ...] = (
     return ClassTable("index", classes, labels, [str(value) for value in void])
 
 
-def table_of(dataset: Any) -> ClassTable:
+def table_of(dataset: SourceParams) -> ClassTable:
     """Return the table that the params of section `dataset` describe.
 
     Raises:
@@ -47,7 +48,7 @@ def table_of(dataset: Any) -> ClassTable:
     return ClassTable(dataset.masks, classes, labels, void)
 
 
-def refuse_own_classes(dataset: Any) -> None:
+def refuse_own_classes(dataset: SourceParams) -> None:
     """Raise InputError if params describe classes or features that the named source defines itself."""
     for key, default in zip(OWN_CLASSES, _DEFAULTS, strict=True):
         value = getattr(dataset, key)

@@ -11,7 +11,7 @@ from maskline.models.layers.blocks import conv, scaled
 
 
 def panet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Carry the pyramid from stride 4 down to 32 again, adding its levels, and sum; 256 and 128 channels at width 64."""
+    """Carry the pyramid from stride 4 down to 32 again, adding its levels, and sum; 256 and 128 channels at 64."""
     channels = scaled(256, width)
     levels = pyramid(features, channels)
     x = levels[4]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from maskline.contracts.classes import VOID
-from maskline.params import AugmentParams
+from maskline.params.augment import AugmentParams
 from maskline.shards.read.draws import DRAWS
 
 Operation = Callable[[np.ndarray, np.ndarray, np.ndarray], None]

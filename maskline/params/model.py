@@ -1,0 +1,65 @@
+"""Section model: the network, and where its weights come from."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from maskline.models.catalogue import ENCODERS, NETWORKS, REFINABLE
+from maskline.params.encoder import EncoderParams
+from maskline.params.section import Fraction, one_of
+
+
+class ModelParams(EncoderParams):
+    """The network and where its encoder's weights come from."""
+
+    architecture: Annotated[str, one_of(NETWORKS)]
+    encoder: Annotated[str, one_of(ENCODERS)]
+    freeze_encoder: bool
+    output_stride: Literal[8, 16] | None
+    coarse: Annotated[str, one_of(REFINABLE)]
+    width: Annotated[int, Field(ge=4, le=256)]
+    dropout: Fraction
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        allowed = NETWORKS[self.architecture].encoders
+        if self.encoder not in allowed:
+            raise ValueError(
+                f"encoder must be {' or '.join(allowed)} for {self.architecture}. Received: {self.encoder!r}"
+            )
+        if not ENCODERS[self.encoder].imagenet and self.encoder_weights == "imagenet":
+            raise ValueError(
+                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet "
+                "weights. Received: 'imagenet'"
+            )
+        if self.freeze_encoder and self.encoder_weights == "none":
+            raise ValueError(
+                "freeze_encoder must be false when encoder_weights is 'none', or random weights stay random. "
+                "Received: True"
+            )
+        if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:
+            raise ValueError(
+                f"width must be 64 when {self.encoder} starts from a file, whose channels it takes. "
+                f"Received: {self.width}"
+            )
+        if self.architecture == "bayesian_segnet" and not self.dropout:
+            raise ValueError("dropout must be above 0 for bayesian_segnet, which samples it. Received: 0.0")
+        if self.output_stride not in (None, *self._output_strides):
+            raise ValueError(
+                f"output_stride must be null{''.join(f' or {s}' for s in self._output_strides if s < 32)} for "
+                f"{self._dilating}. Received: {self.output_stride}"
+            )
+        return self
+
+    @property
+    def _dilating(self) -> str:
+        return self.coarse if self.architecture == "pointrend" else self.architecture
+
+    @property
+    def _output_strides(self) -> tuple[int, ...]:
+        return NETWORKS[self._dilating].output_strides
+
+    @property
+    def encoder_stride(self) -> int:
+        """The encoder's output stride."""
+        return self.output_stride or self._output_strides[0]

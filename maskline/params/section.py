@@ -1,0 +1,31 @@
+"""What the sections share: their base, and the kinds of value that several of them hold."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticKnownError
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Strength = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=100)]
+Name = Annotated[str, Field(min_length=1)]
+Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: its keys, all of them and no other, each of its own type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def one_of(names: Iterable[str]) -> BeforeValidator:
+    """Return the check that a value is one of `names`, with the error that a Literal of them would raise."""
+    *others, last = map(repr, names)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or repr(value) not in (*others, last):
+            raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+        return value
+
+    return BeforeValidator(check)

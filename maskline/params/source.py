@@ -1,0 +1,46 @@
+"""The half of section dataset that download reads: which images and masks, and how to read them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from maskline.params.section import Color, Name, Section
+
+
+class SourceParams(Section):
+    """Which images and masks, and how to read them."""
+
+    name: Name
+    path: Name | None
+    classes: Annotated[list[Name], Field(min_length=2, max_length=255)] | None
+    colors: list[Color] | None
+    masks: Literal["index", "color"]
+    void: list[Annotated[int, Field(ge=0, le=65535)] | Color]
+    image_feature: Name
+    mask_feature: Name
+    test_fraction: Annotated[float, Field(gt=0, le=0.5)]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.name == "folder" and self.path is None:
+            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: None")
+        if self.name == "folder" and self.classes is None:
+            raise ValueError("classes must list the class names when name is 'folder'. Received: None")
+        if self.masks == "color" and self.colors is None:
+            raise ValueError("colors must give one colour per class when masks is 'color'. Received: None")
+        if self.colors is not None and len(self.colors) != len(self.classes or []):
+            raise ValueError(
+                f"colors must have one entry per entry of classes. Received: {len(self.colors)} colors and "
+                f"{len(self.classes or [])} classes"
+            )
+        wanted = str if self.masks == "color" else int
+        if not all(isinstance(value, wanted) for value in self.void):
+            raise ValueError(
+                f"void must list label values for index masks and '#rrggbb' for color masks. Received: {self.void} for "
+                f"{self.masks} masks"
+            )
+        for field in ("classes", "colors"):
+            values = [value.lower() for value in getattr(self, field) or []]
+            if twice := {value for value in values if values.count(value) > 1}:
+                raise ValueError(f"{field} must not name anything twice. Received: {min(twice)!r} twice")
+        return self

@@ -1,0 +1,67 @@
+"""Section train: losses, optimizer, schedule and when to stop."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from maskline.params.section import Fraction, Section, Weight
+
+
+class LossParams(Section):
+    """The weight of each loss in the sum."""
+
+    cross_entropy: Weight
+    focal: Weight
+    dice: Weight
+    iou: Weight
+    tversky: Weight
+    focal_tversky: Weight
+    lovasz: Weight
+    ohem: Weight
+    boundary: Weight
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not any(weight for _, weight in self):
+            raise ValueError("cross_entropy or another loss must have a weight above 0. Received: 0 for each")
+        return self
+
+
+class LossOptions(Section):
+    """Settings of the losses, apart from their weights."""
+
+    label_smoothing: Fraction
+    focal_gamma: Annotated[float, Field(ge=0, le=10)]
+    tversky_alpha: Annotated[float, Field(gt=0, le=1)]
+    tversky_beta: Annotated[float, Field(gt=0, le=1)]
+    focal_tversky_gamma: Annotated[float, Field(ge=1, le=3)]
+    ohem_threshold: Annotated[float, Field(ge=0, le=1)]
+    ohem_share: Annotated[float, Field(ge=0, le=1)]
+    boundary_weight: Weight
+    boundary_sigma: Annotated[float, Field(ge=0.1, le=20)]
+
+
+class TrainParams(Section):
+    """Losses, optimizer, schedule and when to stop."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=4096)]
+    loss: LossParams
+    loss_options: LossOptions
+    class_weights: Literal["none", "inverse", "median_frequency"]
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: Annotated[float, Field(ge=0, le=100_000)]
+    early_stopping: Annotated[int, Field(ge=0)]
+    ema: Fraction
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError(
+                f"weight_decay must be 0 for adam; choose adamw to decay weights. Received: {self.weight_decay}"
+            )
+        return self

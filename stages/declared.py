@@ -1,0 +1,126 @@
+"""What dvc.yaml declares of a stage: the params it may read, its code, and what it writes."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from maskline.errors import InputError
+from maskline.files.yaml12 import read_yaml
+
+_Section = TypeVar("_Section", bound=BaseModel)
+_Value = TypeVar("_Value", int, str)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running stage.
+
+    Its methods give the params that its entry in dvc.yaml declares. They raise InputError for any other, because
+    DVC would not run the stage again when that one changes.
+
+    Args:
+        name: the stage's name.
+        keys: the dotted keys that it declares; a section's key declares all below it.
+        values: all of params.yaml, checked.
+        code: the digest of the code that it declares.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    values: dict[str, Any]
+    code: str
+
+    def section(self, key: str, kind: type[_Section]) -> _Section:
+        """Return the fields of `kind` from a section of the params, each of which must be declared."""
+        return kind.model_validate(self._fields(key, kind))
+
+    def integer(self, key: str) -> int:
+        """Return a whole number."""
+        return self._single(key, int)
+
+    def text(self, key: str) -> str:
+        """Return a text."""
+        return self._single(key, str)
+
+    def declared(self) -> dict[str, Any]:
+        """Return all declared values, nested as in params.yaml."""
+        found: dict[str, Any] = {}
+        for key in self.keys:
+            *sections, last = key.split(".")
+            place = found
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[last] = _lookup(self.values, key)
+        return found
+
+    def _single(self, key: str, kind: type[_Value]) -> _Value:
+        value = self._declared_value(key)
+        if not isinstance(value, kind):
+            raise TypeError(f"the param {key} is not {kind.__name__}. Received: {value!r}")
+        return value
+
+    def _fields(self, key: str, kind: Any) -> Any:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return {name: self._fields(f"{key}.{name}", field.annotation) for name, field in kind.model_fields.items()}
+        return self._declared_value(key)
+
+    def _declared_value(self, key: str) -> Any:
+        if not any(f"{key}.".startswith(f"{declared}.") for declared in self.keys):
+            raise InputError(
+                f"stage {self.name} reads the param {key}, which its entry in dvc.yaml does not declare; "
+                f"add {key} to the stage's params."
+            )
+        return _lookup(self.values, key)
+
+
+def _lookup(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values
+
+
+def read_stages(name: str) -> dict[str, dict]:
+    """Return the stages of dvc.yaml in the current folder, among them the named one.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or does not have the stage.
+    """
+    stages = (read_yaml(Path("dvc.yaml")) or {}).get("stages", {})
+    if name not in stages:
+        raise InputError(
+            f"dvc.yaml has no stage {name}; restore it with `git checkout dvc.yaml`. Received: {', '.join(stages)}"
+        )
+    return stages
+
+
+def code_digest(entry: dict, repo: str) -> str:
+    """Hash the code in a stage's deps: each file's path below the project's root, and its content."""
+    digest = hashlib.sha256()
+    for dep in entry.get("deps", []):
+        if not dep.startswith("${repo}/"):
+            continue
+        path = Path(dep.replace("${repo}", repo, 1))
+        files = sorted(p for p in path.rglob("*") if p.suffix != ".pyc" and p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            digest.update(os.path.relpath(file, repo).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def outputs(entry: dict) -> tuple[list[str], list[str]]:
+    """Return what a stage writes: the folders that DVC caches, and what Git tracks, which has options in dvc.yaml."""
+    outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
+    tracked = [path for out in outs if isinstance(out, dict) for path in out]
+    return [out for out in outs if isinstance(out, str)], tracked
+
+
+def maker_of(path: Path, stages: dict[str, dict]) -> str | None:
+    """Return the stage that writes a file or folder, or None."""
+    for name, entry in stages.items():
+        folders, tracked = outputs(entry)
+        if any(Path(os.path.relpath(path)).is_relative_to(out) for out in (*folders, *tracked)):
+            return name
+    return None
