@@ -53,7 +53,7 @@ from maskline.shards.raw import Raw, example_name, raw_examples, read_features  
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 from maskline.shards.tfrecord import encode_example, frame  # noqa: E402
 from maskline.shards.write import convert, shard_statistics  # noqa: E402
-from maskline.shards.write.audit import audit  # noqa: E402
+from maskline.shards.write.audit import duplicates  # noqa: E402
 from maskline.shards.write.build import Choice, build_shards  # noqa: E402
 from maskline.shards.write.convert import Target  # noqa: E402
 from maskline.shards.write.shard_statistics import ShardStatistics  # noqa: E402
@@ -293,7 +293,7 @@ def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
     watcher.start()
     try:
         written = write_shards(folder, tasks_of(data.examples * factor), data.source, data.target, 2)
-        audit({"train": [counts for _, counts in written]}, [c.name for c in data.source.classes], 0, {})
+        duplicates({"train": [counts for _, counts in written]})
     finally:
         done.set()
         watcher.join()
@@ -331,7 +331,7 @@ def audited(examples: int, alike: float) -> dict[str, float]:
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     before, begun = peak_of(os.getpid()), time.perf_counter()
-    near = audit(counts, [str(label) for label in range(11)], 0, {})["duplicates"]["near"]
+    near = duplicates(counts).near
     seconds = time.perf_counter() - begun
     return {"held": held / examples, "seconds": seconds, "added": peak_of(os.getpid()) - before, "near": near}
 

@@ -1,8 +1,8 @@
 """Stage download: the data set in data/raw, the encoder's first weights in data/weights."""
 
-from pathlib import Path
-
 import entry
+
+from maskline.contracts.folders import RAW, WEIGHTS
 
 DESCRIPTION = "Prepare the source as a TFDS data set in data/raw, and the encoder's weights in data/weights."
 
@@ -12,11 +12,11 @@ def run(stage: entry.Stage) -> None:
     from maskline.datasets.weights import prepare_weights
 
     params = stage.params
-    prepare_weights(params.model, Path("data/weights"))
+    prepare_weights(params.model, WEIGHTS)
     entry.import_tensorflow()
     from maskline.datasets.prepare import prepare
 
-    prepare(params.dataset, params.seed, Path("data/raw"))
+    prepare(params.dataset, params.seed, RAW)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Evaluate: predict the test split and derive every metric from counts of each image."""
 
-from pathlib import Path
-
 import entry
+
+from maskline.contracts.folders import EVALUATION, METRICS, MODEL_FILE, RAW, SHARDS
 
 
 def run(stage: entry.Stage) -> None:
@@ -11,11 +11,11 @@ def run(stage: entry.Stage) -> None:
     from maskline.evaluation.evaluate import evaluate
 
     evaluate(
-        Path("data/raw"),
-        Path("data/shards"),
-        Path("data/model/model.keras"),
-        Path("data/evaluation"),
-        Path("metrics"),
+        RAW,
+        SHARDS,
+        MODEL_FILE,
+        EVALUATION,
+        METRICS,
         params=stage.params.evaluate,
         batch_size=stage.params.train.batch_size,
         seed=stage.params.seed,

@@ -1,8 +1,8 @@
 """Preprocess: audit the images and masks, resize them once, and shard them as TFRecords."""
 
-from pathlib import Path
-
 import entry
+
+from maskline.contracts.folders import RAW, SHARDS
 
 
 def run(stage: entry.Stage) -> None:
@@ -13,8 +13,8 @@ def run(stage: entry.Stage) -> None:
     params = stage.params
     size = params.preprocess
     build_shards(
-        Path("data/raw"),
-        Path("data/shards"),
+        RAW,
+        SHARDS,
         Target(size.height, size.width, size.encoding),
         size.examples_per_shard,
         Choice(params.seed, params.dataset.limit, params.dataset.validation_fraction),

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import entry
 
+from maskline.contracts.folders import MODEL, SHARDS, WEIGHTS
+
 
 def run(stage: entry.Stage) -> None:
     """Write data/model/."""
@@ -12,9 +14,9 @@ def run(stage: entry.Stage) -> None:
 
     params = stage.params
     train(
-        Path("data/shards"),
-        Path("data/weights"),
-        Path("data/model"),
+        SHARDS,
+        WEIGHTS,
+        MODEL,
         Path(".checkpoints"),
         seed=params.seed,
         model=params.model,

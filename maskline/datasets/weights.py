@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maskline.contracts.encoder_weights import PATH, EncoderWeights
 from maskline.errors import InputError
-from maskline.files.artifacts import move, new_directory, sha256, write_json
+from maskline.files.artifacts import move, new_directory, sha256
+from maskline.files.records import write_record
 
 _HOST = "https://storage.googleapis.com/"
 _TENSORFLOW = f"{_HOST}tensorflow/keras-applications"
@@ -61,7 +63,7 @@ def prepare_weights(model: Any, folder: Path) -> None:
             record["file"] = _format(path)
             shutil.copyfile(path, new / record["file"])
             record["sha256"] = sha256(new / record["file"])
-        write_json(new / "encoder.json", record)
+        write_record(new / PATH.name, EncoderWeights.model_validate(record))
 
 
 def _given(path: str) -> Path:

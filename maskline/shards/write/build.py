@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskline.contracts.classes import VOID, Role
+from maskline.contracts.audit import PATH as AUDIT
+from maskline.contracts.classes import ROLES, VOID, Role
 from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
 from maskline.errors import InputError
-from maskline.files.artifacts import new_directory, write_json
+from maskline.files.artifacts import new_directory
+from maskline.files.records import write_record
 from maskline.shards.raw import Raw, raw_examples
 from maskline.shards.write.audit import audit
 from maskline.shards.write.convert import Target
@@ -21,8 +23,6 @@ from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.shards import ShardTask, write_shards
 from maskline.shards.write.splits import Example, stratified
 from maskline.shards.write.survey import survey
-
-_ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
 Splits = dict[Role, list[Raw]]
 Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
@@ -48,17 +48,18 @@ def build_shards(
     """
     source = read_source(raw)
     splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, choice, workers)
-    tasks = [task for role in _ROLES for task in _tasks(role, splits[role], examples_per_shard)]
+    tasks = [task for role in ROLES for task in _tasks(role, splits[role], examples_per_shard)]
     with new_directory(out) as folder:
         written = write_shards(folder, tasks, source, target, workers)
-        results: Results = {role: [] for role in _ROLES}
+        results: Results = {role: [] for role in ROLES}
         for task, result in zip(tasks, written, strict=True):
             results[task.role].append(result)
         manifest = _manifest(source, target, results)
         _check(manifest, written)
         write_manifest(folder, manifest)
         write_examples(folder, manifest, _names(results))
-        write_json(folder / "audit.json", _audit(manifest, results, source.left_out, left_out))
+        counts = {role: [part for _, part in parts] for role, parts in results.items()}
+        write_record(folder / AUDIT.name, audit(manifest, counts, source.left_out, left_out))
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[Raw]:
@@ -91,13 +92,13 @@ def _choose(listed: Splits, source: Source, choice: Choice, workers: int | None)
     splits = dict(listed)
     limit = choice.limit or max(map(len, splits.values()))
     if "validation" in splits and all(len(raws) <= limit for raws in splits.values()):
-        return splits, dict.fromkeys(_ROLES, 0)
+        return splits, dict.fromkeys(ROLES, 0)
     flat = [raw for raws in listed.values() for raw in raws]
     examples = dict(zip(flat, survey(flat, source, workers), strict=True))
     if "validation" not in splits:
         splits |= _hold_out(splits["train"], examples, choice)
-    kept = {role: _subset(splits[role], examples, limit, choice.seed) for role in _ROLES}
-    return kept, {role: len(splits[role]) - len(kept[role]) for role in _ROLES}
+    kept = {role: _subset(splits[role], examples, limit, choice.seed) for role in ROLES}
+    return kept, {role: len(splits[role]) - len(kept[role]) for role in ROLES}
 
 
 def _hold_out(train: list[Raw], examples: dict[Raw, Example], choice: Choice) -> Splits:
@@ -169,9 +170,3 @@ def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]])
     name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
     if times > 1:
         raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each a name of its own.")
-
-
-def _audit(manifest: Manifest, results: Results, unlisted: int, left_out: dict[Role, int]) -> dict:
-    about = {"source": manifest.source.model_dump()} | manifest.model_dump(include={"height", "width", "encoding"})
-    counts = {role: [part for _, part in parts] for role, parts in results.items()}
-    return about | audit(counts, [c.name for c in manifest.classes], unlisted, left_out)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from maskline.contracts.manifest import Encoding
 from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
@@ -19,11 +20,11 @@ _PNG_LEVEL = 3
 
 @dataclass(frozen=True)
 class Target:
-    """What the shards are to be: size in pixels, and encoding raw, png or jpeg."""
+    """The shards to make: size in pixels, and encoding."""
 
     height: int
     width: int
-    encoding: str
+    encoding: Encoding
 
 
 def convert(raw: Raw, features: dict[str, bytes], source: Source, target: Target, statistics: ShardStatistics) -> bytes:
