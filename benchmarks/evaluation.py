@@ -21,11 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+from maskline.contracts.counts import new_counts  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.evaluation.counting import count_split  # noqa: E402
-from maskline.evaluation.counts import layout, new_counts  # noqa: E402
 from maskline.evaluation.predict.inference import Inference, compiled_predictor  # noqa: E402
-from maskline.evaluation.subject import Subject  # noqa: E402
+from maskline.evaluation.predicted_split import PredictedSplit  # noqa: E402
 from maskline.metrics.boundary import TRIMAP_DISTANCES  # noqa: E402
 from maskline.metrics.calibration import BINS  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
@@ -67,12 +68,12 @@ def main() -> None:
     options = parser.parse_args()
     manifest, model = read_manifest(options.shards), load_model(options.model)
     reader = ShardReader(options.shards, manifest, "test")
-    shapes = layout(len(manifest.classes), len(TRIMAP_DISTANCES), BINS)
+    sizes = (len(manifest.classes), len(TRIMAP_DISTANCES), BINS)
     predict = compiled_predictor(model, Inference())
 
     def evaluated(split: ShardReader) -> None:
-        with tempfile.TemporaryDirectory() as folder, new_counts(Path(folder), split.names, shapes) as counts:
-            count_split(Subject(split, None, False, predict, None), options.batch_size, counts)
+        with tempfile.TemporaryDirectory() as folder, new_counts(Path(folder), split.names, *sizes) as counts:
+            count_split(PredictedSplit(split, None, False, predict, None), options.batch_size, counts)
 
     images = ordered_batches(reader, options.batch_size).map(lambda image, _: image)
     evaluated(reader)

@@ -54,7 +54,7 @@ from maskline.shards.read.reader import ShardReader  # noqa: E402
 from maskline.shards.source_examples import SourceExample, example_name, list_examples, read_features  # noqa: E402
 from maskline.shards.tfrecord import frame  # noqa: E402
 from maskline.shards.write import shard_statistics  # noqa: E402
-from maskline.shards.write.audit import audit  # noqa: E402
+from maskline.shards.write.audit import duplicates  # noqa: E402
 from maskline.shards.write.build import SplitOptions, build_shards  # noqa: E402
 from maskline.shards.write.convert import Target  # noqa: E402
 from maskline.shards.write.shard_statistics import ShardStatistics  # noqa: E402
@@ -284,7 +284,7 @@ def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
     watcher.start()
     try:
         written = write_shards(folder, tasks_of(data.examples * factor), data.source, data.target, 2)
-        audit({"train": [counts for _, counts in written]}, [c.name for c in data.source.classes], 0, {})
+        duplicates({"train": [counts for _, counts in written]})
     finally:
         done.set()
         watcher.join()
@@ -322,7 +322,7 @@ def audited(examples: int, alike: float) -> dict[str, float]:
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     before, begun = peak_of(os.getpid()), time.perf_counter()
-    near = audit(counts, [str(label) for label in range(11)], 0, {})["duplicates"]["near"]
+    near = duplicates(counts).near
     seconds = time.perf_counter() - begun
     return {"held": held / examples, "seconds": seconds, "added": peak_of(os.getpid()) - before, "near": near}
 

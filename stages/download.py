@@ -1,9 +1,8 @@
 """Download: prepare the source as a TFDS data set in data/raw, and the encoder's first weights in data/weights."""
 
-from pathlib import Path
-
 import entry
 
+from maskline.contracts.folders import RAW, WEIGHTS
 from maskline.params.encoder import EncoderParams
 from maskline.params.source import SourceParams
 
@@ -12,11 +11,11 @@ def run(stage: entry.Stage) -> None:
     """Write both folders, the weights first, because they are quicker to fail."""
     from maskline.datasets.weights import prepare_weights
 
-    prepare_weights(stage.section("model", EncoderParams), Path("data/weights"))
+    prepare_weights(stage.section("model", EncoderParams), WEIGHTS)
     entry.import_tensorflow()
     from maskline.datasets.prepare import prepare
 
-    prepare(stage.section("dataset", SourceParams), stage.integer("seed"), Path("data/raw"))
+    prepare(stage.section("dataset", SourceParams), stage.integer("seed"), RAW)
 
 
 if __name__ == "__main__":

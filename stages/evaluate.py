@@ -1,9 +1,8 @@
 """Evaluate: predict the test split, count each image's pixels by class, and derive every metric from the counts."""
 
-from pathlib import Path
-
 import entry
 
+from maskline.contracts.folders import EVALUATION, METRICS, MODEL_FILE, RAW, SHARDS
 from maskline.params.evaluate import EvaluateParams
 
 
@@ -13,11 +12,11 @@ def run(stage: entry.Stage) -> None:
     from maskline.evaluation.evaluate import evaluate
 
     evaluate(
-        Path("data/raw"),
-        Path("data/shards"),
-        Path("data/model/model.keras"),
-        Path("data/evaluation"),
-        Path("metrics"),
+        RAW,
+        SHARDS,
+        MODEL_FILE,
+        EVALUATION,
+        METRICS,
         params=stage.section("evaluate", EvaluateParams),
         batch_size=stage.integer("train.batch_size"),
         seed=stage.integer("seed"),

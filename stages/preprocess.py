@@ -1,9 +1,8 @@
 """Preprocess: audit the images and masks, resize them once, and write them to data/shards as TFRecords."""
 
-from pathlib import Path
-
 import entry
 
+from maskline.contracts.folders import RAW, SHARDS
 from maskline.params.preprocess import PreprocessParams
 from maskline.params.selection import SelectionParams
 
@@ -16,8 +15,8 @@ def run(stage: entry.Stage) -> None:
     shards = stage.section("preprocess", PreprocessParams)
     selection = stage.section("dataset", SelectionParams)
     build_shards(
-        Path("data/raw"),
-        Path("data/shards"),
+        RAW,
+        SHARDS,
         Target(shards.height, shards.width, shards.encoding),
         shards.examples_per_shard,
         SplitOptions(stage.integer("seed"), selection.limit, selection.validation_fraction),

@@ -4,21 +4,23 @@ from pathlib import Path
 
 import entry
 
+from maskline.contracts.audit import PATH as AUDIT
+from maskline.contracts.folders import METRICS
+from maskline.contracts.history import PATH as HISTORY
 from maskline.files.artifacts import write_bytes
-from maskline.report.inputs import AUDIT, HISTORY, read_inputs
+from maskline.files.records import read_bytes
+from maskline.report.inputs import read_inputs
 from maskline.report.page import render_page
-from maskline.report.reading import read_bytes
 
 
 def run(stage: entry.Stage) -> None:
     """Read what the earlier stages wrote in the current folder and write metrics/."""
-    folder, metrics = Path(), Path("metrics")
-    inputs = read_inputs(folder)
+    inputs = read_inputs(Path())
     params = {key: value for key, value in stage.declared().items() if key != "repo"}
     page = render_page(inputs, params)
-    write_bytes(metrics / "dataset.json", read_bytes(folder / AUDIT))
-    write_bytes(metrics / "history.csv", read_bytes(folder / HISTORY))
-    write_bytes(metrics / "report.html", page.encode())
+    write_bytes(METRICS / "dataset.json", read_bytes(AUDIT))
+    write_bytes(METRICS / HISTORY.name, read_bytes(HISTORY))
+    write_bytes(METRICS / "report.html", page.encode())
     print(f"report: metrics/report.html ({len(page.encode()) / 1e6:.1f} MB)")
 
 

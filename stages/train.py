@@ -4,6 +4,7 @@ from pathlib import Path
 
 import entry
 
+from maskline.contracts.folders import MODEL, SHARDS, WEIGHTS
 from maskline.params.augment import AugmentParams
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
@@ -15,9 +16,9 @@ def run(stage: entry.Stage) -> None:
     from maskline.training.train import train
 
     train(
-        Path("data/shards"),
-        Path("data/weights"),
-        Path("data/model"),
+        SHARDS,
+        WEIGHTS,
+        MODEL,
         Path(".checkpoints"),
         seed=stage.integer("seed"),
         model=stage.section("model", ModelParams),

@@ -1,4 +1,3 @@
-import csv
 import errno
 import io
 import json
@@ -8,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +21,6 @@ from maskline.files.artifacts import (
     sha256,
     stored_png,
     write_bytes,
-    write_csv,
     write_json,
 )
 
@@ -168,15 +165,6 @@ def test_json_reads_back_in_its_order(value):
     data = json_bytes(value)
     assert json.loads(data) == value and data.endswith(b"\n")
     assert data == json_bytes(json.loads(data))
-
-
-@given(st.lists(st.lists(st.text(st.characters(exclude_characters="\r")), min_size=2, max_size=2)))
-def test_csv_reads_back_with_unix_line_ends(tmp_path_factory, rows):
-    path = tmp_path_factory.getbasetemp() / "file.csv"
-    write_csv(path, pd.DataFrame(rows, columns=["name, quoted", "é"]))
-    data = path.read_bytes()
-    assert b"\r" not in data
-    assert list(csv.reader(io.StringIO(data.decode(), newline=""))) == [["name, quoted", "é"], *rows]
 
 
 @given(PIXELS)

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.calibration import calibration_curve
 
 from maskline.contracts.classes import VOID
-from maskline.metrics.calibration import calibration_counts, expected_calibration_error, reliability_table
+from maskline.metrics.calibration import bin_middles, calibration_counts, expected_calibration_error, reliability
 
 C = 4
 
@@ -59,11 +59,10 @@ def test_hand_worked_case():
     assert counts.tolist() == [[0, 0], [1, 0], [2, 1], [1, 1]]  # an edge belongs to the bin below it
     assert sums.tolist() == [0.0, 0.5, 1.5, 1.0]
     assert expected_calibration_error(counts, sums) == pytest.approx((0.5 + 2 * 0.25 + 0.0) / 4)
-    table = reliability_table(counts, sums)
-    assert table["bin"].tolist() == [0.125, 0.375, 0.625, 0.875]
-    np.testing.assert_allclose(table["confidence"], [np.nan, 0.5, 0.75, 1.0])
-    np.testing.assert_allclose(table["accuracy"], [np.nan, 0.0, 0.5, 1.0])
-    assert table["pixels"].tolist() == [0, 1, 2, 1]
+    assert bin_middles(4).tolist() == [0.125, 0.375, 0.625, 0.875]
+    mean_confidence, accuracy = reliability(counts, sums)
+    np.testing.assert_allclose(mean_confidence, [np.nan, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(accuracy, [np.nan, 0.0, 0.5, 1.0])
 
 
 def test_errors_are_of_any_leading_shape():

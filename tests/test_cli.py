@@ -16,8 +16,10 @@ from project import ROOT, clone, commit, dvc, git, identify
 from simulated import EASY, NAMES, simulated, truths
 
 from maskline.cli.main import main
+from maskline.contracts.about import About
 from maskline.files.artifacts import npz_bytes
 from maskline.files.checksums import write_sums
+from maskline.files.records import write_record
 
 # DVC 3.67 itself uses what its library pygtrie is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -39,8 +41,9 @@ def write_result(folder, seed, gain=0.0, images=30, **about):
     arrays = {"filenames": np.array([f"{i} é.png" for i in range(images)]), "matrices": matrices}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "counts.npz").write_bytes(npz_bytes(arrays | {"void": np.zeros(images, np.int64)}))
-    said = {"classes": NAMES, "test_split": "1" * 64, "resolution": "model"} | about
-    (folder / "about.json").write_text(json.dumps(said))
+    same = {"test_split": "1" * 64, "resolution": "model"}
+    other = {"shards": "2" * 64, "inference": {}, "versions": {}, "conventions": {}}
+    write_record(folder / "about.json", About.model_validate({"classes": NAMES} | same | other | about))
     write_sums(folder)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from simulated import EASY, NAMES, SPREAD, simulated, truths
 
-from maskline.comparison.compare import CONFIDENCE, Counts, compare
+from maskline.comparison.compare import CONFIDENCE, Result, compare
 from maskline.comparison.text import as_json, as_markdown, as_text
 from maskline.errors import InputError
 from maskline.metrics.bootstrap import paired_difference
@@ -20,7 +20,7 @@ from maskline.metrics.scores import pixel_accuracy, summary
 
 def counts(matrices, name="a", classes=NAMES):
     filenames = np.array([f"{i:03d} é.png" for i in range(len(matrices))])
-    return Counts(name, filenames, np.asarray(matrices), list(classes), "1" * 64, "model")
+    return Result(name, filenames, np.asarray(matrices), list(classes), "1" * 64, "model")
 
 
 def pair_of_models(seed, images=40, gain=0.0):

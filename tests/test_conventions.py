@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import jaccard_score
 
+from maskline.evaluation.tables import size_rows
 from maskline.metrics.conventions import MEANINGS, conventions
 from maskline.metrics.scores import summary
 from maskline.metrics.sizes import SIZES, iou_by_size
@@ -98,11 +99,12 @@ def test_iou_by_size_by_hand():
         matrix[1] = pixels // 2, pixels - pixels // 2
         matrix[0] = 1000 - pixels, 0
     matrices[4] = [[900, 100], [0, 0]]
-    table = iou_by_size(matrices, ["a", "b"])
-    assert list(table.columns) == ["class", "size", "images", "iou"]
-    assert table["class"].tolist() == ["a"] * 3 + ["b"] * 3
-    assert table["size"].tolist() == list(SIZES) * 2
-    assert table["images"].tolist() == [0, 0, 5, 1, 2, 1]
+    images, ious = iou_by_size(matrices)
+    rows = size_rows(matrices, ["a", "b"])
+    assert [row.name for row in rows] == ["a"] * 3 + ["b"] * 3
+    assert [row.size for row in rows] == list(SIZES) * 2
+    assert [row.images for row in rows] == images.ravel().tolist() == [0, 0, 5, 1, 2, 1]
     hits = 991 + 990 + 900 + 899 + 900
     expected = [np.nan, np.nan, hits / (hits + 4 + 5 + 50 + 50 + 100), 5 / 9, 55 / 110, 51 / 101]
-    np.testing.assert_allclose(table["iou"], expected, atol=1e-6)
+    np.testing.assert_allclose(ious.ravel(), expected)
+    assert [row.iou for row in rows] == [None if np.isnan(value) else float(np.round(value, 6)) for value in expected]

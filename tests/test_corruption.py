@@ -10,13 +10,15 @@ import pytest
 from fake_run import make_run
 from raw_data import pairs, write_raw
 
-from maskline.comparison.compare import Counts
+from maskline.comparison.compare import Result
 from maskline.comparison.revisions import _check, _parse, _Place
+from maskline.contracts.about import About
 from maskline.contracts.manifest import read_manifest
 from maskline.errors import InputError
 from maskline.files.artifacts import write_json
 from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import check_sums, parse_sums, write_sums
+from maskline.files.records import write_record
 from maskline.files.yaml12 import read_yaml
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
@@ -191,11 +193,20 @@ def test_a_checkpoint_with_a_turned_byte_is_never_gone_on_from(tmp_path, capsys)
 def test_counts_of_a_revision_with_a_turned_byte_are_told(tmp_path):
     arrays = {"filenames": np.array(["a.png", "b.png"]), "matrices": np.arange(8).reshape(2, 2, 2)}
     np.savez(tmp_path / "counts.npz", **arrays)
-    write_json(tmp_path / "about.json", {"classes": ["sky", "tree"], "test_split": "1" * 64, "resolution": "model"})
+    about = About(
+        classes=["sky", "tree"],
+        shards="2" * 64,
+        test_split="1" * 64,
+        resolution="model",
+        inference={},
+        versions={},
+        conventions={},
+    )
+    write_record(tmp_path / "about.json", about)
     write_sums(tmp_path)
     place = _Place(Path(), "/", "main")
 
-    def read() -> Counts:
+    def read() -> Result:
         counts, about, sums = ((tmp_path / name).read_bytes() for name in ("counts.npz", "about.json", SUMS))
         _check({"counts.npz": counts, "about.json": about}, sums, place)
         return _parse(counts, about, place, "main")

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from maskline.contracts.history import Epoch
+from maskline.contracts.tables import CalibrationBin, TrimapRow
 from maskline.report.borders import near_borders
 from maskline.report.charts import BOTTOM, LEFT, RIGHT, TOP, Chart, ticks
 from maskline.report.curves import MOST_POINTS, curve, kept_epoch, thinned
 from maskline.report.reliability import LARGEST, SMALLEST, reliability
-from maskline.report.schema import CalibrationBin, Epoch, TrimapRow
 
 
 def inside(chart: Chart) -> bool:
@@ -54,7 +55,7 @@ def test_long_histories_are_thinned_but_keep_the_kept_and_the_last() -> None:
 
 
 def bins(*rows: tuple[float | None, float | None, int]) -> list[CalibrationBin]:
-    return [CalibrationBin(confidence=c, accuracy=a, pixels=n) for c, a, n in rows]
+    return [CalibrationBin(bin=0.5, confidence=c, accuracy=a, pixels=n) for c, a, n in rows]
 
 
 def test_reliability_draws_bins_with_pixels_by_their_weight() -> None:
@@ -67,11 +68,11 @@ def test_reliability_draws_bins_with_pixels_by_their_weight() -> None:
     assert (on_diagonal.x, on_diagonal.y) == (rule.x2, rule.y2)
     share = (below.x - rule.x1) / (rule.x2 - rule.x1)
     assert below.y > rule.y1 + share * (rule.y2 - rule.y1)  # lower on the page than the diagonal there
-    assert "surer than it is right, by 0.080" in drawn.words and "error 0.080" in drawn.words
+    assert "overconfident, by 0.080" in drawn.words and "error 0.080" in drawn.words
 
 
 def test_reliability_of_a_timid_network_and_of_none() -> None:
-    assert "less sure than it is right, by 0.200" in reliability(bins((0.5, 0.7, 10)), 0.2).words
+    assert "underconfident, by 0.200" in reliability(bins((0.5, 0.7, 10)), 0.2).words
     empty = reliability(bins((None, None, 0)), None)
     assert empty.lines[0].points == [] and "no valid pixel" in empty.words
 

@@ -219,7 +219,7 @@ def test_the_best_epoch_is_kept_and_the_earlier_of_equals(tmp_path):
     checkpoints = Checkpoints(tmp_path, 1)
     config = params(epochs=4)
     history, kept = run(config, checkpoints, validator=scores_of([0.2, 0.6, 0.6, 0.1]))
-    assert [row["best"] for row in history] == [0, 1, 0, 0]
+    assert [row.best for row in history] == [False, True, False, False]
     with pytest.raises(Killed):
         run(config, Checkpoints(tmp_path / "b", 1), dying(10, Killed), scores_of([0.2, 0.6]))
     at_two = Checkpoints(tmp_path / "b", 1).load(trainer(config).shapes())

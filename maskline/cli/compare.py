@@ -54,8 +54,8 @@ def _run(options: argparse.Namespace) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two cost three times the CPU, and far more on a busy machine
     from maskline.comparison import text as compare_text  # not at the top, so that --help needs no NumPy
     from maskline.comparison.compare import compare
-    from maskline.comparison.revisions import read_counts
+    from maskline.comparison.revisions import read_result
 
-    a, b = (read_counts(revision, options.folder) for revision in (options.a, options.b))
+    a, b = (read_result(revision, options.folder) for revision in (options.a, options.b))
     write = {"text": compare_text.as_text, "md": compare_text.as_markdown, "json": compare_text.as_json}[options.style]
     print(write(compare(a, b, options.resamples, options.seed)))

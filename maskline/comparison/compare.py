@@ -1,8 +1,8 @@
 """Two models on the same images: the difference of each metric, and whether it is more than chance; free of TensorFlow.
 
 The bootstrap is paired (Efron and Tibshirani 1993): each resample draws the same images for both models, so that what
-makes an image hard for both cancels. Intervals and p-values are corrected for the number of metrics (Bonferroni), so
-that of two models that are no better or worse, a whole table says nothing else 19 times in 20.
+makes an image hard for both cancels. Intervals and p-values are corrected for the number of metrics (Bonferroni): if
+neither model is better, at least 19 of 20 whole tables say so.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,16 @@ from maskline.metrics.scores import HEADLINES
 CONFIDENCE = 0.95
 
 
-class Counts(NamedTuple):
-    """What one model did on each image.
+class Result(NamedTuple):
+    """One model's confusion matrix of each test image, and what two results must share to be compared.
 
-    `name` is what messages call it; `filenames` is str [N], `matrices` int64 [N, C, C] (truth x prediction), `classes`
-    the C names; `test_split` identifies the data and `resolution` the size at which they were scored.
+    Attributes:
+        name: of the model, for messages.
+        filenames: str [N].
+        matrices: int64 [N, C, C], rows truth, columns prediction.
+        classes: the C names.
+        test_split: SHA-256 of what the shards' manifest says of the test split.
+        resolution: scored at the shards' size, or at each image's own.
     """
 
     name: str
@@ -49,7 +54,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How B differs from A on so many images, one row for each headline metric and each class's IoU."""
+    """How B differs from A on a number of images, one row for each headline metric and each class's IoU."""
 
     a: str
     b: str
@@ -59,17 +64,17 @@ class Comparison(NamedTuple):
     rows: list[Difference]
 
 
-def compare(a: Counts, b: Counts, resamples: int, seed: int) -> Comparison:
+def compare(a: Result, b: Result, resamples: int, seed: int) -> Comparison:
     """Compare two models image by image.
 
     Args:
-        a: counts of the one model.
-        b: counts of the other, in any order of images.
+        a: of the one model.
+        b: of the other, in any order of images.
         resamples: draws of the bootstrap.
         seed: of the bootstrap; the same seed gives the same rows.
 
     Raises:
-        InputError: the two know other classes, or were scored on other images, masks or sizes.
+        InputError: the two have different classes, or were scored on different images, masks or sizes.
     """
     before, after = _paired(a, b)
     values = [headlines_and_ious(matrices.sum(axis=0)) for matrices in (before, after)]
@@ -93,7 +98,7 @@ def _differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _of_so_few(images: np.ndarray, p_value: np.ndarray) -> np.ndarray:
-    """Keep p-values from saying more than a test of signs can on the images that differ; NaN stays."""
+    """Return p-values no lower than a sign test on the images that differ can give; NaN stays."""
     return np.minimum(np.maximum(p_value, 2.0 ** (1 - images)), 1.0)
 
 
@@ -105,7 +110,7 @@ def _verdict(low: float, high: float, p_value: float, images: int) -> str:
     return "can't tell"
 
 
-def _paired(a: Counts, b: Counts) -> tuple[np.ndarray, np.ndarray]:
+def _paired(a: Result, b: Result) -> tuple[np.ndarray, np.ndarray]:
     """Return both matrices [N, C, C] in the order of the file names."""
     if a.classes != b.classes:
         raise _refusal(a, b, "know different classes", f"{', '.join(a.classes)} and {', '.join(b.classes)}")
@@ -118,7 +123,7 @@ def _paired(a: Counts, b: Counts) -> tuple[np.ndarray, np.ndarray]:
         raise _refusal(
             a, b, "were tested on different data", f"test splits {a.test_split[:12]} and {b.test_split[:12]}"
         )
-    before, after = (counts.matrices[np.argsort(counts.filenames)] for counts in (a, b))
+    before, after = (result.matrices[np.argsort(result.filenames)] for result in (a, b))
     other = np.flatnonzero((before.sum(axis=2) != after.sum(axis=2)).any(axis=1))
     if len(other):
         first = np.sort(a.filenames)[other[0]]
@@ -128,12 +133,12 @@ def _paired(a: Counts, b: Counts) -> tuple[np.ndarray, np.ndarray]:
     return before, after
 
 
-def _alone(counts: Counts, names: np.ndarray) -> str:
+def _alone(result: Result, names: np.ndarray) -> str:
     more = f", {names[0]} among them" if len(names) else ""
-    return f"{len(names)} images of {counts.name} alone{more}"
+    return f"{len(names)} images of {result.name} alone{more}"
 
 
-def _refusal(a: Counts, b: Counts, reason: str, received: str) -> InputError:
+def _refusal(a: Result, b: Result, reason: str, received: str) -> InputError:
     return InputError(
         f"{a.name} and {b.name} {reason}. Received: {received}; compare revisions that agree in dataset, preprocess "
         "and evaluate.resolution, and in seed where it draws the test split."

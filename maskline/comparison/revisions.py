@@ -7,28 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from zipfile import BadZipFile
 
-import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from maskline.comparison.compare import Counts
+from maskline.comparison.compare import Result
+from maskline.contracts.about import PATH as ABOUT
+from maskline.contracts.about import About
+from maskline.contracts.counts import PATH as COUNTS
+from maskline.contracts.counts import read_matrices
+from maskline.contracts.folders import EVALUATION
 from maskline.errors import InputError
 from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import parse_sums
+from maskline.files.records import first_problem
 
 if TYPE_CHECKING:  # its import takes half a second
     from dvc.repo import Repo
 
 WORKSPACE = "workspace"  # what DVC calls the files that are not committed
-_OUTPUT = "data/evaluation"
-_COUNTS, _ABOUT = "counts.npz", "about.json"
-
-
-class _About(BaseModel):
-    classes: list[str]
-    test_split: str
-    resolution: str
 
 
 class _Place(NamedTuple):
@@ -39,11 +35,11 @@ class _Place(NamedTuple):
     revision: str
 
     def __str__(self) -> str:
-        return f"{self.revision}: {(self.folder / _OUTPUT).as_posix()}"
+        return f"{self.revision}: {(self.folder / EVALUATION).as_posix()}"
 
 
-def read_counts(revision: str, folder: Path) -> Counts:
-    """Read what evaluate counted on each test image.
+def read_result(revision: str, folder: Path) -> Result:
+    """Read the confusion matrix of each test image.
 
     Args:
         revision: a branch, tag, commit or DVC experiment, or `WORKSPACE`.
@@ -59,14 +55,14 @@ def read_counts(revision: str, folder: Path) -> Counts:
         with _repository() as repo:
             place = _Place(folder, _inside(repo, folder), revision)
             with repo.switch(revision) as commit:
-                counts, about, sums = (_read(repo, place, name) for name in (_COUNTS, _ABOUT, SUMS))
+                counts, about, sums = (_read(repo, place, name) for name in (COUNTS.name, ABOUT.name, SUMS))
     except NotDvcRepoError:
         raise InputError(f"{Path.cwd()} is in no DVC repository; run the command in the project's folder.") from None
     except RevError:
         raise InputError(f"Git knows no revision {revision}; `git branch --all` lists the branches.") from None
     except DvcException as error:
         raise InputError(f"DVC cannot read {revision}: {str(error).rstrip('.')}; mend what it names.") from None
-    _check({_COUNTS: counts, _ABOUT: about}, sums, place)
+    _check({COUNTS.name: counts, ABOUT.name: about}, sums, place)
     return _parse(counts, about, place, _name(revision, commit))
 
 
@@ -98,14 +94,14 @@ def _read(repo: "Repo", place: _Place, name: str) -> bytes:
     from dvc_data.index import DataIndexDirError
 
     try:
-        with repo.dvcfs.open(f"{place.inside}/{_OUTPUT}/{name}", "rb") as file:
+        with repo.dvcfs.open(f"{place.inside}/{EVALUATION.as_posix()}/{name}", "rb") as file:
             return file.read()
     except (OSError, DataIndexDirError) as error:
         raise InputError(_why_missing(repo, place, name, error)) from error
 
 
 def _why_missing(repo: "Repo", place: _Place, name: str, error: Exception) -> str:
-    """Say in one sentence what is lacking, and what gets it."""
+    """Return one sentence that says what is missing and how to get it."""
     pipeline = (place.folder / "dvc.yaml").as_posix()
     if not repo.dvcfs.exists(f"{place.inside}/dvc.yaml"):
         return f"{place.revision} has no {pipeline}; name the folder of a pipeline by --folder."
@@ -119,13 +115,13 @@ def _why_missing(repo: "Repo", place: _Place, name: str, error: Exception) -> st
     reason = "" if isinstance(cause, FileNotFoundError) else f" ({cause})"
     remote = repo.config["core"].get("remote")
     where = f"nor in the remote {remote}" if remote else "and no default remote is set"
-    pull = f"`dvc pull {(place.folder / _OUTPUT).as_posix()}`"
+    pull = f"`dvc pull {(place.folder / EVALUATION).as_posix()}`"
     return f"{place} is not in DVC's cache {where}{reason}; get it with {there}{pull} or {again}."
 
 
 def _recorded(repo: "Repo", place: _Place) -> bool:
     """Return whether dvc.lock holds a hash of the output."""
-    output = Path(place.inside, _OUTPUT).parts[1:]
+    output = Path(place.inside, EVALUATION).parts[1:]
     outs = (out for out in repo.index.outs if repo.fs.relparts(out.fs_path, repo.root_dir) == output)
     return any(out.hash_info for out in outs)
 
@@ -135,7 +131,7 @@ def _lacks(repo: "Repo", place: _Place, name: str) -> bool:
     from dvc_data.index import DataIndexDirError
 
     try:
-        listed = repo.dvcfs.ls(f"{place.inside}/{_OUTPUT}", detail=False)
+        listed = repo.dvcfs.ls(f"{place.inside}/{EVALUATION.as_posix()}", detail=False)
     except (OSError, DataIndexDirError):
         return False
     return name not in {Path(path).name for path in listed}
@@ -151,19 +147,15 @@ def _check(files: dict[str, bytes], sums: bytes, place: _Place) -> None:
             raise _damaged(place, f"{name} is not the file that {SUMS} records")
 
 
-def _parse(counts: bytes, about: bytes, place: _Place, name: str) -> Counts:
+def _parse(counts: bytes, about_json: bytes, place: _Place, name: str) -> Result:
     try:
-        said = _About.model_validate_json(about)
-        with np.load(io.BytesIO(counts), allow_pickle=False) as arrays:
-            filenames, matrices = arrays["filenames"], arrays["matrices"]
-    except (ValidationError, ValueError, KeyError, OSError, BadZipFile) as error:
-        raise _damaged(place, str(error).splitlines()[0]) from None
-    shape = (len(filenames), len(said.classes), len(said.classes))
-    if matrices.shape != shape or not matrices.size or not np.issubdtype(matrices.dtype, np.integer):
-        raise _damaged(place, f"matrices are {matrices.dtype} {list(matrices.shape)}, not integers {list(shape)}")
-    if len(np.unique(filenames)) != len(filenames):
-        raise _damaged(place, "a file name stands twice")
-    return Counts(name, filenames, matrices, **said.model_dump())
+        about = About.model_validate_json(about_json)
+        filenames, matrices = read_matrices(io.BytesIO(counts), len(about.classes))
+    except ValidationError as error:
+        raise _damaged(place, f"in {ABOUT.name}, {first_problem(error)}") from None
+    except ValueError as error:
+        raise _damaged(place, f"in {COUNTS.name}, {error}") from None
+    return Result(name, filenames, matrices, about.classes, about.test_split, about.resolution)
 
 
 def _damaged(place: _Place, reason: str) -> InputError:

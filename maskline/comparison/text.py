@@ -64,8 +64,8 @@ def _code(name: str) -> str:
 def _notes(comparison: Comparison) -> list[str]:
     return [
         f"Interval and p-value: paired bootstrap over the images, {comparison.resamples:,} resamples, seed "
-        f"{comparison.seed},\ncorrected for the {len(comparison.rows)} metrics here: of 20 tables of models that are "
-        "no better or worse,\n19 say so in every row.",
-        "They are about these two trained models on images like these. Another seed gives\n"
+        f"{comparison.seed},\ncorrected for the {len(comparison.rows)} metrics here: if neither model is better, at "
+        "least 19 of 20 tables\nsay so in every row.",
+        "They hold for these two trained models on images like these. Another seed gives\n"
         "other models: to judge params, compare several seeds of each.",
     ]

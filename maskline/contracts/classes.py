@@ -1,18 +1,27 @@
-"""What every wing means by a class, a split's role and the void label."""
+"""The classes, the roles of splits, and the void label, as all of maskline understands them."""
 
-from typing import Literal
+import re
+from typing import Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import field_validator
 
-VOID = 255  # the void label in shards and labels everywhere, as in PASCAL VOC and Cityscapes
+from maskline.files.records import Record
+
+VOID: Final = 255  # the void label in shards and labels everywhere, as in PASCAL VOC and Cityscapes
 
 Role = Literal["train", "validation", "test"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
-class ClassInfo(BaseModel):
-    """A class by its place in the list, its name, and the colour '#rrggbb' it is drawn in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ClassInfo(Record):
+    """A class: its name, and the color '#rrggbb' it is drawn in."""
 
     name: str
     color: str
+
+    @field_validator("color")
+    @classmethod
+    def _drawable(cls, color: str) -> str:
+        if not re.fullmatch("#[0-9a-fA-F]{6}", color):
+            raise ValueError(f"must be '#rrggbb', not {color!r}")
+        return color

@@ -1,61 +1,61 @@
 """manifest.json: what the shards hold, so that no reader has to guess."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from maskline.contracts.classes import ClassInfo, Role
-from maskline.files.records import read_record, write_record
+from maskline.contracts.classes import ROLES, ClassInfo, Role
+from maskline.contracts.folders import SHARDS
+from maskline.contracts.numbers import Count, Length
+from maskline.files.records import Record, read_record, write_record
 
-NAME = "manifest.json"
+PATH = SHARDS / "manifest.json"
+
+Encoding = Literal["raw", "png", "jpeg"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Origin(_Section):
+class Origin(Record):
     """The TFDS name and version of the data set that the shards were made from."""
 
     name: str
     version: str
 
 
-class Shard(_Section):
+class Shard(Record):
     """One TFRecord file: its name, number of examples, size in bytes and SHA-256."""
 
     file: str
     examples: Annotated[int, Field(ge=1)]
-    bytes: int
+    bytes: Count
     sha256: str
 
 
-class Split(_Section):
+class Split(Record):
     """A split's examples, its pixels and images per class, its void pixels, and its shards in order."""
 
-    examples: int
-    pixels: list[int]
-    images_with_class: list[int]
-    void_pixels: int
+    examples: Count
+    pixels: list[Count]
+    images_with_class: list[Count]
+    void_pixels: Count
     shards: list[Shard]
 
 
-class Manifest(_Section):
-    """All about a folder of shards; `height` and `width` are in pixels."""
+class Manifest(Record):
+    """What a folder of shards holds; `height` and `width` are in pixels."""
 
     format: Literal[1]
     source: Origin
-    height: int
-    width: int
-    encoding: Literal["raw", "png", "jpeg"]
+    height: Length
+    width: Length
+    encoding: Encoding
     void_label: Literal[255]
     classes: list[ClassInfo]
     splits: dict[Role, Split]
 
     @model_validator(mode="after")
     def _agrees(self) -> "Manifest":
-        for role in get_args(Role):
+        for role in ROLES:
             if role not in self.splits:
                 raise ValueError(f"the split {role} is missing")
             split = self.splits[role]
@@ -66,15 +66,15 @@ class Manifest(_Section):
         return self
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write manifest.json into a folder of shards."""
-    write_record(Path(folder) / NAME, manifest)
+def write_manifest(shards: Path, manifest: Manifest) -> None:
+    """Write `manifest.json` into a folder of shards."""
+    write_record(shards / PATH.name, manifest)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read a folder's manifest.json.
+def read_manifest(shards: Path) -> Manifest:
+    """Read a folder's `manifest.json`.
 
     Raises:
-        InputError: the manifest is missing, or not what preprocess writes.
+        ArtifactError: the file is missing or damaged.
     """
-    return read_record(Path(folder) / NAME, Manifest)
+    return read_record(shards / PATH.name, Manifest)

@@ -3,22 +3,23 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from maskline.contracts.classes import ClassInfo, Role
-from maskline.files.records import read_record, write_record
+from maskline.contracts.folders import RAW
+from maskline.files.records import Record, read_record, write_record
+
+PATH = RAW / "source.json"
 
 
-class Source(BaseModel):
+class Source(Record):
     """A prepared TFDS data set under `data/raw/<name>/<version>` and how to read its masks.
 
     `labels` maps a stored mask value to the index of its class: decimal text for index masks, lower-case '#rrggbb' for
     colour masks. Values in `void` become the void label; any other value is an error.
     `splits` names the TFDS split of each role; a role without one is held out of another by preprocess.
-    `left_out` counts the source's images that stand in no split.
+    `left_out` counts the source's images that are in no split.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     version: str
@@ -39,14 +40,14 @@ class Source(BaseModel):
 
 
 def write_source(raw: Path, source: Source) -> None:
-    """Write `source.json` beside the data sets in `raw`."""
-    write_record(Path(raw) / "source.json", source)
+    """Write `source.json` into `raw`, next to the data set."""
+    write_record(raw / PATH.name, source)
 
 
 def read_source(raw: Path) -> Source:
     """Read `source.json` from `raw`.
 
     Raises:
-        InputError: the file is missing or not what download writes.
+        ArtifactError: the file is missing or damaged.
     """
-    return read_record(Path(raw) / "source.json", Source)
+    return read_record(raw / PATH.name, Source)

@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from maskline.contracts.encoder_weights import PATH, EncoderWeights
 from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
-from maskline.files.artifacts import new_directory, sha256, write_json
+from maskline.files.artifacts import new_directory, sha256
+from maskline.files.records import write_record
 from maskline.params.encoder import EncoderParams
 
 _HOST = "https://storage.googleapis.com/"
@@ -58,13 +60,13 @@ def prepare_weights(model: EncoderParams, folder: Path) -> None:
     path = None if kind == "none" else _imagenet(model.encoder) if kind == "imagenet" else _given(given)
     with new_directory(folder) as new:
         copy = _copied(path, new) if path else None
-        record = {
-            "encoder": model.encoder,
-            "weights": kind,
-            "file": copy.name if copy else None,
-            "sha256": sha256(copy) if copy else None,
-        }
-        write_json(new / "encoder.json", record)
+        record = EncoderWeights(
+            encoder=model.encoder,
+            weights=kind,
+            file=copy.name if copy else None,
+            sha256=sha256(copy) if copy else None,
+        )
+        write_record(new / PATH.name, record)
 
 
 def _copied(path: Path, folder: Path) -> Path:

@@ -4,24 +4,33 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from maskline.contracts.manifest import NAME as MANIFEST
+from maskline.contracts import tables
+from maskline.contracts.about import PATH as ABOUT
+from maskline.contracts.about import About
+from maskline.contracts.classes import ClassInfo
+from maskline.contracts.counts import Counts, new_counts
+from maskline.contracts.evaluation import PATH as EVALUATION
+from maskline.contracts.evaluation import Evaluation
+from maskline.contracts.images import PATH as IMAGES
+from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
-from maskline.errors import InputError
+from maskline.contracts.pictures import PATH as PICTURES
+from maskline.errors import ArtifactError
 from maskline.evaluation.counting import count_split
-from maskline.evaluation.counts import layout, new_counts
-from maskline.evaluation.figures import confusion_table, figures, image_table, plot_tables
+from maskline.evaluation.figures import evaluation
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.predict.inference import Inference, compiled_predictor
+from maskline.evaluation.predicted_split import PredictedSplit, Refine
 from maskline.evaluation.refine.crf import CrfParams, refined_by_crf
 from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut
-from maskline.evaluation.subject import Refine, Subject
-from maskline.files.artifacts import new_directory, sha256, write_csv, write_json
+from maskline.evaluation.tables import calibration_bins, confusion_cells, image_rows, iou_rows, size_rows, trimap_rows
+from maskline.files.artifacts import new_directory, sha256
+from maskline.files.records import Record, write_record, write_table
 from maskline.metrics.boundary import TRIMAP_DISTANCES
 from maskline.metrics.calibration import BINS
 from maskline.metrics.conventions import MEANINGS
@@ -56,39 +65,53 @@ def evaluate(
         seed: of the bootstrap.
 
     Raises:
-        InputError: the shards are not whole, or the model is damaged, knows other classes, or cannot do what `params`
-            ask for.
+        ArtifactError: the shards or the model are damaged, or the model knows other classes.
+        InputError: the model cannot do what `params` ask for.
     """
     tf.config.experimental.enable_op_determinism()
     manifest = read_manifest(shards)
-    names, colors = [c.name for c in manifest.classes], [c.color for c in manifest.classes]
-    model = _model(model_file, names, shards)
+    split = _split(raw, shards, manifest, model_file, params)
+    names = [c.name for c in manifest.classes]
+    with new_directory(out) as folder:
+        with new_counts(folder, split.reader.names, len(names), len(TRIMAP_DISTANCES), BINS) as counts:
+            count_split(split, batch_size, counts)
+            figures = evaluation(counts, names, batch_size, seed)
+            plotted = _plotted(counts, figures, names)
+            write_table(folder / IMAGES.name, image_rows(counts, names))
+            pictures = write_gallery(folder, metrics / "samples", split, counts, manifest.classes, params.samples)
+            write_record(folder / PICTURES.name, pictures)
+        write_record(folder / ABOUT.name, _about(manifest, sha256(shards / MANIFEST.name), params))
+    for name, rows in plotted.items():
+        write_table(metrics / name, rows)
+    write_record(metrics / EVALUATION.name, figures)
+
+
+def _split(raw: Path, shards: Path, manifest: Manifest, model_file: Path, params: EvaluateParams) -> PredictedSplit:
+    """Return the test split with the model as its predictor."""
+    model = _model(model_file, manifest.classes)
     reader = ShardReader(shards, manifest, "test")
     originals = Originals(raw, "test", reader.names) if params.resolution == "native" else None
-    predict = compiled_predictor(model, _inference(params))
-    subject = Subject(reader, originals, params.window is not None, predict, _refine(params))
-    with new_directory(out) as folder:
-        shapes = layout(len(names), len(TRIMAP_DISTANCES), BINS)
-        with new_counts(folder, reader.names, shapes) as counts:
-            count_split(subject, batch_size, counts)
-            found = figures(counts, names, batch_size, seed)
-            tables = plot_tables(counts, names, found)
-            confusions = confusion_table(counts["matrices"].sum(axis=0), names)
-            write_csv(folder / "images.csv", image_table(reader.names, counts, names))
-            gallery = write_gallery(folder, metrics / "samples", subject, counts, names, colors, params.samples)
-            write_json(folder / "pictures.json", gallery)
-        write_json(folder / "about.json", _about(manifest, sha256(shards / MANIFEST), params))
-    for name, table in {"confusion": confusions, **tables}.items():
-        write_csv(metrics / f"{name}.csv", table)
-    write_json(metrics / "evaluation.json", found)
+    predictor = compiled_predictor(model, _inference(params))
+    return PredictedSplit(reader, originals, params.window is not None, predictor, _refine(params))
 
 
-def _model(path: Path, names: Sequence[str], shards: Path) -> SegmentationModel:
+def _plotted(counts: Counts, figures: Evaluation, names: list[str]) -> dict[str, Sequence[Record]]:
+    """Return the rows of the tables for `dvc plots`, by file name."""
+    return {
+        tables.CONFUSION.name: confusion_cells(counts.matrices.sum(axis=0), names),
+        tables.CALIBRATION.name: calibration_bins(counts.calibration.sum(axis=0), counts.confidence.sum(axis=0)),
+        tables.TRIMAP.name: trimap_rows(counts.trimap.sum(axis=0)),
+        tables.IOU.name: iou_rows(figures, names),
+        tables.SIZES.name: size_rows(counts.matrices, names),
+    }
+
+
+def _model(path: Path, classes: list[ClassInfo]) -> SegmentationModel:
     model = load_model(path)
-    if model.class_names != list(names):
-        raise InputError(
-            f"{path} knows the classes {', '.join(model.class_names)}, but {shards} has {', '.join(names)}; "
-            "run `dvc repro train`."
+    names = [c.name for c in classes]
+    if model.class_names != names:
+        raise ArtifactError(
+            path, f"knows the classes {', '.join(model.class_names)}, but the shards have {', '.join(names)}"
         )
     return model
 
@@ -106,15 +129,14 @@ def _refine(params: EvaluateParams) -> Refine | None:
     return partial(refined_by_grabcut, params=GrabCutParams())
 
 
-def _about(manifest: Manifest, digest: str, params: EvaluateParams) -> dict[str, Any]:
-    """Return what counts must share to be compared, how they came about, and what the conventions mean."""
+def _about(manifest: Manifest, manifest_sha256: str, params: EvaluateParams) -> About:
     test_split = manifest.splits["test"].model_dump_json().encode()
-    return {
-        "classes": [c.name for c in manifest.classes],
-        "shards": digest,
-        "test_split": hashlib.sha256(test_split).hexdigest(),
-        "resolution": params.resolution,
-        "inference": params.model_dump(exclude={"resolution", "samples"}),
-        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
-        "conventions": MEANINGS,
-    }
+    return About(
+        classes=[c.name for c in manifest.classes],
+        shards=manifest_sha256,
+        test_split=hashlib.sha256(test_split).hexdigest(),
+        resolution=params.resolution,
+        inference=params.model_dump(exclude={"resolution", "samples"}),
+        versions={"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
+        conventions=MEANINGS,
+    )

@@ -1,15 +1,17 @@
-"""The pictures of single images: which ones, and writing them."""
+"""The pictures of single images: choosing the images, and drawing them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from maskline.contracts.classes import ClassInfo
+from maskline.contracts.counts import Counts
+from maskline.contracts.pictures import Group, Kind, Picture, Pictures, picture_path
 from maskline.evaluation.pictures import errors, paint, shade, strip
-from maskline.evaluation.subject import Subject
+from maskline.evaluation.predicted_split import PredictedSplit
 from maskline.files.artifacts import new_directory
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy, rounded
 
@@ -17,53 +19,53 @@ from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy, roun
 def write_gallery(
     folder: Path,
     samples_folder: Path,
-    subject: Subject,
-    counts: Mapping[str, np.ndarray],
-    names: Sequence[str],
-    colors: Sequence[str],
+    split: PredictedSplit,
+    counts: Counts,
+    classes: Sequence[ClassInfo],
     samples: int,
-) -> dict[str, list]:
-    """Write the pictures of the best, worst, most uncertain and random images.
+) -> Pictures:
+    """Draw the best, worst, most uncertain and random images.
 
     Args:
         folder: where pictures/ is made.
         samples_folder: folder to make of one strip for each random image.
-        subject: the split.
-        counts: its counts.
-        names: of the classes.
-        colors: of the classes.
+        split: the images.
+        counts: of the split.
+        classes: the classes.
         samples: images of each group.
-
-    Returns:
-        The kinds of picture of each image, by file name without ending, and what to say of the images of each group.
     """
-    scores = mean_over_classes(iou(counts["matrices"]))
-    chosen = _chosen(subject.reader.names, scores, counts["uncertainty"], samples)
-    entries, kinds = {}, []
+    chosen = _chosen(counts, samples)
+    colors, names = [c.color for c in classes], [c.name for c in classes]
+    pictures: dict[int, Picture] = {}
+    kinds: list[Kind] = []
     with new_directory(samples_folder) as strips:
         for index in sorted({index for group in chosen.values() for index in group}):
-            panels = _panels(subject, index, colors)
+            panels = _panels(split, index, colors)
             kinds = list(panels)
-            place = f"pictures/{index:06d}"
-            (folder / place).mkdir(parents=True)
-            for kind, pixels in panels.items():
-                Image.fromarray(pixels).save(folder / place / f"{kind}.png")
+            pictures[index] = _picture(f"pictures/{index:06d}", panels["image"], counts, index, names)
+            _save(folder, pictures[index].folder, panels)
             if index in chosen["random"]:
                 number = chosen["random"].index(index) + 1
                 Image.fromarray(strip(list(panels.values()))).save(strips / f"{number}.png")
-            entries[index] = _entry(subject.reader.names[index], place, panels["image"].shape, counts, index, names)
-    return {"kinds": kinds} | {group: [entries[index] for index in indices] for group, indices in chosen.items()}
+    groups = {group: [pictures[index] for index in indices] for group, indices in chosen.items()}
+    return Pictures(kinds=kinds, **groups)
 
 
-def _chosen(
-    filenames: Sequence[str], scores: np.ndarray, uncertainty: np.ndarray, samples: int
-) -> dict[str, list[int]]:
+def _save(folder: Path, place: str, panels: dict[Kind, np.ndarray]) -> None:
+    (folder / place).mkdir(parents=True)
+    for kind, pixels in panels.items():
+        Image.fromarray(pixels).save(folder / picture_path(place, kind))
+
+
+def _chosen(counts: Counts, samples: int) -> dict[Group, list[int]]:
+    """Return the indices of each group's images, in order of rank."""
+    scores = mean_over_classes(iou(counts.matrices))
     scored = [index for index in np.argsort(-scores, kind="stable").tolist() if not np.isnan(scores[index])]
     return {
         "best": scored[:samples],
         "worst": scored[::-1][:samples],
-        "uncertain": np.argsort(-uncertainty, kind="stable").tolist()[:samples],
-        "random": random_indices(filenames, samples),
+        "uncertain": np.argsort(-counts.uncertainty, kind="stable").tolist()[:samples],
+        "random": random_indices(counts.filenames.tolist(), samples),
     }
 
 
@@ -72,40 +74,33 @@ def random_indices(names: Sequence[str], count: int) -> list[int]:
     return sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())[:count]
 
 
-def _panels(subject: Subject, index: int, colors: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return uint8 [H, W, 3] each: image, truth, prediction, errors, uncertainty; where sampled, mutual information."""
-    batch = subject.one(index)
-    scored = subject.scored(batch)
-    image, labels, prediction = batch.images[0], batch.labels[0], scored.labels[0]
-    panels = {
+def _panels(split: PredictedSplit, index: int, colors: Sequence[str]) -> dict[Kind, np.ndarray]:
+    """Return the pictures of an image, each uint8 [H, W, 3]; mutual information only where something is sampled."""
+    batch = split.example(index)
+    predicted = split.predict(batch)
+    image, labels, prediction = batch.images[0], batch.labels[0], predicted.labels[0]
+    panels: dict[Kind, np.ndarray] = {
         "image": image,
         "truth": paint(labels, colors),
         "prediction": paint(prediction, colors),
         "errors": errors(image, labels, prediction),
-        "uncertainty": shade(scored.uncertainty[0]),
+        "uncertainty": shade(predicted.uncertainty[0]),
     }
-    if scored.mutual_information is not None:
-        panels["mutual_information"] = shade(scored.mutual_information[0])
+    if predicted.mutual_information is not None:
+        panels["mutual_information"] = shade(predicted.mutual_information[0])
     return panels
 
 
-def _entry(
-    filename: str,
-    place: str,
-    shape: tuple[int, ...],
-    counts: Mapping[str, np.ndarray],
-    index: int,
-    names: Sequence[str],
-) -> dict[str, Any]:
-    matrix = counts["matrices"][index]
+def _picture(folder: str, image: np.ndarray, counts: Counts, index: int, names: Sequence[str]) -> Picture:
+    matrix = counts.matrices[index]
     seen = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
-    return {
-        "filename": filename,
-        "folder": place,
-        "height": shape[0],
-        "width": shape[1],
-        "mean_iou": rounded(mean_over_classes(iou(matrix))),
-        "pixel_accuracy": rounded(pixel_accuracy(matrix)),
-        "uncertainty": rounded(counts["uncertainty"][index]),
-        "classes": [name for name, there in zip(names, seen, strict=True) if there],
-    }
+    return Picture(
+        filename=str(counts.filenames[index]),
+        folder=folder,
+        height=image.shape[0],
+        width=image.shape[1],
+        mean_iou=rounded(mean_over_classes(iou(matrix))),
+        pixel_accuracy=rounded(pixel_accuracy(matrix)),
+        uncertainty=round(float(counts.uncertainty[index]), 6),
+        classes=[name for name, there in zip(names, seen, strict=True) if there],
+    )

@@ -11,14 +11,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:  # imported only for types: it takes longer than a whole up-to-date stage
-    import pandas as pd
-
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of the current one
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of now
 _STORED_BLOCK = 65535  # the longest stored block of a deflate stream
 
 
@@ -120,11 +117,6 @@ def json_bytes(value: Any) -> bytes:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON; see `json_bytes`."""
     write_bytes(path, json_bytes(value))
-
-
-def write_csv(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table without its index as CSV, with Unix line ends on every platform."""
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

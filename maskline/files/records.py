@@ -1,33 +1,98 @@
-"""JSON files between stages: pydantic models written and read, with one sentence for what is wrong."""
+"""Typed records as JSON files, and rows of them as CSV files, with one way to say what is wrong with a file."""
 
+import csv
+import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from maskline.errors import ArtifactError
-from maskline.files.artifacts import write_bytes
+from maskline.files.artifacts import json_bytes, write_bytes
+
+
+class Record(BaseModel):
+    """A record that cannot be changed; unknown keys, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
 
 def write_record(path: Path, record: BaseModel) -> None:
-    """Write a record as indented JSON."""
-    write_bytes(path, (record.model_dump_json(indent=2) + "\n").encode())
+    """Write a record as indented JSON, its fields in their order."""
+    write_bytes(path, json_bytes(record.model_dump(mode="json", by_alias=True)))
 
 
 def read_record(path: Path, kind: type[_Record]) -> _Record:
-    """Read a record.
+    """Read a record from a JSON file.
 
     Raises:
-        ArtifactError: the file is missing, or does not hold a record of this kind.
+        ArtifactError: the file is missing or is not such a record.
     """
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise ArtifactError(path, "is missing") from None
+        return kind.model_validate_json(read_bytes(path))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ArtifactError(path, f"is damaged at {place}: {reason}") from None
+        raise ArtifactError(path, f"is damaged at {first_problem(error)}") from None
+
+
+def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
+    """Write records of one kind, at least one, as CSV with Unix line ends; None and NaN become empty cells."""
+    values = [row.model_dump(by_alias=True) for row in rows]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(values[0])
+    writer.writerows([_cell(value) for value in row.values()] for row in values)
+    write_bytes(path, text.getvalue().encode())
+
+
+def read_table(path: Path, kind: type[_Record]) -> list[_Record]:
+    """Read a CSV file of at least one record.
+
+    Raises:
+        ArtifactError: the file is missing, has no row, or has a row that is not such a record.
+    """
+    content = read_bytes(path)
+    try:
+        rows: list[Any] = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ArtifactError(path, f"is damaged at the file: {error}") from None
+    if not rows:
+        raise ArtifactError(path, "is damaged at the file: it holds no row")
+    return [_row(path, number, row, kind) for number, row in enumerate(rows, 1)]
+
+
+def _row(path: Path, number: int, row: Any, kind: type[_Record]) -> _Record:
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        raise ArtifactError(path, f"is damaged at row {number}, {first_problem(error)}") from None
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        ArtifactError: the file is missing.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArtifactError(path, "is missing") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the place and the reason of the first thing wrong, on one line."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the file"
+    reason = first["msg"].removeprefix("Value error, ")
+    return " ".join(f"{place}: {reason}".split())

@@ -5,7 +5,6 @@ The confidence is the highest probability of a pixel. It falls into one of K bin
 """
 
 import numpy as np
-import pandas as pd
 
 from maskline.contracts.classes import VOID
 from maskline.metrics.scores import ratio
@@ -58,22 +57,20 @@ def expected_calibration_error(counts: np.ndarray, confidence: np.ndarray) -> np
     return ratio(np.abs(counts[..., 1] - confidence).sum(axis=-1), counts[..., 0].sum(axis=-1))
 
 
-def reliability_table(counts: np.ndarray, confidence: np.ndarray) -> pd.DataFrame:
-    """Return the reliability diagram as a table.
+def reliability(counts: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reliability diagram: mean confidence and accuracy of each bin.
 
     Args:
         counts: [K, 2], pixels and those that are right.
         confidence: [K], the sum of the pixels' confidence.
 
     Returns:
-        One row per bin: bin (its middle), mean confidence and accuracy (NaN in an empty bin), and pixels.
+        Two float64 [K]; NaN in an empty bin.
     """
     pixels, right = counts[:, 0], counts[:, 1]
-    return pd.DataFrame(
-        {
-            "bin": ((np.arange(len(counts)) + 0.5) / len(counts)).round(4),
-            "confidence": ratio(confidence, pixels).round(6),
-            "accuracy": ratio(right, pixels).round(6),
-            "pixels": pixels,
-        }
-    )
+    return ratio(confidence, pixels), ratio(right, pixels)
+
+
+def bin_middles(bins: int) -> np.ndarray:
+    """Return the middle of each bin, float64 [K]."""
+    return (np.arange(bins) + 0.5) / bins

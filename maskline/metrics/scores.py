@@ -101,6 +101,6 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return np.true_divide(numerator, denominator)
 
 
-def rounded(value: float) -> float | None:
-    """Return a figure as JSON holds it: 6 digits, None for NaN."""
+def rounded(value: float | np.ndarray) -> float | None:
+    """Return a figure, a number or an array of no dimension, as JSON holds it: 6 digits, None for NaN."""
     return None if np.isnan(value) else round(float(value), 6)

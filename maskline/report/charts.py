@@ -1,4 +1,4 @@
-"""Line charts as plain geometry, for an SVG that takes its colours from the page."""
+"""Line charts as plain geometry, for an SVG that takes its colors from the page."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Scale = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, in units of the drawing, and what stands there."""
+    """A place on an axis, in units of the drawing, and its label."""
 
     place: float
     label: str
@@ -51,7 +51,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing of WIDTH x HEIGHT units; `words` says what it shows to who cannot see it."""
+    """A drawing of WIDTH x HEIGHT units; `words` is its text alternative."""
 
     title: str
     words: str

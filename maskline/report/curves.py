@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from maskline.contracts.history import Epoch
 from maskline.report.charts import BOTTOM, TOP, Chart, Line, Point, Rule, Tick, across, labelled, ticks, upward
-from maskline.report.schema import Epoch
 
 MOST_POINTS = 300
 

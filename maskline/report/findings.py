@@ -1,31 +1,34 @@
-"""What is odd in the data, in words."""
+"""Notable problems of the data, as sentences."""
 
-from maskline.report.schema import SPLITS, Audit
+from collections.abc import Sequence
+
+from maskline.contracts.audit import Audit
+from maskline.contracts.classes import ROLES, Role
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
-    """Return one sentence for each thing a reader of the figures should know; empty when nothing is odd."""
+    """Return one sentence for each problem that matters for the figures."""
     return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
 
 
 def _unseen(audit: Audit, names: list[str]) -> list[str]:
-    means = {
+    means: dict[Role, str] = {
         "train": "the model cannot have learned it",
         "validation": "the best epoch was chosen without it",
         "test": "it is not measured",
     }
     sentences = []
     for name in names:
-        lacking = [split for split in SPLITS if not audit.images_with_class[split][name]]
+        lacking = [split for split in ROLES if not audit.images_with_class[split][name]]
         if lacking:
             sentences.append(f"Class {name} is never seen in {_listed(lacking)}: {means[lacking[0]]}.")
     return sentences
 
 
-def _listed(words: list[str]) -> str:
+def _listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
@@ -33,7 +36,7 @@ def _duplicates(audit: Audit) -> list[str]:
     exact, near = audit.duplicates.exact, audit.duplicates.near
     if not exact + near:
         return []
-    return [f"Some images stand in two splits (pairs: {exact} exact, {near} near): their figures flatter the model."]
+    return [f"Some images are in two splits (pairs: {exact} exact, {near} near), which makes the figures too high."]
 
 
 def _drift(audit: Audit) -> list[str]:
@@ -55,7 +58,7 @@ def _void(audit: Audit) -> list[str]:
 def _left_out(audit: Audit) -> list[str]:
     sentences = []
     if audit.left_out_by_lists:
-        sentences.append(f"{audit.left_out_by_lists:,} images of the source stand in no split list and are left out.")
+        sentences.append(f"{audit.left_out_by_lists:,} images of the source are in no split list and are left out.")
     counts = {split: count for split, count in audit.left_out_by_limit.items() if count}
     if counts:
         parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())

@@ -1,35 +1,29 @@
 """The headline figures, each with its interval and its change against the baseline."""
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from maskline.report.inputs import HEADLINE
-from maskline.report.schema import Interval, Metrics
+from maskline.contracts.evaluation import HEADLINES, Evaluation
 
-NAMES = dict(
-    zip(
-        HEADLINE,
-        (
-            "mean IoU",
-            "pixel accuracy",
-            "mean accuracy",
-            "frequency-weighted IoU",
-            "mean Dice",
-            "boundary IoU",
-            "calibration error",
-        ),
-        strict=True,
-    )
-)
 LOWER_IS_BETTER = ("expected_calibration_error",)
 DIGITS = 3
+
+Verdict = Literal["better", "worse", "inside the interval", "same"]
+
+
+class Ends(NamedTuple):
+    """The ends of an interval that has both."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Change:
-    """A figure's difference from the baseline's, and what it means: better, worse, inside the interval, unchanged."""
+    """A figure's difference from the baseline's as text, and what it means."""
 
     text: str
-    verdict: str
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -39,37 +33,39 @@ class Headline:
     key: str
     name: str
     value: float | None
-    interval: Interval | None
+    interval: Ends | None
     change: Change | None
 
 
-def headlines(metrics: Metrics, baseline: Metrics) -> list[Headline]:
-    """Return the figures of HEADLINE in order."""
+def headlines(evaluation: Evaluation, baseline: Evaluation) -> list[Headline]:
+    """Return the figures of HEADLINES in order."""
     return [
-        Headline(key, name, metrics.figures[key], interval(metrics, key), change(metrics, baseline, key))
-        for key, name in NAMES.items()
+        Headline(key, name, evaluation.figures[key], interval(evaluation, key), change(evaluation, baseline, key))
+        for key, name in HEADLINES.items()
     ]
 
 
-def interval(metrics: Metrics, key: str) -> Interval | None:
+def interval(evaluation: Evaluation, key: str) -> Ends | None:
     """Return a figure's interval, or None where it has none."""
-    found = metrics.interval.get(key)
-    return None if found is None or found.low is None or found.high is None else found
+    found = evaluation.interval.get(key)
+    if found is None or found.low is None or found.high is None:
+        return None
+    return Ends(found.low, found.high)
 
 
-def change(metrics: Metrics, baseline: Metrics, key: str) -> Change | None:
-    """Hold a figure against the baseline's; None where either has no value.
+def change(evaluation: Evaluation, baseline: Evaluation, key: str) -> Change | None:
+    """Compare a figure with the baseline's; None where either has no value.
 
-    A baseline inside the figure's own interval is called no change for the better or worse: the images are too few to
-    tell. A paired test on the same images, as `maskline compare` makes it, can tell more.
+    If the baseline lies inside the figure's own interval, the change is called neither better nor worse: there are too
+    few images to tell. A paired test on the same images, as in `maskline compare`, can tell more.
     """
-    new, old = metrics.figures.get(key), baseline.figures.get(key)
+    new, old = evaluation.figures.get(key), baseline.figures.get(key)
     if new is None or old is None:
         return None
     difference = round(new - old, DIGITS)
     if not difference:
         return Change("unchanged", "same")
-    bounds = interval(metrics, key)
+    bounds = interval(evaluation, key)
     if bounds and bounds.low <= old <= bounds.high:
         return Change(_signed(difference), "inside the interval")
     return Change(_signed(difference), "better" if (difference > 0) != (key in LOWER_IS_BETTER) else "worse")

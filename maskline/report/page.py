@@ -1,4 +1,4 @@
-"""The page: what stands in each of its tables, and the template that draws them."""
+"""The page: the rows of its tables, and the template that draws them."""
 
 import base64
 import hashlib
@@ -10,15 +10,19 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from maskline.contracts.classes import ROLES
+from maskline.contracts.evaluation import PER_CLASS
+from maskline.contracts.examples import PATH as EXAMPLES
+from maskline.contracts.pictures import GROUPS
+from maskline.contracts.pictures import PATH as PICTURES
 from maskline.report.borders import near_borders
 from maskline.report.curves import curve, kept_epoch, thinned
 from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.headline import LOWER_IS_BETTER, change, headlines, interval
-from maskline.report.inputs import EXAMPLES, PER_CLASS, PICTURES, Inputs
+from maskline.report.inputs import Inputs
 from maskline.report.pictures import embedded, embedded_examples
 from maskline.report.reliability import reliability
-from maskline.report.schema import GROUPS, SPLITS
 
 TEMPLATE = Path(__file__).parent / "template"
 MOST_CLASSES = 40  # rows of the confusion matrix, so that the page stays small
@@ -34,10 +38,10 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
 
     Args:
         inputs: the run, from `read_inputs`.
-        params: nested params, shown as they are; `seed` and `model` stand in the heading.
+        params: nested params, shown as they are; the page's texts name `seed` and `model`.
 
     Raises:
-        InputError: a picture is missing or damaged.
+        ArtifactError: a picture is missing or damaged.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE),
@@ -51,7 +55,7 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
     return environment.get_template("page.html.jinja").render(
         style=Markup((TEMPLATE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         params=params,
         tables=tables(inputs, params),
         **_figures(inputs),
@@ -64,10 +68,10 @@ def _figures(inputs: Inputs) -> dict[str, Any]:
     return {
         "manifest": inputs.manifest,
         "about": inputs.about,
-        "metrics": inputs.metrics,
+        "evaluation": inputs.evaluation,
         "baseline": inputs.baseline,
         "has_baseline": bool(inputs.baseline.figures),
-        "headlines": headlines(inputs.metrics, inputs.baseline),
+        "headlines": headlines(inputs.evaluation, inputs.baseline),
         "lower_is_better": LOWER_IS_BETTER,
         "classes": class_rows(inputs),
         "sizes": sizes(inputs),
@@ -76,12 +80,12 @@ def _figures(inputs: Inputs) -> dict[str, Any]:
         "kept": kept_epoch(inputs.history),
         "matrix": matrix_rows(inputs.confusion),
         "confusions": largest_confusions(inputs.confusion),
-        "reliability": reliability(inputs.calibration, inputs.metrics.figures["expected_calibration_error"]),
+        "reliability": reliability(inputs.calibration, inputs.evaluation.figures["expected_calibration_error"]),
         "calibration": inputs.calibration,
-        "borders": near_borders(inputs.trimap, inputs.metrics.figures["pixel_accuracy"]),
+        "borders": near_borders(inputs.trimap, inputs.evaluation.figures["pixel_accuracy"]),
         "trimap": inputs.trimap,
         "void": inputs.void,
-        "splits": SPLITS,
+        "splits": ROLES,
         "audit": inputs.audit,
         "findings": findings(inputs.audit, names),
     }
@@ -101,7 +105,7 @@ def _pictures(inputs: Inputs) -> dict[str, Any]:
 
 def class_rows(inputs: Inputs) -> list[dict[str, Any]]:
     """Return name, colour, figures, interval, change, IoU by size and share of the truth of each class, in order."""
-    figures = inputs.metrics.figures
+    figures = inputs.evaluation.figures
     total = sum(figures[f"pixels.{c.name}"] or 0 for c in inputs.manifest.classes)
     by_size = {(row.name, row.size): row for row in inputs.sizes}
     return [
@@ -109,8 +113,8 @@ def class_rows(inputs: Inputs) -> list[dict[str, Any]]:
             "name": c.name,
             "color": c.color,
             **{figure: figures[f"{figure}.{c.name}"] for figure in PER_CLASS},
-            "interval": interval(inputs.metrics, f"iou.{c.name}"),
-            "change": change(inputs.metrics, inputs.baseline, f"iou.{c.name}"),
+            "interval": interval(inputs.evaluation, f"iou.{c.name}"),
+            "change": change(inputs.evaluation, inputs.baseline, f"iou.{c.name}"),
             "by_size": [by_size[c.name, size] for size in sizes(inputs)],
             "share": (figures[f"pixels.{c.name}"] or 0) / total if total else 0.0,
         }
@@ -119,7 +123,7 @@ def class_rows(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def sizes(inputs: Inputs) -> list[str]:
-    """Return the names of the sizes that objects are told by, in the table's order."""
+    """Return the names of the object sizes, in the table's order."""
     return list(dict.fromkeys(row.size for row in inputs.sizes))
 
 

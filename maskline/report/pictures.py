@@ -3,57 +3,60 @@
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from maskline.report.reading import damaged, read_bytes
-from maskline.report.schema import SPLITS, Examples, Kind, Picture
+from maskline.contracts.classes import ROLES, Role
+from maskline.contracts.examples import Examples, picture_name
+from maskline.contracts.pictures import Kind, Picture, picture_path
+from maskline.errors import ArtifactError
+from maskline.files.records import read_bytes
 
 MOST_PIXELS = 8_000_000
 MOST_CHARACTERS = 3_500_000  # of the predictions; the examples are small, and the rest of the page is text
 _LABELS = ("truth", "prediction", "mask")  # keep their exact colours
 
 
-def embedded(evaluation: Path, pictures: Sequence[Picture], kinds: Sequence[Kind]) -> dict[str, dict[str, str]]:
+def embedded(evaluation: Path, pictures: Sequence[Picture], kinds: Sequence[Kind]) -> dict[str, dict[Kind, str]]:
     """Return data URIs by folder and kind.
 
     Labels keep their exact colours (lossless WebP, nearest neighbour), the others are compressed; all are shrunk alike
     until they hold at most MOST_PIXELS and MOST_CHARACTERS together.
 
     Args:
-        evaluation: the folder that the pictures' folders stand in.
+        evaluation: the folder that holds the pictures' folders.
         pictures: the predictions to show, each once.
         kinds: of the pictures of each.
 
     Raises:
-        InputError: a picture is missing or damaged.
+        ArtifactError: a picture is missing or damaged.
     """
     pixels = len(kinds) * sum(picture.height * picture.width for picture in pictures)
     scale = min(1.0, math.sqrt(MOST_PIXELS / max(pixels, 1)))
     while True:
-        uris = {p.folder: _encoded(evaluation / p.folder, kinds, scale) for p in pictures}
+        uris = {p.folder: _encoded(evaluation, p.folder, kinds, scale) for p in pictures}
         if sum(len(uri) for each in uris.values() for uri in each.values()) <= MOST_CHARACTERS:
             return uris
         scale /= 2
 
 
-def embedded_examples(folder: Path, examples: Examples) -> dict[str, list[tuple[str, str, str]]]:
+def embedded_examples(folder: Path, examples: Examples) -> dict[Role, list[tuple[str, str, str]]]:
     """Return (file name, image, mask) of each split's examples, the pictures as data URIs of half a file each.
 
     Raises:
-        InputError: a picture is missing or damaged.
+        ArtifactError: a picture is missing or damaged.
     """
-    found: Mapping[str, list[str]] = examples.model_dump()
+    names: dict[Role, list[str]] = {role: getattr(examples, role) for role in ROLES}
     return {
-        split: [(name, *_halves(folder / f"{split}-{number}.png")) for number, name in enumerate(found[split])]
-        for split in SPLITS
+        role: [(name, *_halves(folder / picture_name(role, number))) for number, name in enumerate(names[role])]
+        for role in ROLES
     }
 
 
-def _encoded(folder: Path, kinds: Sequence[Kind], scale: float) -> dict[str, str]:
-    return {kind: _uri(_shrunk(_open(folder / f"{kind}.png"), kind, scale), kind) for kind in kinds}
+def _encoded(evaluation: Path, folder: str, kinds: Sequence[Kind], scale: float) -> dict[Kind, str]:
+    return {kind: _uri(_shrunk(_open(evaluation / picture_path(folder, kind)), kind, scale), kind) for kind in kinds}
 
 
 def _halves(path: Path) -> tuple[str, str]:
@@ -81,5 +84,5 @@ def _open(path: Path) -> Image.Image:
         with Image.open(io.BytesIO(read_bytes(path))) as image:
             return image.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else error
-        raise damaged(path, reason) from None
+        reason = "not a picture" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
+        raise ArtifactError(path, f"is damaged: {reason}") from None

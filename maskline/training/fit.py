@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from maskline.contracts.history import Epoch
 from maskline.errors import InputError, Stopped
 from maskline.params.train import TrainParams
 from maskline.training.checkpoint import Checkpoints, State
@@ -30,7 +31,7 @@ def fit(
     rate: Schedule,
     params: TrainParams,
     checkpoints: Checkpoints,
-) -> list[dict[str, Any]]:
+) -> list[Epoch]:
     """Train, and leave in the model the weights of the epoch with the best validation mean IoU.
 
     Args:
@@ -39,8 +40,7 @@ def fit(
         rate: the schedule, whose `total_steps` are `params.epochs` epochs.
 
     Returns:
-        One row per epoch: epoch (from 1), learning_rate of its last step, train_loss, validation_loss,
-        validation_pixel_accuracy, validation_mean_iou, and best, which is 1 in the row of the weights that are kept.
+        The history.
 
     Raises:
         InputError: the loss became NaN or infinite.
@@ -60,7 +60,7 @@ def fit(
     for variable, value in zip(trainer.model.variables, state.best, strict=True):
         variable.assign(value)
     kept = _best_epoch(state.history)
-    return [row | {"best": int(row["epoch"] == kept)} for row in state.history]
+    return [Epoch(**row, best=row["epoch"] == kept) for row in state.history]
 
 
 def _train_epoch(

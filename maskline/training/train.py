@@ -1,18 +1,21 @@
 """From shards and encoder weights to a saved model and its history."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
-from maskline.contracts.manifest import NAME as MANIFEST
+from maskline.contracts.encoder_weights import PATH as ENCODER
+from maskline.contracts.encoder_weights import EncoderWeights
+from maskline.contracts.folders import MODEL_FILE
+from maskline.contracts.history import PATH as HISTORY
+from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import ArtifactError
-from maskline.files.artifacts import new_directory, sha256, write_csv
+from maskline.files.artifacts import new_directory, sha256
+from maskline.files.records import read_record, write_table
 from maskline.models.files import save_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.augment import AugmentParams
@@ -50,7 +53,7 @@ def train(
         code: digest of the training code, so that other code never resumes from this run's checkpoints.
 
     Raises:
-        ArtifactError: the shards are not whole, or the weights are of another network.
+        ArtifactError: the shards or the weights are damaged, or the weights are of another network.
         InputError: the loss became NaN or infinite.
         Stopped: Ctrl-C or SIGTERM.
     """
@@ -71,32 +74,34 @@ def train(
         "augment": augment.model_dump(),
         "train": params.model_dump(),
         "code": code,
-        "data": sha256(shards / MANIFEST),
-        "weights": sha256(weights / "encoder.json"),
+        "data": sha256(shards / MANIFEST.name),
+        "weights": sha256(weights / ENCODER.name),
         "libraries": [tf.__version__, keras.__version__, np.__version__],
     }
     run = Checkpoints(checkpoints, fingerprint)
     batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed)
     history = fit(trainer, validator, batches, rate, params, run)
     with new_directory(out) as folder:
-        save_model(network, folder / "model.keras")
-        write_csv(folder / "history.csv", pd.DataFrame(history))
+        save_model(network, folder / MODEL_FILE.name)
+        write_table(folder / HISTORY.name, history)
     run.clear()
 
 
 def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
     """Return the encoder's weights file, checked to be what download prepared for these params, or None."""
-    path = folder / "encoder.json"
-    try:
-        record = json.loads(path.read_bytes())
-        wanted = model.encoder_weights if model.encoder_weights in ("none", "imagenet") else "file"
-        is_wanted = (record["encoder"], record["weights"]) == (model.encoder, wanted)
-        file = folder / record["file"] if record["file"] else None
-        if is_wanted and (file is None or sha256(file) == record["sha256"]):
-            return file
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise ArtifactError(path, f"does not describe the weights of {model.encoder} from {model.encoder_weights}")
+    path = folder / ENCODER.name
+    record = read_record(path, EncoderWeights)
+    wanted = model.encoder_weights if model.encoder_weights in ("none", "imagenet") else "file"
+    if (record.encoder, record.weights) != (model.encoder, wanted):
+        raise ArtifactError(path, f"does not describe the weights of {model.encoder} from {model.encoder_weights}")
+    if record.file is None:
+        return None
+    file = folder / record.file
+    if not file.is_file():
+        raise ArtifactError(file, "is missing")
+    if sha256(file) != record.sha256:
+        raise ArtifactError(file, f"is not the file that {path} records")
+    return file
 
 
 def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:

@@ -12,12 +12,13 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from tabulate import tabulate
 
+from maskline.contracts.folders import RAW, SHARDS, WEIGHTS
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
 
 TOLERANCE = 0.03  # for a figure from 0 to 1; other instruction sets changed one by up to 0.0164
 # Made in integer or exactly rounded arithmetic, before anything is trained.
-_EXACT = ("data/raw", "data/weights", "data/shards", "metrics/dataset.json")
+_EXACT = (*(folder.as_posix() for folder in (RAW, WEIGHTS, SHARDS)), "metrics/dataset.json")
 _TABLES = (".json", ".csv")
 
 Judgement = Literal["equal", "within tolerance", "different"]

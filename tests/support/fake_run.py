@@ -1,28 +1,28 @@
 """A made-up finished run, as the stages before report leave it: seven classes, twenty test images."""
 
-import csv
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from maskline.contracts import about, audit, evaluation, examples, folders, history, manifest, pictures, tables
+from maskline.contracts import images as images_csv
+from maskline.contracts.classes import ROLES, VOID, ClassInfo, Role
+from maskline.files.artifacts import sha256
 from maskline.files.checksums import write_sums
+from maskline.files.records import write_record, write_table
 
 HEIGHT = WIDTH = 96
 ABSENT = 5
 NAMES = ["background", "disc", '<b>"x" & y', "triangle", "cross", "unicorn", "ring"]
 COLORS = ["#404a57", "#d95f45", "#3f9c6b", "#e0b13c", "#5b7fd4", "#a05fc0", "#3fb3c4"]
 FILENAME = 'photo <i>"7" & Ünïcode.png'
-SCORES = ["validation_pixel_accuracy", "validation_mean_iou"]
 SIZES = ("under 1 %", "1 to 10 %", "over 10 %")
-KINDS = ("image", "truth", "prediction", "errors", "uncertainty", "mutual_information")
+KINDS = pictures.KINDS
 CONVENTIONS = {
     "mean_iou.per_image": "each image's mean IoU, averaged <over> images",
     "mean_iou.absent_0": "an absent class counts as 0",
 }
-HEADER = ["epoch", "learning_rate", "train_loss", "validation_loss", *SCORES, "best"]
 
 
 def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, samples: int = 6) -> None:
@@ -33,35 +33,33 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
     matrices = np.stack([_matrix(t, p) for t, p in zip(truths, predictions, strict=True)])
     filenames = [FILENAME, *(f"image_{i:03d}.png" for i in range(1, images))]
     uncertainty = generator.uniform(0.01, 0.3, images).round(6).tolist()
-    figures = evaluation(matrices)
+    found = figures(matrices)
     _write_shards(folder)
-    _write_examples(folder / "data/shards/examples", generator)
-    _write_history(folder, epochs, generator)
-    _write_json(folder / "metrics/evaluation.json", figures)
-    _write_json(folder / "baseline.json", baseline(figures))
-    evaluation_folder = folder / "data/evaluation"
-    _write_about(folder)
-    void = [int((t == 255).sum()) for t in truths]
-    _write_csv(evaluation_folder / "images.csv", ["filename", "void_pixels"], list(zip(filenames, void, strict=True)))
-    _write_pictures(evaluation_folder, filenames, truths, predictions, matrices, samples, uncertainty)
-    _write_tables(folder / "metrics", matrices.sum(0))
+    _write_examples(folder, generator)
+    write_table(folder / history.PATH, _history(epochs, generator))
+    write_record(folder / evaluation.PATH, evaluation.Evaluation.model_validate(found))
+    write_record(folder / evaluation.BASELINE, evaluation.Evaluation.model_validate(baseline(found)))
+    write_record(folder / about.PATH, _about(sha256(folder / manifest.PATH)))
+    write_table(folder / images_csv.PATH, _image_rows(filenames, truths, matrices, uncertainty))
+    _write_pictures(folder / folders.EVALUATION, filenames, truths, predictions, matrices, samples, uncertainty)
+    _write_tables(folder, matrices.sum(0))
     seal(folder)
 
 
 def seal(folder: Path) -> None:
     """Record the run's files as those of its stages, as what runs a stage does."""
-    for name in ("shards", "model"):
-        write_sums(folder / "data" / name)
-    write_sums(folder / "data/evaluation", [folder / "metrics"])
+    for part in (folders.SHARDS, folders.MODEL):
+        write_sums(folder / part)
+    write_sums(folder / folders.EVALUATION, [folder / folders.METRICS])
 
 
-def baseline(figures: dict) -> dict:
+def baseline(found: dict) -> dict:
     """Return an earlier run's metrics: mean IoU far lower, pixel accuracy higher, mean Dice a little lower."""
     changes = {"mean_iou": -0.05, "pixel_accuracy": 0.03, "mean_dice": -0.004, "expected_calibration_error": 0.05}
-    return figures | {key: round(figures[key] + change, 4) for key, change in changes.items()}
+    return found | {key: round(found[key] + change, 4) for key, change in changes.items()}
 
 
-def evaluation(matrices: np.ndarray) -> dict:
+def figures(matrices: np.ndarray) -> dict:
     """Return the metrics of matrices [N, C, C], rounded to four places; None: nothing to judge by."""
     matrix = matrices.sum(0)
     truth, predicted, right = matrix.sum(1), matrix.sum(0), np.diag(matrix)
@@ -130,71 +128,119 @@ def _matrix(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def _write_shards(folder: Path) -> None:
-    source = {"name": "shapes", "version": "1.0.0"}
-    size = {"height": HEIGHT, "width": WIDTH, "encoding": "raw"}
-    classes = [{"name": n, "color": c} for n, c in zip(NAMES, COLORS, strict=True)]
-    manifest = {"format": 1, "source": source, **size, "void_label": 255, "classes": classes, "splits": {}}
-    _write_json(folder / "data/shards/manifest.json", manifest)
-    _write_json(folder / "data/shards/audit.json", {"source": source, **size, **_audit()})
+    found = _audit()
+    about_shards = manifest.Manifest(
+        format=1,
+        source=found.source,
+        height=HEIGHT,
+        width=WIDTH,
+        encoding="raw",
+        void_label=VOID,
+        classes=[ClassInfo(name=name, color=color) for name, color in zip(NAMES, COLORS, strict=True)],
+        splits={role: _split(found, role) for role in ROLES},
+    )
+    write_record(folder / manifest.PATH, about_shards)
+    write_record(folder / audit.PATH, found)
 
 
-def _audit() -> dict:
-    counts = {"train": 320, "validation": 40, "test": 20}
+def _split(found: audit.Audit, role: Role) -> manifest.Split:
+    """Return a split of one shard, which is not there, with the images and the class shares of the audit."""
+    pixels = found.images[role] * HEIGHT * WIDTH
+    void = round(pixels * found.void_share[role])
+    name = f"{role}-00000-of-00001.tfrecord"
+    shard = manifest.Shard(file=name, examples=found.images[role], bytes=1, sha256="0" * 64)
+    return manifest.Split(
+        examples=found.images[role],
+        pixels=[round((pixels - void) * share) for share in found.class_share[role].values()],
+        images_with_class=list(found.images_with_class[role].values()),
+        void_pixels=void,
+        shards=[shard],
+    )
+
+
+def _audit() -> audit.Audit:
+    counts: dict[Role, int] = {"train": 320, "validation": 40, "test": 20}
     share = [0.742, 0.121, 0.061, 0.048, 0.0204, 0.0, 0.0076]
     drifted = [0.61, 0.2, 0.09, 0.06, 0.03, 0.0, 0.01]
     shares = {"train": share, "validation": share, "test": drifted}
-    return {
-        "images": counts,
-        "left_out_by_lists": 3,
-        "left_out_by_limit": {"train": 80, "validation": 0, "test": 0},
-        "original_size": {"smallest": [90, 96], "largest": [128, 160]},
-        "void_share": {"train": 0.0312, "validation": 0.0298, "test": 0.0305},
-        "class_share": {split: dict(zip(NAMES, values, strict=True)) for split, values in shares.items()},
-        "images_with_class": {
-            split: {n: round(count * min(1, 4 * s)) for n, s in zip(NAMES, shares[split], strict=True)}
-            for split, count in counts.items()
+    return audit.Audit(
+        source=manifest.Origin(name="shapes", version="1.0.0"),
+        height=HEIGHT,
+        width=WIDTH,
+        encoding="raw",
+        images=counts,
+        left_out_by_lists=3,
+        left_out_by_limit={"train": 80, "validation": 0, "test": 0},
+        original_size=audit.OriginalSize(smallest=[90, 96], largest=[128, 160]),
+        void_share={"train": 0.0312, "validation": 0.0298, "test": 0.0305},
+        class_share={role: dict(zip(NAMES, shares[role], strict=True)) for role in ROLES},
+        images_with_class={
+            role: {n: round(counts[role] * min(1, 4 * s)) for n, s in zip(NAMES, shares[role], strict=True)}
+            for role in ROLES
         },
-        "class_drift": {"validation": 0.0, "test": 0.132},
-        "converted": {"greyscale": 3, "alpha": 0, "sixteen_bit": 0, "palette": 1, "exif_rotated": 0},
-        "duplicates": {"exact": 1, "near": 0, "pairs": [["exact", "train/image_009.png", f"test/{FILENAME}"]]},
-    }
+        class_drift={"validation": 0.0, "test": 0.132},
+        converted={"greyscale": 3, "alpha": 0, "sixteen_bit": 0, "palette": 1, "exif_rotated": 0},
+        duplicates=audit.Duplicates(exact=1, near=0, pairs=[("exact", "train/image_009.png", f"test/{FILENAME}")]),
+    )
 
 
-def _write_history(folder: Path, epochs: int, generator: np.random.Generator) -> None:
+def _history(epochs: int, generator: np.random.Generator) -> list[history.Epoch]:
     rows, best = [], 0.0
     for epoch in range(1, epochs + 1):
         loss = 0.22 + 1.5 * 0.72**epoch
         iou = 0.82 - 0.75 * 0.7**epoch + generator.normal(0, 0.012)
-        accuracy = 0.95 - 0.3 * 0.7**epoch
-        row = [epoch, 0.002 * (1 - (epoch - 1) / epochs), loss, loss * 1.15 + generator.normal(0, 0.02), accuracy, iou]
-        rows.append([epoch, *(round(float(v), 6) for v in row[1:]), int(iou > best)])
+        row = history.Epoch(
+            epoch=epoch,
+            learning_rate=round(0.002 * (1 - (epoch - 1) / epochs), 6),
+            train_loss=round(loss, 6),
+            validation_loss=round(loss * 1.15 + generator.normal(0, 0.02), 6),
+            validation_pixel_accuracy=round(0.95 - 0.3 * 0.7**epoch, 6),
+            validation_mean_iou=round(iou, 6),
+            best=iou > best,
+        )
+        rows.append(row)
         best = max(best, iou)
-    _write_csv(folder / "data/model/history.csv", HEADER, rows)
+    return rows
 
 
 def _write_examples(folder: Path, generator: np.random.Generator) -> None:
-    folder.mkdir(parents=True)
-    index = {"train": ["photo 1.png", FILENAME], "validation": ["photo 2.png"], "test": ["photo 3.png"]}
-    for split, names in index.items():
-        for number in range(len(names)):
+    names: dict[Role, list[str]] = {
+        "train": ["photo 1.png", FILENAME],
+        "validation": ["photo 2.png"],
+        "test": ["photo 3.png"],
+    }
+    (folder / examples.FOLDER).mkdir(parents=True)
+    for role in ROLES:
+        for number in range(len(names[role])):
             truth = _truth(generator)
             panels = _panels(truth, truth, generator)
             picture = np.concatenate([panels["image"], panels["truth"]], axis=1)
-            Image.fromarray(picture).save(folder / f"{split}-{number}.png")
-    _write_json(folder / "index.json", index)
+            Image.fromarray(picture).save(folder / examples.FOLDER / examples.picture_name(role, number))
+    write_record(folder / examples.PATH, examples.Examples(**names))
 
 
-def _write_about(folder: Path) -> None:
-    manifest = (folder / "data/shards/manifest.json").read_bytes()
-    about = {
-        "classes": NAMES,
-        "shards": hashlib.sha256(manifest).hexdigest(),
-        "resolution": "model",
-        "inference": {"flip": True, "scales": [1.0], "refine": "none", "crf": {"iterations": 10}},
-        "versions": {"tensorflow": "2.21.0", "keras": "3.15.1"},
-        "conventions": CONVENTIONS,
-    }
-    _write_json(folder / "data/evaluation/about.json", about)
+def _about(manifest_sha256: str) -> about.About:
+    return about.About(
+        classes=NAMES,
+        shards=manifest_sha256,
+        test_split="1" * 64,
+        resolution="model",
+        inference={"flip": True, "scales": [1.0], "refine": "none", "crf": {"iterations": 10}},
+        versions={"tensorflow": "2.21.0", "keras": "3.15.1"},
+        conventions=CONVENTIONS,
+    )
+
+
+def _image_rows(
+    filenames: list[str], truths: list[np.ndarray], matrices: np.ndarray, uncertainty: list[float]
+) -> list[images_csv.ImageRow]:
+    rows = []
+    for filename, truth, matrix, unsure in zip(filenames, truths, matrices, uncertainty, strict=True):
+        found = figures(matrix[None])
+        kept = ["pixel_accuracy", "mean_iou", *(f"iou.{name}" for name in NAMES)]
+        row = {"filename": filename, "void_pixels": int((truth == VOID).sum()), "uncertainty": unsure}
+        rows.append(images_csv.ImageRow.model_validate(row | {key: found[key] for key in kept}))
+    return rows
 
 
 def _write_pictures(
@@ -207,29 +253,29 @@ def _write_pictures(
     uncertainty: list[float],
 ) -> None:
     """Write the groups: the image of the odd name is among the random; an image in two groups has one folder."""
-    order = sorted(range(len(truths)), key=lambda i: -evaluation(matrices[i : i + 1])["mean_iou"])
+    order = sorted(range(len(truths)), key=lambda i: -figures(matrices[i : i + 1])["mean_iou"])
     unsure = sorted(order, key=lambda i: -uncertainty[i])
     groups = {"best": order, "worst": order[::-1], "uncertain": unsure, "random": list(range(len(order)))}
     chosen = {group: indices[:samples] for group, indices in groups.items()}
 
-    def entry(i: int) -> dict:
-        figures = evaluation(matrices[i : i + 1])
-        held = sorted({NAMES[j] for j in {*np.unique(truths[i]), *np.unique(predictions[i])} - {255}})
-        return {
-            "filename": filenames[i],
-            "folder": f"pictures/{i}",
-            "height": HEIGHT,
-            "width": WIDTH,
-            "mean_iou": figures["mean_iou"],
-            "pixel_accuracy": figures["pixel_accuracy"],
-            "uncertainty": uncertainty[i],
-            "classes": held,
-        }
+    def picture(i: int) -> pictures.Picture:
+        found = figures(matrices[i : i + 1])
+        held = sorted({NAMES[j] for j in {*np.unique(truths[i]), *np.unique(predictions[i])} - {VOID}})
+        return pictures.Picture(
+            filename=filenames[i],
+            folder=f"pictures/{i}",
+            height=HEIGHT,
+            width=WIDTH,
+            mean_iou=found["mean_iou"],
+            pixel_accuracy=found["pixel_accuracy"],
+            uncertainty=uncertainty[i],
+            classes=held,
+        )
 
     for i in sorted({i for indices in chosen.values() for i in indices}):
         _write_sample(folder / f"pictures/{i}", truths[i], predictions[i], np.random.default_rng(i))
-    entries = {group: [entry(i) for i in indices] for group, indices in chosen.items()}
-    _write_json(folder / "pictures.json", {"kinds": KINDS} | entries)
+    entries = {group: [picture(i) for i in indices] for group, indices in chosen.items()}
+    write_record(folder / pictures.PATH.name, pictures.Pictures(kinds=list(KINDS), **entries))
 
 
 def _write_sample(folder: Path, truth: np.ndarray, prediction: np.ndarray, generator: np.random.Generator) -> None:
@@ -252,36 +298,45 @@ def _panels(truth: np.ndarray, prediction: np.ndarray, generator: np.random.Gene
     return dict(zip(KINDS, panels, strict=True))
 
 
-def _write_tables(metrics: Path, matrix: np.ndarray) -> None:
+def _write_tables(folder: Path, matrix: np.ndarray) -> None:
     truth = matrix.sum(1)
-    pairs = [(i, j) for i in range(len(NAMES)) for j in range(len(NAMES))]
     confusion = [
-        [NAMES[i], NAMES[j], int(matrix[i, j]), round(matrix[i, j] / truth[i], 6) if truth[i] else ""] for i, j in pairs
+        tables.ConfusionCell(
+            actual=actual,
+            predicted=predicted,
+            pixels=int(matrix[i, j]),
+            share=round(matrix[i, j] / truth[i], 6) if truth[i] else None,
+        )
+        for i, actual in enumerate(NAMES)
+        for j, predicted in enumerate(NAMES)
     ]
-    bins = [[k, "", "", 0] if k < 4 else [k, k / 15 + 0.03, k / 15 - 0.01, 10 * 2**k] for k in range(15)]
-    trimap = [[d, 0.6 + 0.02 * d, 1000 * d] for d in (1, 2, 4, 8, 16)]
+    bins = [
+        tables.CalibrationBin(
+            bin=round((k + 0.5) / 15, 4),
+            confidence=None if k < 4 else k / 15 + 0.03,
+            accuracy=None if k < 4 else k / 15 - 0.01,
+            pixels=0 if k < 4 else 10 * 2**k,
+        )
+        for k in range(15)
+    ]
+    trimap = [tables.TrimapRow(distance=d, accuracy=0.6 + 0.02 * d, pixels=1000 * d) for d in (1, 2, 4, 8, 16)]
     sizes = [
-        [name, size, 0 if i == ABSENT else 4 + i, "" if i == ABSENT else round(0.4 + 0.2 * j, 4)]
+        tables.SizeRow(
+            name=name,
+            size=size,
+            images=0 if i == ABSENT else 4 + i,
+            iou=None if i == ABSENT else round(0.4 + 0.2 * j, 4),
+        )
         for i, name in enumerate(NAMES)
         for j, size in enumerate(SIZES)
     ]
-    _write_csv(metrics / "confusion.csv", ["actual", "predicted", "pixels", "share"], confusion)
-    _write_csv(metrics / "calibration.csv", ["bin", "confidence", "accuracy", "pixels"], bins)
-    _write_csv(metrics / "trimap.csv", ["distance", "accuracy", "pixels"], trimap)
-    _write_csv(metrics / "sizes.csv", ["class", "size", "images", "iou"], sizes)
-    iou = evaluation(matrix[None])
-    rows = [[n, iou[f"iou.{n}"], *iou["interval"][f"iou.{n}"].values()] for n in NAMES]
-    _write_csv(
-        metrics / "iou.csv", ["class", "iou", "low", "high"], [["" if v is None else v for v in r] for r in rows]
-    )
-
-
-def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    found = figures(matrix[None])
+    ious = [tables.IouRow(name=n, iou=found[f"iou.{n}"], **found["interval"][f"iou.{n}"]) for n in NAMES]
+    for path, rows in {
+        tables.CONFUSION: confusion,
+        tables.CALIBRATION: bins,
+        tables.TRIMAP: trimap,
+        tables.SIZES: sizes,
+        tables.IOU: ious,
+    }.items():
+        write_table(folder / path, rows)

@@ -195,7 +195,9 @@ def _shards(folder: Path) -> None:
     write_raw(folder / "raw", {"train": pairs(8, 1), "validation": pairs(4, 2), "test": pairs(1, 3)})
     for name, size in (("shards", 16), ("others", 32)):
         build_shards(folder / "raw", folder / name, Target(size, size, "raw"), 4, SplitOptions(1, None, 0.1))
-    write_bytes(folder / "weights/encoder.json", b'{"encoder": "unet", "weights": "none", "file": null}')
+    write_bytes(
+        folder / "weights/encoder.json", b'{"encoder": "unet", "weights": "none", "file": null, "sha256": null}'
+    )
 
 
 def train(folder: Path) -> dict:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from maskline.errors import InputError
-from maskline.evaluation.predict.windows import Maps, in_windows
+from maskline.evaluation.predict.windows import Predict, in_windows
 from maskline.models.segmentation import SegmentationModel
 
 
@@ -110,27 +110,27 @@ def _entropy(probabilities: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(tf.math.xlogy(probabilities, probabilities), axis=-1) / math.log(classes)
 
 
-def _averaged(maps: Maps, model: SegmentationModel, inference: Inference) -> Maps:
-    """Return `maps` averaged over windows in scales in flips."""
+def _averaged(predict: Predict, model: SegmentationModel, inference: Inference) -> Predict:
+    """Return `predict` averaged over windows in scales in flips."""
     if inference.window is not None:
-        maps = in_windows(maps, len(model.class_names), inference.window)
-    maps = _over_scales(maps, inference.scales, smallest=model.stride // 2)
-    return _over_flips(maps) if inference.flip else maps
+        predict = in_windows(predict, len(model.class_names), inference.window)
+    predict = _over_scales(predict, inference.scales, smallest=model.stride // 2)
+    return _over_flips(predict) if inference.flip else predict
 
 
-def _over_flips(maps: Maps) -> Maps:
-    return lambda images: (maps(images) + tf.reverse(maps(tf.reverse(images, [2])), [2])) / 2
+def _over_flips(predict: Predict) -> Predict:
+    return lambda images: (predict(images) + tf.reverse(predict(tf.reverse(images, [2])), [2])) / 2
 
 
-def _over_scales(maps: Maps, scales: Sequence[float], smallest: int) -> Maps:
+def _over_scales(predict: Predict, scales: Sequence[float], smallest: int) -> Predict:
     """Average over images resized to scales; no side becomes shorter than `smallest`, which a network still can pad."""
 
     def at(scale: float, images: tf.Tensor) -> tf.Tensor:
         if scale == 1.0:
-            return maps(images)
+            return predict(images)
         size = tf.shape(images)[1:3]
         scaled = tf.cast(tf.round(scale * tf.cast(size, tf.float32)), tf.int32)
-        found = maps(tf.image.resize(images, tf.maximum(scaled, smallest), antialias=True))
+        found = predict(tf.image.resize(images, tf.maximum(scaled, smallest), antialias=True))
         return tf.image.resize(found, size, antialias=True)
 
     return lambda images: tf.add_n([at(scale, images) for scale in scales]) / len(scales)

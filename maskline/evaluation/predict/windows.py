@@ -1,11 +1,11 @@
-"""Whole-image maps from overlapping square windows, each fading out towards its edges where another takes over."""
+"""The prediction of a whole image from overlapping square windows, each of which fades out towards its edges."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-Maps = Callable[[tf.Tensor], tf.Tensor]
+Predict = Callable[[tf.Tensor], tf.Tensor]  # images [B, H, W, 3] to float32 [B, H, W, C]
 
 
 class _Places(NamedTuple):
@@ -20,15 +20,15 @@ class _Places(NamedTuple):
     shares: tf.Tensor
 
 
-def in_windows(maps: Maps, channels: int, window: int) -> Maps:
-    """Return a function like `maps`, which is called on one window of an image at a time.
+def in_windows(predict: Predict, channels: int, window: int) -> Predict:
+    """Return a function like `predict`, which it calls on one window of an image at a time.
 
-    Of an image not larger than the window it returns exactly what `maps` does. Memory holds one map of the whole image,
-    however many windows there are.
+    For an image no larger than the window it returns exactly what `predict` does. Memory holds one prediction of the
+    whole image, however many windows there are.
 
     Args:
-        maps: function of images [B, H, W, 3] that returns float32 [B, H, W, channels].
-        channels: of the maps.
+        predict: function of images [B, H, W, 3] that returns float32 [B, H, W, channels].
+        channels: of the prediction.
         window: side of the windows, pixels; 2 or more.
     """
 
@@ -42,7 +42,7 @@ def in_windows(maps: Maps, channels: int, window: int) -> Maps:
             shares = rows.shares[row][:, None] * columns.shares[column]
             begin = tf.stack([rows.starts[row], columns.starts[column]])
             end = begin + tf.shape(shares)
-            part = maps(images[:, begin[0] : end[0], begin[1] : end[1]]) * shares[..., None]
+            part = predict(images[:, begin[0] : end[0], begin[1] : end[1]]) * shares[..., None]
             part += whole[:, begin[0] : end[0], begin[1] : end[1]]
             return number + 1, _written(whole, part, begin, end)
 

@@ -1,11 +1,13 @@
 """The audit of the data: sizes, class shares and their drift, void, conversions, and duplicates across splits."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from maskline.contracts.audit import Audit, Duplicates, OriginalSize
 from maskline.contracts.classes import Role
+from maskline.contracts.manifest import Manifest
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 _NEAR_BITS = 8  # near duplicates differ in at most this many of 256 bits
@@ -14,36 +16,44 @@ _CONVERSIONS = ("greyscale", "alpha", "sixteen_bit", "palette", "exif_rotated")
 
 
 def audit(
-    counts: Mapping[Role, Sequence[ShardStatistics]], names: Sequence[str], unlisted: int, left_out: dict[Role, int]
-) -> dict[str, Any]:
+    manifest: Manifest,
+    counts: Mapping[Role, Sequence[ShardStatistics]],
+    left_out_by_lists: int,
+    left_out_by_limit: dict[Role, int],
+) -> Audit:
     """Sum up the counts of each split's shards.
 
     Args:
+        manifest: of the shards.
         counts: the statistics of each shard of each split.
-        names: the classes' names.
-        unlisted: number of the source's images that no split lists.
-        left_out: number of examples of each split beyond dataset.limit.
+        left_out_by_lists: number of the source's images that no split lists.
+        left_out_by_limit: number of examples of each split beyond dataset.limit.
 
     Returns:
-        Plain Python values in a fixed order; shares are of valid pixels, rounded to 6 digits.
+        The audit; shares are rounded to 6 digits.
     """
+    names = [c.name for c in manifest.classes]
     pixels = {role: _total(part.pixels for part in parts) for role, parts in counts.items()}
     shares = {role: total / max(total.sum(), 1) for role, total in pixels.items()}
     with_class = {role: _total(part.images_with_class for part in parts) for role, parts in counts.items()}
     everything = [part for parts in counts.values() for part in parts]
     sizes = sorted({size for part in everything for size in part.sizes}, key=lambda size: (size[0] * size[1], size))
-    return {
-        "images": {role: sum(len(part.names) for part in parts) for role, parts in counts.items()},
-        "left_out_by_lists": unlisted,
-        "left_out_by_limit": left_out,
-        "original_size": {"smallest": list(sizes[0]), "largest": list(sizes[-1])},
-        "void_share": {role: _void_share(parts) for role, parts in counts.items()},
-        "class_share": {role: _by_name(names, share.round(6)) for role, share in shares.items()},
-        "images_with_class": {role: _by_name(names, total) for role, total in with_class.items()},
-        "class_drift": {role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
-        "converted": {kind: sum(part.conversions.get(kind, 0) for part in everything) for kind in _CONVERSIONS},
-        "duplicates": _duplicates(counts),
-    }
+    return Audit(
+        source=manifest.source,
+        height=manifest.height,
+        width=manifest.width,
+        encoding=manifest.encoding,
+        images={role: sum(len(part.names) for part in parts) for role, parts in counts.items()},
+        left_out_by_lists=left_out_by_lists,
+        left_out_by_limit=left_out_by_limit,
+        original_size=OriginalSize(smallest=list(sizes[0]), largest=list(sizes[-1])),
+        void_share={role: _void_share(parts) for role, parts in counts.items()},
+        class_share={role: _by_name(names, share.round(6)) for role, share in shares.items()},
+        images_with_class={role: _by_name(names, total) for role, total in with_class.items()},
+        class_drift={role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
+        converted={kind: sum(part.conversions.get(kind, 0) for part in everything) for kind in _CONVERSIONS},
+        duplicates=duplicates(counts),
+    )
 
 
 def _total(vectors: Iterable[np.ndarray]) -> np.ndarray:
@@ -64,7 +74,7 @@ def _drift(train: np.ndarray, other: np.ndarray) -> float:
     return round(float(np.abs(train - other).sum() / 2), 6)
 
 
-def _duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[str, Any]:
+def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
     """Find images that two splits share, equal or nearly so; equal images of one split count once."""
     parts = [part for of_split in counts.values() for part in of_split]
     names = [name for part in parts for name in part.names]
@@ -75,9 +85,10 @@ def _duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[str, A
     splits, digests, hashes = splits[kept], digests[kept], hashes[kept]
     exact, first_exact = _count(_exact(digests, splits))
     near, first_near = _count(_near(digests, hashes, splits))
-    listed = [("exact", *pair) for pair in first_exact] + [("near", *pair) for pair in first_near]
-    pairs = [[kind, names[kept[a]], names[kept[b]]] for kind, a, b in listed[:_LISTED_PAIRS]]
-    return {"exact": exact, "near": near, "pairs": pairs}
+    listed: list[tuple[Literal["exact", "near"], int, int]] = [("exact", *pair) for pair in first_exact]
+    listed += [("near", *pair) for pair in first_near]
+    pairs = [(kind, names[kept[a]], names[kept[b]]) for kind, a, b in listed[:_LISTED_PAIRS]]
+    return Duplicates(exact=exact, near=near, pairs=pairs)
 
 
 def _first_of_each(splits: np.ndarray, digests: np.ndarray) -> np.ndarray:

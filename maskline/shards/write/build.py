@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskline.contracts.classes import VOID, Role
+from maskline.contracts.audit import PATH as AUDIT
+from maskline.contracts.classes import ROLES, VOID, Role
 from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
 from maskline.errors import ArtifactError, InputError
-from maskline.files.artifacts import new_directory, write_json
+from maskline.files.artifacts import new_directory
+from maskline.files.records import write_record
 from maskline.shards.source_examples import SourceExample, list_examples
 from maskline.shards.write.audit import audit
 from maskline.shards.write.convert import Target
@@ -21,8 +23,6 @@ from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.shards import ShardTask, write_shards
 from maskline.shards.write.splits import ClassPresence, stratified
 from maskline.shards.write.survey import survey
-
-_ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
 Splits = dict[Role, list[SourceExample]]
 Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
@@ -49,17 +49,18 @@ def build_shards(
     """
     source = read_source(raw)
     splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
-    tasks = [task for role in _ROLES for task in _tasks(role, splits[role], examples_per_shard)]
+    tasks = [task for role in ROLES for task in _tasks(role, splits[role], examples_per_shard)]
     with new_directory(out) as folder:
         written = write_shards(folder, tasks, source, target, workers)
-        results: Results = {role: [] for role in _ROLES}
+        results: Results = {role: [] for role in ROLES}
         for task, result in zip(tasks, written, strict=True):
             results[task.role].append(result)
         manifest = _manifest(source, target, results)
         _check(manifest, written)
         write_manifest(folder, manifest)
         write_examples(folder, manifest, _names(results))
-        write_json(folder / "audit.json", _audit(manifest, results, source.left_out, left_out))
+        counts = {role: [part for _, part in parts] for role, parts in results.items()}
+        write_record(folder / AUDIT.name, audit(manifest, counts, source.left_out, left_out))
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:
@@ -94,13 +95,13 @@ def _choose(
     splits = dict(listed)
     limit = options.limit or max(map(len, splits.values()))
     if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
-        return splits, dict.fromkeys(_ROLES, 0)
+        return splits, dict.fromkeys(ROLES, 0)
     flat = [example for examples in listed.values() for example in examples]
     presences = dict(zip(flat, survey(flat, source, workers), strict=True))
     if "validation" not in splits:
         splits |= _hold_out(splits["train"], presences, options)
-    kept = {role: _subset(splits[role], presences, limit, options.seed) for role in _ROLES}
-    return kept, {role: len(splits[role]) - len(kept[role]) for role in _ROLES}
+    kept = {role: _subset(splits[role], presences, limit, options.seed) for role in ROLES}
+    return kept, {role: len(splits[role]) - len(kept[role]) for role in ROLES}
 
 
 def _hold_out(
@@ -184,9 +185,3 @@ def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]])
     name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
     if times > 1:
         raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each a name of its own.")
-
-
-def _audit(manifest: Manifest, results: Results, unlisted: int, left_out: dict[Role, int]) -> dict:
-    about = {"source": manifest.source.model_dump()} | manifest.model_dump(include={"height", "width", "encoding"})
-    counts = {role: [part for _, part in parts] for role, parts in results.items()}
-    return about | audit(counts, [c.name for c in manifest.classes], unlisted, left_out)

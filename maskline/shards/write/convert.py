@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from maskline.contracts.manifest import Encoding
 from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
-from maskline.shards.example import Encoding, serialized
+from maskline.shards.example import serialized
 from maskline.shards.source_examples import SourceExample, example_name
 from maskline.shards.write.shard_statistics import ShardStatistics, count
 

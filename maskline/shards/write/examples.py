@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from maskline.contracts.classes import ClassInfo, Role
+from maskline.contracts.examples import FOLDER, PATH, Examples, picture_name
 from maskline.contracts.manifest import Manifest
-from maskline.files.artifacts import stored_png, write_bytes, write_json
+from maskline.files.artifacts import stored_png, write_bytes
+from maskline.files.records import write_record
 from maskline.shards.example import read_example
 
-FOLDER, INDEX = "examples", "index.json"
 MOST = 4  # pictures of each split
 LONGEST = 160  # side of a picture's half, in pixels
 
@@ -34,10 +35,10 @@ def write_examples(folder: Path, manifest: Manifest, names: Mapping[Role, Sequen
         chosen = _chosen(shards)
         index[role] = [name for *_, name in chosen]
         for number, (shard, place, _) in enumerate(chosen):
-            path = Path(folder) / manifest.splits[role].shards[shard].file
+            path = folder / manifest.splits[role].shards[shard].file
             picture = side_by_side(*read_example(path, place, manifest), manifest.classes)
-            write_bytes(Path(folder) / FOLDER / f"{role}-{number}.png", stored_png(picture))
-    write_json(Path(folder) / FOLDER / INDEX, index)
+            write_bytes(folder / FOLDER.name / picture_name(role, number), stored_png(picture))
+    write_record(folder / FOLDER.name / PATH.name, Examples.model_validate(index))
 
 
 def side_by_side(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What is evaluated: a split's images and labels, and how a model predicts and refines them."""
+"""A split and its predictor: batches of images and labels, and what is predicted of each batch."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -15,12 +15,12 @@ Refine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Batch(NamedTuple):
-    """Images to score.
+    """Images to predict and score.
 
     Attributes:
         indices: their places in the split.
-        inputs: uint8 [B, h, w, 3], what the network sees.
-        images: uint8 [B, H, W, 3], the same at the size they are scored at.
+        inputs: uint8 [B, h, w, 3], the images that the network gets.
+        images: uint8 [B, H, W, 3], the same images at the size at which they are scored.
         labels: uint8 [B, H, W], void 255.
     """
 
@@ -30,14 +30,14 @@ class Batch(NamedTuple):
     labels: np.ndarray
 
 
-class Scored(NamedTuple):
-    """What is predicted of a batch, at the size it is scored at.
+class PredictedLabels(NamedTuple):
+    """The prediction of a batch, at the size at which it is scored.
 
     Attributes:
         labels: uint8 [B, H, W].
-        confidence: float32 [B, H, W], the probability of those labels.
+        confidence: float32 [B, H, W], the probabilities of the labels.
         uncertainty: float32 [B, H, W], 0 to 1.
-        mutual_information: the same, or None where nothing is sampled.
+        mutual_information: float32 [B, H, W], 0 to 1; None where nothing is sampled.
     """
 
     labels: np.ndarray
@@ -46,45 +46,47 @@ class Scored(NamedTuple):
     mutual_information: np.ndarray | None
 
 
-class Subject(NamedTuple):
-    """A split and how to predict it.
+class PredictedSplit(NamedTuple):
+    """A split and its predictor.
 
     Attributes:
         reader: the split's shards.
-        originals: the same examples before they were resized, to score at their own size, or None.
-        whole: give the network the originals themselves, not resized.
-        predict: function of images uint8 [B, h, w, 3].
+        originals: the same examples before they were resized, to score each at its own size; None: score at the
+            shards' size.
+        predict_originals: whether the network gets the originals, instead of the resized images.
+        predictor: function of images uint8 [B, h, w, 3].
         refine: function of an image uint8 [H, W, 3] and probabilities float32 [H, W, C] that returns labels
-            uint8 [H, W], or None.
+            uint8 [H, W]; None: the most probable labels.
     """
 
     reader: ShardReader
     originals: Originals | None
-    whole: bool
-    predict: Callable[[np.ndarray], Prediction]
+    predict_originals: bool
+    predictor: Callable[[np.ndarray], Prediction]
     refine: Refine | None
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """Yield the split in order; originals come one by one, for each has a size of its own."""
+        """Yield the split in order; originals come one by one, as each has its own size."""
         if self.originals:
-            yield from (self.one(index) for index in range(len(self.reader)))
+            yield from (self.example(index) for index in range(len(self.reader)))
             return
         start = 0
         for images, labels in ordered_batches(self.reader, batch_size).as_numpy_iterator():
             yield Batch(range(start, start + len(images)), images, images, labels)
             start += len(images)
 
-    def one(self, index: int) -> Batch:
+    def example(self, index: int) -> Batch:
         """Return one example as a batch."""
         inputs, labels = self.reader.read([index])
         if not self.originals:
             return Batch(range(index, index + 1), inputs, inputs, labels)
         image, labels = self.originals.read(index)
-        return Batch(range(index, index + 1), image[None] if self.whole else inputs, image[None], labels[None])
+        inputs = image[None] if self.predict_originals else inputs
+        return Batch(range(index, index + 1), inputs, image[None], labels[None])
 
-    def scored(self, batch: Batch) -> Scored:
-        """Predict, bring the prediction to the size that is scored, and refine it."""
-        prediction = self.predict(batch.inputs)
+    def predict(self, batch: Batch) -> PredictedLabels:
+        """Predict a batch, resize the prediction to the size at which it is scored, and refine it."""
+        prediction = self.predictor(batch.inputs)
         size = batch.labels.shape[1:]
         if size != batch.inputs.shape[1:3]:
             prediction = _resized(prediction, size)
@@ -95,7 +97,7 @@ class Subject(NamedTuple):
             confidence = tf.gather(probabilities, tf.cast(labels, tf.int32), batch_dims=3)
         else:
             labels, confidence = (_most_probable if self.originals else _most_probable_fast)(probabilities)
-        return Scored(
+        return PredictedLabels(
             tf.cast(labels, tf.uint8).numpy(),
             confidence.numpy(),
             uncertainty.numpy(),
@@ -108,7 +110,7 @@ def _most_probable(probabilities: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.argmax(probabilities, axis=-1, output_type=tf.int32), tf.reduce_max(probabilities, axis=-1)
 
 
-# XLA takes a seventh of the time, and half a second for each new size, of which originals may have many.
+# XLA takes a seventh of the time, but half a second for each new size, and originals may have many sizes.
 _most_probable_fast = tf.function(_most_probable, jit_compile=True)
 
 

@@ -1,0 +1,74 @@
+"""audit.json: what preprocess found in the data."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maskline.contracts.classes import ROLES, Role
+from maskline.contracts.folders import SHARDS
+from maskline.contracts.manifest import Encoding, Origin
+from maskline.contracts.numbers import Count, Length, Share
+from maskline.files.records import Record
+
+PATH = SHARDS / "audit.json"
+
+HeightWidth = Annotated[list[Length], Field(min_length=2, max_length=2)]
+
+
+class OriginalSize(Record):
+    """Height and width in pixels of the smallest and the largest image before resizing."""
+
+    smallest: HeightWidth
+    largest: HeightWidth
+
+
+class Duplicates(Record):
+    """Pairs of images in two splits: their counts, and the first pairs as kind, one image, the other."""
+
+    exact: Count
+    near: Count
+    pairs: list[tuple[Literal["exact", "near"], str, str]]
+
+
+class Audit(Record):
+    """The data before and after conversion; shares are of valid pixels, 0 to 1.
+
+    Attributes:
+        source: the data set's name and version.
+        height: of the shards' images, pixels.
+        width: of the shards' images, pixels.
+        encoding: of the shards' images.
+        images: by split.
+        left_out_by_lists: images of the source that are in no split.
+        left_out_by_limit: images of each split that dataset.limit left out.
+        original_size: before resizing.
+        void_share: void pixels as a share of all pixels, by split.
+        class_share: by split and class.
+        images_with_class: by split and class.
+        class_drift: total variation distance of a split's class shares from those of train, 0 to 1.
+        converted: images by what made them upright 8-bit RGB.
+        duplicates: images in two splits.
+    """
+
+    source: Origin
+    height: Length
+    width: Length
+    encoding: Encoding
+    images: dict[Role, Count]
+    left_out_by_lists: Count
+    left_out_by_limit: dict[Role, Count]
+    original_size: OriginalSize
+    void_share: dict[Role, Share]
+    class_share: dict[Role, dict[str, Share]]
+    images_with_class: dict[Role, dict[str, Count]]
+    class_drift: dict[Literal["validation", "test"], Share]
+    converted: dict[str, Count]
+    duplicates: Duplicates
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Audit":
+        for field in ("images", "left_out_by_limit", "void_share", "class_share", "images_with_class"):
+            lacking = [role for role in ROLES if role not in getattr(self, field)]
+            if lacking:
+                raise ValueError(f"{field} lacks {lacking[0]}")
+        return self

@@ -1,0 +1,57 @@
+"""pictures.json: the test images that evaluate drew, in groups."""
+
+from typing import Literal, get_args
+
+from maskline.contracts.folders import EVALUATION
+from maskline.contracts.numbers import Length, Share
+from maskline.files.records import Record
+
+PATH = EVALUATION / "pictures.json"
+
+Kind = Literal["image", "truth", "prediction", "errors", "uncertainty", "mutual_information"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Group = Literal["best", "worst", "uncertain", "random"]
+GROUPS: tuple[Group, ...] = get_args(Group)
+
+
+class Picture(Record):
+    """A test image and its scores; its pictures are of height x width pixels. None: it has no valid pixel.
+
+    Attributes:
+        filename: the image's name in the data set.
+        folder: of its pictures, relative to the folder of pictures.json.
+        height: pixels.
+        width: pixels.
+        mean_iou: over the classes in its truth or prediction.
+        pixel_accuracy: the share of its valid pixels that are right.
+        uncertainty: mean over its pixels.
+        classes: names of those in its truth or prediction.
+    """
+
+    filename: str
+    folder: str
+    height: Length
+    width: Length
+    mean_iou: Share | None
+    pixel_accuracy: Share | None
+    uncertainty: Share
+    classes: list[str]
+
+
+class Pictures(Record):
+    """The kinds of picture of each image, and the images of each group; an image may be in several groups."""
+
+    kinds: list[Kind]
+    best: list[Picture]
+    worst: list[Picture]
+    uncertain: list[Picture]
+    random: list[Picture]
+
+    def group(self, name: Group) -> list[Picture]:
+        """Return the images of a group, in order of rank."""
+        return getattr(self, name)
+
+
+def picture_path(folder: str, kind: Kind) -> str:
+    """Return the path of a picture of the image whose pictures are in `folder`, relative to that of pictures.json."""
+    return f"{folder}/{kind}.png"
