@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "no Chromium is installed: `apt-get install chromium`, or `.venv/bin/playwright install chromium`"
-PATIENCE = 120_000  # milliseconds, for a busy machine
+PATIENCE = 60_000  # milliseconds, for a busy machine
 
 
 @functools.cache
