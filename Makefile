@@ -5,23 +5,57 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
 # `make verify FOLDER=ci` checks the small subset.
 FOLDER ?= .
+PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
-.PHONY: help repro verify ci test bench lint lock clean
+.PHONY: help repro ci experiments pull verify check test test-all lint format lock bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/bin/maskline  ## set up, then run the pipeline on the embedded data set
 	dvc repro
+	@$(call result,.,make repro)
+
+ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
+	dvc repro ci/dvc.yaml
+	@$(call result,ci,make ci)
+
+experiments: .venv/bin/maskline  ## list DVC's experiments: mean IoU and the params that differ
+	@maskline experiments --folder $(FOLDER)
+
+# The pipeline of this folder must be complete. Others may never have been run by whoever pushed.
+pull: .venv/bin/maskline  ## fetch results from the remote, and name those it does not have
+	dvc pull dvc.yaml
+	@dvc pull --quiet --allow-missing
+	@dvc data status --json | python -c 'import json, sys; \
+		[print(path, "is not on the remote; dvc repro", path.partition("data/")[0] + "dvc.yaml makes it.") \
+		for path in json.load(sys.stdin).get("not_in_cache", [])]'
 
 verify: .venv/bin/maskline  ## reproduce the committed result in a fresh clone, and say what is equal
 	maskline verify --folder $(FOLDER)
 
-ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
-	dvc repro ci/dvc.yaml
+check: lint  ## check style and types and run the fast tests: less than a minute
+	python -m pytest --numprocesses auto --fast
 
-test: .venv/test.stamp  ## set up, then run the test suite
-	python -m pytest --numprocesses auto --dist worksteal
+test: .venv/test.stamp  ## run the tests that guard a change: less than 10 minutes on two cores
+	python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+
+test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
+	python -m pytest --numprocesses auto --dist worksteal --promised
+
+lint: .venv/test.stamp  ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: .venv/test.stamp  ## put the code into the project's style
+	ruff check --fix .
+	ruff format .
+
+lock: .venv/test.stamp  ## renew both lock files from pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --output-file requirements.txt pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test --constraint requirements.txt \
+		--output-file requirements-test.txt pyproject.toml
 
 bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data set: a few minutes
 	python benchmarks/shuffle.py
@@ -31,31 +65,31 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/startup.py --rounds 2
 	python benchmarks/scaling.py --short
 
-lint: .venv/test.stamp  ## set up, then check style
-	ruff check .
-	ruff format --check .
-
-lock: .venv/test.stamp  ## renew both lock files from pyproject.toml
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --output-file requirements.txt pyproject.toml
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test --constraint requirements.txt \
-		--output-file requirements-test.txt pyproject.toml
-
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
 	rm -rf .venv .checkpoints ci/.checkpoints .dvc/cache .dvc/tmp ci/data
 	find data -mindepth 1 -not -name README.md -delete
 
+# The last lines of a run in a folder: its mean IoU, its report, and what to do next.
+define result
+printf '\nmean IoU  %s on the test images\nreport    %s\nnext      %s\n' \
+	"$$(sed -n 's/^ *"mean_iou": \([0-9][0-9.]*\).*/\1/p' $(1)/metrics/evaluation.json)" \
+	"$(abspath $(1)/metrics/report.html)" \
+	"change $(1)/params.yaml and run \`$(2)\` again, or train on your own images: see README.md"
+endef
+
 .venv/repro.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed. Received: %d.%d; name another with `make PYTHON=python3.12 ...`" % v)'
+	@echo "Setting up .venv from requirements.txt, once: 1 to 3 minutes and 3 GB of disk."
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PIP) --require-hashes -r requirements.txt
 	touch $@
 
 # The command `maskline`, of the code in this folder; setuptools is here with TensorFlow, so nothing is fetched.
 .venv/bin/maskline: .venv/repro.stamp pyproject.toml
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check \
-		--no-index --no-deps --no-build-isolation --editable .
+	$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@echo "Adding what the tests need, once: less than a minute."
+	$(PIP) --require-hashes -r requirements-test.txt
 	touch $@

@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,54 @@ from maskline.engine import pool
 # The same examples in every run, and no clock: a slow machine is no defect.
 settings.register_profile("maskline", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("maskline")
+
+# What `make check` runs: files that take a few seconds, import no TensorFlow, and start no pipeline and no browser.
+FAST = {
+    "test_artifacts",
+    "test_bootstrap",
+    "test_boundaries",
+    "test_calibration",
+    "test_checksums",
+    "test_compare",
+    "test_conventions",
+    "test_crf",
+    "test_datasets_shapes",
+    "test_declarations",
+    "test_decode",
+    "test_examples",
+    "test_experiments",
+    "test_grabcut",
+    "test_memory",
+    "test_metrics",
+    "test_params",
+    "test_readme",
+    "test_report_charts",
+    "test_report_plots",
+    "test_yaml12",
+}
+# Reasons for which even the whole suite may skip a test: data that the project may not hand out, and what does not
+# apply to this machine or this case.
+NOT_PROMISED = (
+    "is absent",
+    "needs the ImageNet weights",
+    "root reads every folder",
+    "is no network",
+    "has no ImageNet",
+)
+REAL_DATA = "real data sets and weights, which no check of a change needs: tests read them in ../shared/data"
+
+
+def pytest_addoption(parser):
+    """Add the selections that the Makefile names."""
+    parser.addoption("--fast", action="store_true", help="collect only the files that tests/conftest.py lists as FAST")
+    parser.addoption("--promised", action="store_true", help="fail if a test is skipped that any machine can run")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out whole files, so that TensorFlow is not even imported."""
+    if config.option.fast and collection_path.suffix == ".py" and collection_path.stem not in FAST:
+        return True
+    return None
 
 
 def pytest_xdist_auto_num_workers():
@@ -22,10 +71,42 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem != "test_pipeline")
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     """Let a worker's own tensors, which are tiny, stay on one core; the stages that tests start use all cores."""
     if "tensorflow" in sys.modules:
+        if session.config.option.fast:
+            raise pytest.UsageError("a file that tests/conftest.py lists as FAST imports TensorFlow")
         sys.modules["tensorflow"].config.threading.set_intra_op_parallelism_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    """Fail if a promised test was skipped."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.option.promised and reporter and any(map(_promised, _skipped(reporter))):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter, config):
+    """Say last what was skipped, and how to get it."""
+    yield
+    counts = Counter(_skipped(terminalreporter))
+    if counts:
+        terminalreporter.section("skipped")
+    for reason, count in counts.items():
+        failed = config.option.promised and _promised(reason)
+        how = f" ({REAL_DATA})" if reason.startswith("needs ") or "is absent" in reason else ""
+        terminalreporter.line(f"{'FAILED: ' if failed else ''}{count} skipped: {reason}{how}", red=failed)
+
+
+def _skipped(reporter):
+    """Return the reason of each test that was skipped."""
+    return [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])]
+
+
+def _promised(reason):
+    return not any(words in reason for words in NOT_PROMISED)
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from devtools import BROWSER, Tab, browser
+from browser import MISSING, chromium, find_browser, opened
 from fake_run import FILENAME, KINDS, NAMES, make_run
+from playwright.sync_api import Browser, Page
 
 from maskline.report.gallery import unique
 from maskline.report.inputs import Inputs, read_inputs
@@ -16,7 +17,7 @@ ALL = "[...document.querySelectorAll('#gallery > li')]"
 SHOWN = f"{ALL}.filter(e => e.offsetHeight > 0)"
 LAYER = "getComputedStyle(document.querySelector('#gallery > li .prediction'))"
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
+pytestmark = pytest.mark.skipif(find_browser() is None, reason=MISSING)
 
 
 @pytest.fixture(scope="module")
@@ -33,35 +34,48 @@ def inputs(folder: Path) -> Inputs:
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
+def started() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
-def tab(started: Tab, folder: Path) -> Iterator[Tab]:
+def address(folder: Path) -> str:
+    return (folder / "report.html").as_uri()
+
+
+@pytest.fixture
+def width() -> int:
+    return 1280
+
+
+@pytest.fixture
+def dark() -> bool:
+    return False
+
+
+@pytest.fixture
+def tab(started: Browser, address: str, width: int, dark: bool) -> Iterator[Page]:
     """The page as it opens; whatever a test does, it must log no problem and ask for no address."""
-    address = (folder / "report.html").as_uri()
-    started.open(address)
-    yield started
-    assert started.problems == []
-    assert {request for request in started.requests if not request.startswith("data:")} == {address}
+    window = {"width": width, "height": 900}
+    theme = "dark" if dark else "light"
+    with opened(started, address, viewport=window, is_mobile=width < 600, color_scheme=theme) as shown:
+        yield shown.page
+        assert shown.problems == []
+        assert {request for request in shown.requests if not request.startswith("data:")} == {address}
 
 
-def select(tab: Tab, name: str, value: str) -> None:
-    """Choose an option of a list as a user's choice is told to the page."""
-    tab.value(
-        f"(() => {{ const e = document.querySelector('select[name=\"{name}\"]'); e.value = '{value}';"
-        " e.dispatchEvent(new Event('input', {bubbles: true})); })()"
-    )
+def select(tab: Page, name: str, value: str) -> None:
+    """Choose an option of a list."""
+    tab.select_option(f'select[name="{name}"]', value)
 
 
-def names(tab: Tab) -> list[str]:
-    return tab.value(f"{SHOWN}.map(e => e.querySelector('strong').textContent)")
+def names(tab: Page) -> list[str]:
+    return tab.evaluate(f"{SHOWN}.map(e => e.querySelector('strong').textContent)")
 
 
-def count(tab: Tab) -> str:
-    return tab.value("document.getElementById('shown').textContent")
+def count(tab: Page) -> str:
+    return tab.evaluate("document.getElementById('shown').textContent")
 
 
 def group(inputs: Inputs, name: str) -> list[str]:
@@ -70,63 +84,62 @@ def group(inputs: Inputs, name: str) -> list[str]:
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_page_fits_draws_every_picture_and_follows_the_theme(tab: Tab, inputs: Inputs, width: int, dark: bool) -> None:
-    tab.open((inputs.folder / "report.html").as_uri(), width, dark=dark)
-    assert tab.value("document.documentElement.scrollWidth") <= width
-    assert tab.value("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * 4
-    tab.value("[...document.images].forEach(i => i.loading = 'eager')")
-    tab.value("Promise.all([...document.images].map(i => i.decode()))")  # fails for a picture that cannot be drawn
+def test_page_fits_draws_every_picture_and_follows_the_theme(tab: Page, inputs: Inputs, width: int, dark: bool) -> None:
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * 4
+    tab.evaluate("[...document.images].forEach(i => i.loading = 'eager')")
+    tab.evaluate("Promise.all([...document.images].map(i => i.decode()))")  # fails for a picture that cannot be drawn
     style = "getComputedStyle(document.body)"
-    text, ground = (int(tab.value(f"{style}.{key}.match(/\\d+/)[0]")) for key in ("color", "backgroundColor"))
+    text, ground = (int(tab.evaluate(f"{style}.{key}.match(/\\d+/)[0]")) for key in ("color", "backgroundColor"))
     assert text > 200 and ground < 40 if dark else text < 60 and ground > 230
 
 
-def test_slider_fades_the_layer_by_keys(tab: Tab) -> None:
-    tab.value("document.querySelector('input[name=\"mix\"]').focus()")
-    assert float(tab.value(f"{LAYER}.opacity")) == 0.6
-    tab.press("Home", 36)
-    assert float(tab.value(f"{LAYER}.opacity")) == 0
-    tab.press("ArrowRight", 39)
-    assert float(tab.value(f"{LAYER}.opacity")) == 0.05
-    tab.press("End", 35)
-    assert float(tab.value(f"{LAYER}.opacity")) == 1
+def test_slider_fades_the_layer_by_keys(tab: Page) -> None:
+    tab.evaluate("document.querySelector('input[name=\"mix\"]').focus()")
+    assert float(tab.evaluate(f"{LAYER}.opacity")) == 0.6
+    tab.keyboard.press("Home")
+    assert float(tab.evaluate(f"{LAYER}.opacity")) == 0
+    tab.keyboard.press("ArrowRight")
+    assert float(tab.evaluate(f"{LAYER}.opacity")) == 0.05
+    tab.keyboard.press("End")
+    assert float(tab.evaluate(f"{LAYER}.opacity")) == 1
 
 
-def test_slider_moves_under_the_mouse_and_changes_the_pixels(tab: Tab) -> None:
+def test_slider_moves_under_the_mouse_and_changes_the_pixels(tab: Page) -> None:
     """A click in the middle of the slider sets it there; the picture on the screen is another one after."""
-    tab.value("document.querySelector('#gallery').scrollIntoView({block: 'center', behavior: 'instant'})")
-    before = tab.call("Page.captureScreenshot")["data"]
+    tab.evaluate("document.querySelector('#gallery').scrollIntoView({block: 'center', behavior: 'instant'})")
+    before = tab.screenshot()
     tab.click('input[name="mix"]')
-    assert tab.value("document.querySelector('input[name=\"mix\"]').value") == "50"
-    assert float(tab.value(f"{LAYER}.opacity")) == 0.5
-    assert tab.call("Page.captureScreenshot")["data"] != before
+    assert tab.evaluate("document.querySelector('input[name=\"mix\"]').value") == "50"
+    assert float(tab.evaluate(f"{LAYER}.opacity")) == 0.5
+    assert tab.screenshot() != before
 
 
-def test_wipe_cuts_the_layer_instead(tab: Tab) -> None:
-    assert tab.value(f"{LAYER}.clipPath") == "none"
+def test_wipe_cuts_the_layer_instead(tab: Page) -> None:
+    assert tab.evaluate(f"{LAYER}.clipPath") == "none"
     tab.click('input[name="wipe"]')
-    assert tab.value(f"{LAYER}.clipPath") == "inset(0px 40% 0px 0px)"
-    assert float(tab.value(f"{LAYER}.opacity")) == 1
+    assert tab.evaluate(f"{LAYER}.clipPath") == "inset(0px 40% 0px 0px)"
+    assert float(tab.evaluate(f"{LAYER}.opacity")) == 1
 
 
 @pytest.mark.parametrize("layer", ["prediction", "truth", "errors", "uncertainty", "mutual_information"])
-def test_one_layer_lies_exactly_over_the_image(tab: Tab, layer: str) -> None:
+def test_one_layer_lies_exactly_over_the_image(tab: Page, layer: str) -> None:
     select(tab, "layer", layer)
     panels = "[...document.querySelector('#gallery .panels').children].filter(e => e.offsetHeight > 0)"
-    assert tab.value(f"{panels}.map(e => e.className)") == ["image", layer]
-    boxes = tab.value(f"{panels}.map(e => JSON.stringify(e.querySelector('img').getBoundingClientRect()))")
+    assert tab.evaluate(f"{panels}.map(e => e.className)") == ["image", layer]
+    boxes = tab.evaluate(f"{panels}.map(e => JSON.stringify(e.querySelector('img').getBoundingClientRect()))")
     assert boxes[0] == boxes[1]
 
 
-def test_all_pictures_side_by_side(tab: Tab) -> None:
+def test_all_pictures_side_by_side(tab: Page) -> None:
     select(tab, "layer", "all")
     panels = "[...document.querySelector('#gallery .panels').children].filter(e => e.offsetHeight > 0)"
-    places = tab.value(f"{panels}.map(e => e.getBoundingClientRect().x)")
-    assert len(set(places)) == len(KINDS) and float(tab.value(f"{LAYER}.opacity")) == 1
-    assert tab.value("document.querySelector('input[name=\"mix\"]').disabled") is True
+    places = tab.evaluate(f"{panels}.map(e => e.getBoundingClientRect().x)")
+    assert len(set(places)) == len(KINDS) and float(tab.evaluate(f"{LAYER}.opacity")) == 1
+    assert tab.evaluate("document.querySelector('input[name=\"mix\"]').disabled") is True
 
 
-def test_groups_and_classes_filter_and_the_count_says_so(tab: Tab, inputs: Inputs) -> None:
+def test_groups_and_classes_filter_and_the_count_says_so(tab: Page, inputs: Inputs) -> None:
     every = {picture.filename: picture for picture in unique(inputs.pictures)}
     total = len(every)
     assert count(tab) == f"{total} of {total} images shown" and set(names(tab)) == set(every)
@@ -144,7 +157,7 @@ def test_groups_and_classes_filter_and_the_count_says_so(tab: Tab, inputs: Input
     assert names(tab) == [] and count(tab) == f"0 of {total} images shown"
 
 
-def test_orders_sort(tab: Tab, inputs: Inputs) -> None:
+def test_orders_sort(tab: Page, inputs: Inputs) -> None:
     figures = {picture.filename: picture for picture in unique(inputs.pictures)}
     chosen = names(tab)
     orders = (("lowest", "mean_iou", 1), ("highest", "mean_iou", -1), ("uncertainty", "uncertainty", -1))
@@ -160,52 +173,49 @@ def test_orders_sort(tab: Tab, inputs: Inputs) -> None:
     assert names(tab) == group(inputs, "worst")
 
 
-def test_filters_work_by_the_keyboard(tab: Tab, inputs: Inputs) -> None:
+def test_filters_work_by_the_keyboard(tab: Page, inputs: Inputs) -> None:
     """In a list with the focus, typing `w` chooses `worst`; the next Tab goes to the next control."""
-    tab.value("document.querySelector('select[name=\"group\"]').focus()")
-    tab.press("w", 87)
+    tab.evaluate("document.querySelector('select[name=\"group\"]').focus()")
+    tab.keyboard.press("w")
     assert names(tab) == group(inputs, "worst")
-    tab.press("Tab", 9)
-    assert tab.value("document.activeElement.name") == "label"
-    assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.name") == "label"
+    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_matrix_turns_from_shares_to_counts_and_back(tab: Tab, inputs: Inputs) -> None:
+def test_matrix_turns_from_shares_to_counts_and_back(tab: Page, inputs: Inputs) -> None:
     cell = "document.querySelector('.matrix tbody td').innerText"
     count, total = int(inputs.confusion[0, 0]), int(inputs.confusion[0].sum())
-    assert tab.value(cell) == f"{100 * count / total:.1f}"
+    assert tab.evaluate(cell) == f"{100 * count / total:.1f}"
     tab.click("#counts")
-    assert tab.value(cell) == f"{count:,}"
-    tab.press("ArrowLeft", 37)
-    assert tab.value(cell) == f"{100 * count / total:.1f}"
+    assert tab.evaluate(cell) == f"{count:,}"
+    tab.keyboard.press("ArrowLeft")
+    assert tab.evaluate(cell) == f"{100 * count / total:.1f}"
 
 
-def test_page_serves_without_scripts(started: Tab, folder: Path) -> None:
+def test_page_serves_without_scripts(started: Browser, address: str) -> None:
     """Everything but the choice is there: all pictures side by side in the groups' order, no dead control."""
-    started.call("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        started.open((folder / "report.html").as_uri())
-    finally:
-        started.call("Emulation.setScriptExecutionDisabled", value=False)
-    assert len(started.value("[...document.querySelectorAll('.panels > div')].filter(e => e.offsetHeight > 0)")) == (
-        started.value("document.querySelectorAll('.panels > div').length")
-    )
-    assert started.value("[...document.querySelectorAll('.controls')].filter(e => e.offsetHeight > 0).length") == 0
-    started.click("#counts")
-    assert started.value("document.querySelector('.matrix tbody td .in-shares').offsetHeight") == 0
+    with opened(started, address, java_script_enabled=False) as shown:
+        page = shown.page
+        panels = "document.querySelectorAll('.panels > div')"
+        visible = page.evaluate(f"[...{panels}].filter(e => e.offsetHeight > 0).length")
+        assert visible == page.evaluate(f"{panels}.length")
+        assert page.evaluate("[...document.querySelectorAll('.controls')].filter(e => e.offsetHeight > 0).length") == 0
+        page.click("#counts")
+        assert page.evaluate("document.querySelector('.matrix tbody td .in-shares').offsetHeight") == 0
 
 
-def test_the_policy_stops_what_would_leave_the_page(started: Tab, folder: Path) -> None:
+def test_the_policy_stops_what_would_leave_the_page(started: Browser, folder: Path) -> None:
     """The tests' own eyes: a page that asks for another host, or holds another script, is caught and stopped."""
     page = (folder / "report.html").read_text(encoding="utf-8")
     (folder / "bad.html").write_text(
         page.replace("<main>", '<main><img alt="" src="http://127.0.0.1:9/x.png"><script>window.bad = 1</script>'),
         encoding="utf-8",
     )
-    started.open((folder / "bad.html").as_uri())
-    started.value("fetch('http://127.0.0.1:9/y').catch(() => 0)")
-    assert started.value("window.bad") is None
-    assert len([p for p in started.problems if "Content Security Policy" in p]) >= 3
+    with opened(started, (folder / "bad.html").as_uri()) as shown:
+        shown.page.evaluate("fetch('http://127.0.0.1:9/y').catch(() => 0)")
+        assert shown.page.evaluate("window.bad") is None
+        assert len([p for p in shown.problems if "Content Security Policy" in p]) >= 3
     (folder / "open.html").write_text('<img src="http://127.0.0.1:9/x.png"><script>boom()</script>', encoding="utf-8")
-    started.open((folder / "open.html").as_uri())
-    assert "http://127.0.0.1:9/x.png" in started.requests and started.problems
+    with opened(started, (folder / "open.html").as_uri()) as shown:
+        assert "http://127.0.0.1:9/x.png" in shown.requests and shown.problems

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from maskline.cli import compare, verify
+from maskline.cli import compare, experiments, verify
 from maskline.errors import InputError
 
 _DESCRIPTION = (
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="command", required=True)
     compare.add(commands)
+    experiments.add(commands)
     verify.add(commands)
     options = parser.parse_args(arguments)
     try:

@@ -1,0 +1,141 @@
+"""DVC's experiments in a table that fits a terminal: mean IoU, its change, and the params that differ."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tabulate import tabulate
+
+from maskline.errors import InputError
+
+_NAME_WIDTH = 28
+_WITHOUT_RESULT = ("failed", "queued", "running")
+
+
+class Experiment(NamedTuple):
+    """A revision that DVC shows, and how it differs from the commit that it started from.
+
+    Attributes:
+        name: a branch, `workspace`, or an experiment's name.
+        state: `failed`, `queued` or `running`, which have no result; else empty.
+        mean_iou: on the test images; None where there is no result.
+        change: of mean IoU; None for the commit itself, and where there is no result.
+        params: the params that differ, as `dvc exp run -S` takes them.
+    """
+
+    name: str
+    state: str
+    mean_iou: float | None
+    change: float | None
+    params: tuple[str, ...]
+
+
+def read_experiments(folder: Path) -> list[Experiment]:
+    """Read what `dvc exp show` knows: the workspace, the current commit, and its experiments from the best down.
+
+    Args:
+        folder: the folder of a dvc.yaml, such as '.' or 'ci'.
+
+    Raises:
+        InputError: the current folder is in no DVC repository, or DVC cannot read it.
+    """
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            inside = folder.resolve().relative_to(Path(repo.root_dir).resolve())
+            shown = [state.dumpd() for state in repo.experiments.show()]
+    except NotDvcRepoError:
+        raise InputError(f"{Path.cwd()} is in no DVC repository; run the command in the project's folder.") from None
+    except ValueError:
+        raise InputError(f"--folder must be inside the project. Received: {folder}") from None
+    except DvcException as error:
+        raise InputError(f"DVC cannot read the experiments: {str(error).rstrip('.')}; mend what it names.") from None
+    return list(_experiments(shown, inside.as_posix()))
+
+
+def as_text(experiments: list[Experiment], width: int) -> str:
+    """Write the table in `width` columns; what fails or waits comes last, with the command that says more."""
+    head = ["experiment", "mean IoU", "change", "changed params"]
+    rows = [
+        [
+            textwrap.fill(e.name, _NAME_WIDTH),
+            e.state or ("" if e.mean_iou is None else f"{e.mean_iou:.4f}"),
+            "" if e.change is None else f"{e.change:+.4f}",
+        ]
+        for e in experiments
+    ]
+    space = max(20, width - 2 - len(_table(head[:3], rows).splitlines()[1]))
+    rows = [[*row, "\n".join(_lines(e.params, space))] for row, e in zip(rows, experiments, strict=True)]
+    notes = [f"`dvc queue logs {e.name}` says why {e.name} failed." for e in experiments if e.state == "failed"]
+    return "\n".join([_table(head, rows), *([""] if notes else []), *notes])
+
+
+def _lines(params: tuple[str, ...], width: int) -> list[str]:
+    """Break lines between params or words; only a word that is wider than a line is cut."""
+    lines = textwrap.wrap("  ".join(params), width, break_long_words=False, break_on_hyphens=False)
+    return [piece for line in lines for piece in textwrap.wrap(line, width, break_on_hyphens=False)]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    align = ("left", "right", "right", "left")[: len(head)]
+    return tabulate(rows, head, tablefmt="simple", colalign=align, disable_numparse=True)
+
+
+def _experiments(shown: list[dict[str, Any]], folder: str) -> Iterator[Experiment]:
+    workspace, *commits = shown
+    base = commits[0] if commits else workspace
+    yield _experiment("workspace", workspace, base, folder)
+    for commit in commits:
+        yield _experiment(commit["name"] or commit["rev"][:7], commit, commit, folder)
+        found = [
+            _experiment(run["name"] or run["revs"][0]["rev"][:7], run["revs"][0], commit, folder, _state(run))
+            for run in commit["experiments"] or []
+        ]
+        yield from sorted(found, key=lambda e: (e.state, -(e.mean_iou or 0.0)))
+
+
+def _state(run: dict[str, Any]) -> str:
+    state = (run["executor"] or {}).get("state", "")
+    return state if state in _WITHOUT_RESULT else ""
+
+
+def _experiment(name: str, at: dict[str, Any], base: dict[str, Any], folder: str, state: str = "") -> Experiment:
+    mean_iou = None if state else _mean_iou(at, folder)
+    before = None if at is base else _mean_iou(base, folder)
+    change = None if mean_iou is None or before is None else mean_iou - before
+    params, others = _params(at, folder), _params(base, folder)
+    differ = {key: value for key, value in params.items() if key not in others or others[key] != value}
+    return Experiment(name, state, mean_iou, change, tuple(f"{k}={_written(v)}" for k, v in differ.items()))
+
+
+def _mean_iou(at: dict[str, Any], folder: str) -> float | None:
+    return _file(at, "metrics", folder, "metrics/evaluation.json").get("mean_iou")
+
+
+def _params(at: dict[str, Any], folder: str) -> dict[str, Any]:
+    return dict(_leaves(_file(at, "params", folder, "params.yaml")))
+
+
+def _file(at: dict[str, Any], kind: str, folder: str, name: str) -> dict[str, Any]:
+    """Return the content of a file that DVC shows; empty if the revision lacks it."""
+    files = (at["data"] or {}).get(kind) or {}
+    return files.get((Path(folder) / name).as_posix(), {}).get("data") or {}
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _written(value: Any) -> str:
+    """Write a value as YAML does on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
