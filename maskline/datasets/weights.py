@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from maskline.contracts.encoder_weights import PATH, EncoderWeights
+from maskline.contracts.encoder_weights import PATH, EncoderWeights, origin_of
 from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, sha256
@@ -56,13 +56,13 @@ def prepare_weights(model: EncoderParams, folder: Path) -> None:
         InputError: the file is missing, cannot be fetched, or is not HDF5.
     """
     given = model.encoder_weights
-    kind = given if given in ("none", "imagenet") else "file"
-    path = None if kind == "none" else _imagenet(model.encoder) if kind == "imagenet" else _given(given)
+    origin = origin_of(given)
+    path = None if origin == "none" else _imagenet(model.encoder) if origin == "imagenet" else _given(given)
     with new_directory(folder) as new:
         copy = _copied(path, new) if path else None
         record = EncoderWeights(
             encoder=model.encoder,
-            weights=kind,
+            weights=origin,
             file=copy.name if copy else None,
             sha256=sha256(copy) if copy else None,
         )

@@ -3,17 +3,15 @@
 import io
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from maskline.contracts.manifest import Manifest
+from maskline.contracts.manifest import Encoding, Manifest
 from maskline.shards.tfrecord import bytes_features, encode_example, read_record, records
 
 IMAGE, LABELS, NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
 
-Encoding = Literal["raw", "png", "jpeg"]
 
 _JPEG_QUALITY = 95
 _PNG_LEVEL = 3

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.contracts.encoder_weights import PATH as ENCODER
-from maskline.contracts.encoder_weights import EncoderWeights
+from maskline.contracts.encoder_weights import EncoderWeights, origin_of
 from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
@@ -91,8 +91,7 @@ def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
     """Return the encoder's weights file, checked to be what download prepared for these params, or None."""
     path = folder / ENCODER.name
     record = read_record(path, EncoderWeights)
-    wanted = model.encoder_weights if model.encoder_weights in ("none", "imagenet") else "file"
-    if (record.encoder, record.weights) != (model.encoder, wanted):
+    if (record.encoder, record.weights) != (model.encoder, origin_of(model.encoder_weights)):
         raise ArtifactError(path, f"does not describe the weights of {model.encoder} from {model.encoder_weights}")
     if record.file is None:
         return None

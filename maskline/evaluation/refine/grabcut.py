@@ -50,9 +50,9 @@ def _claimed(image: np.ndarray, region: np.ndarray, probability: np.ndarray, par
     cv2.setRNGSeed(0)  # of the k-means that starts the colours
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
-        cv2.grabCut(
-            np.ascontiguousarray(image[rows, columns]), part, None, *models, params.iterations, cv2.GC_INIT_WITH_MASK
-        )
+        cut = np.ascontiguousarray(image[rows, columns])
+        nowhere = (0, 0, 0, 0)  # a rectangle that GC_INIT_WITH_MASK ignores
+        cv2.grabCut(cut, part, nowhere, *models, params.iterations, cv2.GC_INIT_WITH_MASK)
     except cv2.error:
         return region
     claimed = np.zeros_like(region)
