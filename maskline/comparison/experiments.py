@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
+from maskline.contracts.evaluation import PATH as FIGURES
 from maskline.errors import InputError
 
 _NAME_WIDTH = 28
@@ -113,7 +114,7 @@ def _experiment(name: str, at: dict[str, Any], base: dict[str, Any], folder: str
 
 
 def _mean_iou(at: dict[str, Any], folder: str) -> float | None:
-    return _file(at, "metrics", folder, "metrics/evaluation.json").get("mean_iou")
+    return _file(at, "metrics", folder, str(FIGURES)).get("mean_iou")
 
 
 def _params(at: dict[str, Any], folder: str) -> dict[str, Any]:
