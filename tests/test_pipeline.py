@@ -62,6 +62,15 @@ def test_first_run_leaves_what_readme_says_and_second_does_nothing(project):
     assert git(project, "status", "--porcelain") == ""
 
 
+def test_make_repro_ends_with_the_result(project):
+    """Without the set-up of an environment."""
+    *_, mean_iou, report, following = run(project, "make", "--old-file=.venv/bin/maskline", "repro").splitlines()
+    figures = json.loads((project / "metrics/evaluation.json").read_text())
+    assert mean_iou == f"mean IoU  {figures['mean_iou']} on the test images"
+    assert report == f"report    {project / 'metrics/report.html'}"
+    assert "`make repro`" in following
+
+
 def test_it_learns_from_a_dozen_photos(project):
     assert json.loads((project / "metrics/evaluation.json").read_text())["mean_iou"] > 0.5
 
