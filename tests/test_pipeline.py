@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
 from processes import none_left
-from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, photos, run, set_params
+from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, identify, photos, run, set_params
 from test_params import leaves
 
 from maskline.files.yaml12 import read_yaml
@@ -23,6 +23,12 @@ OUTPUTS = ("data", "metrics", "dvc.lock")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 CODE = (".py", ".jinja", ".css", ".js")
 QUEUED = {"two": "train.epochs=2", "more": "evaluate.samples=4"}
+PIPELINE = """
+stages:
+  write:
+    cmd: mkdir -p data && echo {} > data/here
+    outs: [data]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,15 @@ def test_first_run_leaves_what_readme_says_and_second_does_nothing(project):
     assert "up to date" in dvc(project, "repro")
     assert digests(project, *OUTPUTS) == before
     assert git(project, "status", "--porcelain") == ""
+
+
+def test_make_repro_ends_with_the_result(project):
+    """Without the set-up of an environment."""
+    *_, mean_iou, report, following = run(project, "make", "--old-file=.venv/bin/maskline", "repro").splitlines()
+    figures = json.loads((project / "metrics/evaluation.json").read_text())
+    assert mean_iou == f"mean IoU  {figures['mean_iou']} on the test images"
+    assert report == f"report    {project / 'metrics/report.html'}"
+    assert "`make repro`" in following
 
 
 def test_it_learns_from_a_dozen_photos(project):
@@ -124,8 +139,9 @@ def test_branches_can_be_compared(copy, tmp_path):
 
 
 def test_experiments_run_at_once_and_from_the_queue(copy):
-    """The queue starts from the workspace that the first leaves; "two" trains there, both others only evaluate."""
+    """The queue starts from the workspace that the first leaves; "two" trains there, "more" evaluates, "bad" fails."""
     dvc(copy, "exp", "run", "--name", "mirrored", "-S", "evaluate.flip=true")
+    dvc(copy, "exp", "run", "--queue", "--name", "bad", "-S", "train.epochs=0")
     for name, change in QUEUED.items():
         dvc(copy, "exp", "run", "--queue", "--name", name, "-S", change)
     dvc(copy, "queue", "start")
@@ -136,7 +152,12 @@ def test_experiments_run_at_once_and_from_the_queue(copy):
     while any(word in (status := dvc(copy, "queue", "status")) for word in ("Queued", "Running")):
         assert time.monotonic() < deadline, status
         time.sleep(3)
-    assert status.count("Success") == 2, status
+    assert status.count("Success") == 2 and status.count("Failed") == 1, status
+    assert "train.epochs" in dvc(copy, "queue", "logs", "bad")
+    listed = run(copy, "python", "-m", "maskline", "experiments")
+    assert max(map(len, listed.splitlines())) <= 120
+    assert {"workspace", "main", "mirrored", "bad", *QUEUED} <= {line.split(" ")[0] for line in listed.splitlines()}
+    assert "`dvc queue logs bad` says why bad failed." in listed
     table = dvc(copy, "exp", "show", "--csv", "--sort-by", "mean_iou")
     shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
     assert {"mirrored", *QUEUED} <= shown
@@ -168,6 +189,48 @@ def test_a_result_is_pushed_and_pulled(kind, project, copy, tmp_path, s3):
     dvc(other, "pull", **keys)
     assert digests(other, *OUTPUTS) == digests(project, *OUTPUTS)
     assert "up to date" in dvc(other, "status", **keys)
+
+
+@pytest.fixture
+def two_pipelines(tmp_path):
+    """A repository whose root pipeline was pushed to its remote by a clone that never ran the one in ci/."""
+    origin = tmp_path / "origin"
+    (origin / "ci").mkdir(parents=True)
+    git(origin, "init", "--quiet", "--initial-branch", "main")
+    identify(origin)
+    dvc(origin, "init", "--quiet")
+    dvc(origin, "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
+    shutil.copy2(ROOT / "Makefile", origin)
+    for folder in (origin, origin / "ci"):
+        (folder / "dvc.yaml").write_text(PIPELINE.format(folder.name))
+        (folder / ".gitignore").write_text("/data\n")
+        dvc(folder, "repro", "dvc.yaml")
+    commit(origin, "Both pipelines were run here")
+    pushing = clone(origin, tmp_path / "pushing")
+    dvc(pushing, "repro", "dvc.yaml")
+    dvc(pushing, "push")
+    return origin
+
+
+def pull(folder, check=True):
+    """Run `make pull` without the set-up of an environment."""
+    return run(folder, "make", "--old-file=.venv/bin/maskline", "pull", check=check)
+
+
+def test_make_pull_names_what_the_remote_lacks_of_other_pipelines(two_pipelines, tmp_path):
+    other = clone(two_pipelines, tmp_path / "other")
+    assert "ci/data/ is not on the remote; dvc repro ci/dvc.yaml makes it." in pull(other)
+    assert (other / "data/here").read_text() == "origin\n"
+    assert "failed to pull" in dvc(other, "pull", check=False)  # what `make pull` is for
+    dvc(two_pipelines, "push")
+    assert "is not on the remote" not in pull(other)
+    assert (other / "ci/data/here").read_text() == "ci\n"
+
+
+def test_make_pull_fails_if_the_remote_lacks_the_root_pipeline(two_pipelines, tmp_path):
+    other = clone(two_pipelines, tmp_path / "other")
+    shutil.rmtree(tmp_path / "store")
+    assert "failed to pull" in pull(other, check=False)
 
 
 def test_metrics_and_plots_show_in_a_clone_without_cache_or_remote(project, tmp_path):
