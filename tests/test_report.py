@@ -447,7 +447,7 @@ def test_stage_says_the_sentence_and_keeps_the_earlier_page(run_folder: Path) ->
     (run_folder / "data/shards/audit.json").unlink()
     result = run_stage(run_folder)
     assert result.returncode == 1
-    assert result.stderr == "report: data/shards/audit.json is missing\n"
+    assert result.stderr == "report: data/shards/audit.json is missing; run `dvc repro --force preprocess`.\n"
     assert (run_folder / "metrics/report.html").read_text() == "earlier"
     assert not (run_folder / "metrics/history.csv").exists()
 
