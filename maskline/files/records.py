@@ -41,12 +41,12 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
 
 def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
     """Write records of one kind, at least one, as CSV with Unix line ends; None and NaN become empty cells."""
+    import pandas as pd  # not at the top: a stage that reads tables alone starts without it
+
     values = [row.model_dump(by_alias=True) for row in rows]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(values[0])
-    writer.writerows([_cell(value) for value in row.values()] for row in values)
-    write_bytes(path, text.getvalue().encode())
+    cells = [[_cell(value) for value in row.values()] for row in values]
+    table = pd.DataFrame(cells, columns=list(values[0]), dtype=object)
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def read_table(path: Path, kind: type[_Record]) -> list[_Record]:
