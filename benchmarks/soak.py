@@ -47,7 +47,10 @@ OUTPUTS = {
     "preprocess": ["data/shards"],
     "train": ["data/model"],
     "evaluate": ["data/evaluation", "metrics/evaluation.json", "metrics/samples"]
-    + [f"metrics/{name}.csv" for name in ("confusion", "iou", "sizes", "calibration", "trimap")],
+    + [
+        f"metrics/{name}.csv"
+        for name in ("headlines", "classes", "conventions", "confusion", "sizes", "calibration", "trimap")
+    ],
     "report": ["metrics/report.html", "metrics/history.csv", "metrics/dataset.json"],
 }
 SIGNALS = [

@@ -1,13 +1,14 @@
-"""Report: write the page metrics/report.html, and copy the audit and the history next to it."""
+"""Report: write the page metrics/report.html, and next to it the history and what people compare of the audit."""
 
 from pathlib import Path
 
 import entry
 
-from maskline.contracts.audit import PATH as AUDIT
+from maskline.contracts.dataset import PATH as DATASET
+from maskline.contracts.dataset import dataset_figures
 from maskline.contracts.folders import METRICS
 from maskline.contracts.history import PATH as HISTORY
-from maskline.files.artifacts import write_bytes
+from maskline.files.artifacts import write_bytes, write_json
 from maskline.files.records import read_bytes
 from maskline.report.inputs import read_inputs
 from maskline.report.page import render_page
@@ -18,7 +19,7 @@ def run(stage: entry.Stage) -> None:
     inputs = read_inputs(Path())
     params = {key: value for key, value in stage.declared().items() if key != "repo"}
     page = render_page(inputs, params)
-    write_bytes(METRICS / "dataset.json", read_bytes(AUDIT))
+    write_json(DATASET, dataset_figures(inputs.audit))
     write_bytes(METRICS / HISTORY.name, read_bytes(HISTORY))
     write_bytes(METRICS / "report.html", page.encode())
     print(f"report: metrics/report.html ({len(page.encode()) / 1e6:.1f} MB)")

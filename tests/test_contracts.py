@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import make_run
 from test_declarations import ROOT, STAGES
 
 from maskline.contracts import (
     about,
     audit,
     counts,
+    dataset,
     encoder_weights,
     evaluation,
     examples,
+    figures,
     folders,
     history,
     images,
@@ -24,17 +27,21 @@ from maskline.contracts import (
     tables,
 )
 from maskline.contracts.counts import Counts, entries, new_counts, read_matrices
-from maskline.contracts.evaluation import HEADLINES, Evaluation, Interval
+from maskline.contracts.dataset import dataset_figures
+from maskline.contracts.evaluation import deciding_figures
+from maskline.contracts.figures import HEADLINES, Figures
+from maskline.contracts.tables import ClassRow, HeadlineRow
 from maskline.files.records import read_record, write_record
 from maskline.metrics import scores
 
 FOLDERS = [folders.RAW, folders.WEIGHTS, folders.SHARDS, folders.MODEL, folders.EVALUATION]
 CACHED = [
     source.PATH, encoder_weights.PATH, manifest.PATH, audit.PATH, examples.PATH, history.PATH, folders.MODEL_FILE,
-    about.PATH, counts.PATH, images.PATH, pictures.PATH,
+    about.PATH, counts.PATH, figures.PATH, images.PATH, pictures.PATH,
 ]  # fmt: skip
 TRACKED = [
-    evaluation.PATH, tables.CONFUSION, tables.CALIBRATION, tables.TRIMAP, tables.IOU, tables.SIZES,
+    evaluation.PATH, dataset.PATH, tables.HEADLINES, tables.CLASSES, tables.CONVENTIONS, tables.CONFUSION,
+    tables.CALIBRATION, tables.TRIMAP, tables.SIZES,
 ]  # fmt: skip
 
 
@@ -66,14 +73,40 @@ def test_headlines_are_those_of_a_confusion_matrix_and_two_more():
 
 
 def test_an_evaluation_is_flat_and_keeps_its_order(tmp_path):
-    values = {"images": 3, "mean_iou": 1.0, "iou.a b": None, "pixels.a b": 7}
-    interval = {"mean_iou": Interval(low=0.5, high=1.0)}
-    record = Evaluation.model_validate(values | {"interval": interval, "conventions": {"other": 0.25}})
-    write_record(tmp_path / "evaluation.json", record)
-    text = (tmp_path / "evaluation.json").read_text()
-    assert '"images": 3,\n  "mean_iou": 1.0,\n  "iou.a b": null,\n  "pixels.a b": 7,\n  "interval"' in text
-    again = read_record(tmp_path / "evaluation.json", Evaluation)
-    assert again == record and again.figures == values
+    headlines = [HeadlineRow(figure=key, value=1.0, low=0.5, high=1.0) for key in reversed(HEADLINES)]
+    row = {"iou": None, "low": None, "high": None, "boundary_iou": 0.5, "dice": 0.5, "precision": 0.5, "recall": 0.5}
+    record = Figures(
+        test_split="1" * 64,
+        resolution="model",
+        images=3,
+        headlines=headlines,
+        classes=[ClassRow(name="a b", pixels=7, **row)],
+        conventions=[],
+    )
+    write_record(tmp_path / "figures.json", record)
+    assert read_record(tmp_path / "figures.json", Figures) == record
+    assert list(deciding_figures(record).items()) == [*((key, 1.0) for key in HEADLINES), ("iou.a b", None)]
+
+
+def test_a_change_of_every_figure_of_a_dozen_classes_fits_a_terminal(tmp_path):
+    make_run(tmp_path)
+    found = read_record(tmp_path / figures.PATH, Figures)
+    dozen = [found.classes[0].model_copy(update={"name": str(i)}) for i in range(12)]
+    assert len(deciding_figures(found.model_copy(update={"classes": dozen}))) <= 25
+
+
+def test_what_people_compare_of_the_audit_is_flat(tmp_path):
+    make_run(tmp_path)
+    assert dataset_figures(read_record(tmp_path / audit.PATH, audit.Audit)) == {
+        "images.train": 320,
+        "images.validation": 40,
+        "images.test": 20,
+        "void_share": pytest.approx((320 * 0.0312 + 40 * 0.0298 + 20 * 0.0305) / 380, abs=1e-6),
+        "class_drift.validation": 0.0,
+        "class_drift.test": 0.132,
+        "duplicates.exact": 1,
+        "duplicates.near": 0,
+    }
 
 
 def test_counts_have_the_declared_shapes_and_dtypes(tmp_path):

@@ -51,7 +51,7 @@ KINDS = {
     "data/evaluation/images.csv": "report",
     "data/evaluation/pictures.json": "report",
     "data/evaluation/pictures/0/truth.png": "report",
-    "metrics/evaluation.json": "report",
+    "data/evaluation/figures.json": "report",
     "metrics/confusion.csv": "report",
     "metrics/calibration.csv": "report",
     "metrics/sizes.csv": "report",

@@ -74,9 +74,14 @@ def done(ready, tmp_path_factory):
 def test_every_figure_follows_from_the_counts(done):
     arrays = np.load(done / "evaluation/counts.npz")
     found = json.loads((done / "metrics/evaluation.json").read_text())
-    assert list(found.items())[: len(summary(arrays["matrices"], NAMES))] == list(
-        summary(arrays["matrices"], NAMES).items()
-    )
+    every = summary(arrays["matrices"], NAMES)
+    decide = [*HEADLINES, *(f"iou.{name}" for name in NAMES)]
+    assert {key: found[key] for key in decide} == {key: every[key] for key in decide}
+    assert set(found) == {*decide, "boundary_iou", "expected_calibration_error"}
+    classes = pd.read_csv(done / "metrics/classes.csv")
+    assert list(classes["class"]) == NAMES
+    for column in ("iou", "dice", "precision", "recall", "pixels"):
+        assert list(classes[column]) == [every[f"{column}.{name}"] for name in NAMES]
     np.testing.assert_array_equal(arrays["matrices"].sum(axis=(1, 2)) + arrays["void"].sum(axis=1), 32 * 48)
     assert (arrays["void"].sum(axis=1) > 0).all()
     table = pd.read_csv(done / "metrics/confusion.csv")
@@ -88,17 +93,25 @@ def test_every_figure_follows_from_the_counts(done):
     hits = np.trace(arrays["matrices"], axis1=1, axis2=2)
     np.testing.assert_allclose(images["pixel_accuracy"], hits / arrays["matrices"].sum(axis=(1, 2)), atol=1e-6)
     np.testing.assert_allclose(images["uncertainty"], arrays["uncertainty"], atol=1e-6)
-    assert found["conventions"]["mean_iou.data_set"] == found["mean_iou"]
-    for key, ends in found["interval"].items():
-        assert ends["low"] <= found[key] <= ends["high"]
-    assert set(found["interval"]) == {*HEADLINES, "boundary_iou", "expected_calibration_error"} | {
-        f"iou.{name}" for name in NAMES
-    }
+    conventions = pd.read_csv(done / "metrics/conventions.csv", index_col="convention")["value"]
+    assert conventions["mean_iou.data_set"] == found["mean_iou"]
+    headlines = pd.read_csv(done / "metrics/headlines.csv")
+    assert (
+        dict(zip(headlines["figure"], headlines["value"], strict=True))
+        | {f"iou.{name}": value for name, value in zip(NAMES, classes["iou"], strict=True)}
+        == found
+    )
+    assert (headlines["low"] <= headlines["value"]).all() and (headlines["value"] <= headlines["high"]).all()
+    assert (classes["low"] <= classes["iou"]).all() and (classes["iou"] <= classes["high"]).all()
     valid = arrays["matrices"].sum()
     assert arrays["calibration"][..., 0].sum() == valid
     assert arrays["calibration"][..., 1].sum() == hits.sum()
     assert pd.read_csv(done / "metrics/calibration.csv")["pixels"].sum() == valid
-    assert list(pd.read_csv(done / "metrics/iou.csv")["iou"]) == [found[f"iou.{name}"] for name in NAMES]
+    record = json.loads((done / "evaluation/figures.json").read_text())
+    about = json.loads((done / "evaluation/about.json").read_text())
+    assert (record["test_split"], record["resolution"]) == (about["test_split"], about["resolution"])
+    for name in ("headlines", "classes", "conventions"):
+        pd.testing.assert_frame_equal(pd.DataFrame(record[name]), pd.read_csv(done / f"metrics/{name}.csv"))
 
 
 def test_the_matrices_are_the_models_own_predictions(ready, done):

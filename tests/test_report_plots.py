@@ -12,7 +12,7 @@ from fake_run import NAMES, SIZES, make_run
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
 PLOTS = {
     "confusion_shares": ("confusion.csv", "predicted", "actual"),
-    "class_intervals": ("iou.csv", "iou", "class"),
+    "intervals": ("classes.csv", "iou", "class"),
     "class_sizes": ("sizes.csv", "iou", "class"),
     "reliability": ("calibration.csv", "confidence", "accuracy"),
 }
@@ -67,7 +67,7 @@ def test_confusion_keeps_the_order_of_classes(metrics: Path, revisions: list[str
 
 
 def test_revisions_of_a_class_stand_beside_each_other(metrics: Path) -> None:
-    bars = filled(metrics, "class_intervals", ["workspace", "main"])
+    bars = filled(metrics, "intervals", ["workspace", "main"])
     assert [layer["mark"]["type"] for layer in bars["layer"]] == ["bar", "rule"]
     sizes = filled(metrics, "class_sizes", ["workspace", "main"])
     assert sizes["facet"]["column"]["sort"] is None  # as the table has them, from small to large

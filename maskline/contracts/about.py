@@ -9,6 +9,8 @@ from maskline.files.records import Record
 
 PATH = EVALUATION / "about.json"
 
+Resolution = Literal["model", "native"]
+
 
 class About(Record):
     """How the counts were made. `maskline compare` reads it from other revisions, so that unknown keys are ignored.
@@ -20,7 +22,7 @@ class About(Record):
         resolution: scored at the shards' size, or at each image's own.
         inference: the params of prediction by name, nested.
         versions: of libraries, by name.
-        conventions: what each convention in evaluation.json means, by its name.
+        conventions: what each convention in conventions.csv means, by its name.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -28,7 +30,7 @@ class About(Record):
     classes: list[str]
     shards: str
     test_split: str
-    resolution: Literal["model", "native"]
+    resolution: Resolution
     inference: dict[str, Any]
     versions: dict[str, str]
     conventions: dict[str, str]

@@ -8,11 +8,29 @@ from maskline.contracts.folders import METRICS
 from maskline.contracts.numbers import Cell, Count, Length, Share
 from maskline.files.records import Record
 
+HEADLINES = METRICS / "headlines.csv"
+CLASSES = METRICS / "classes.csv"
+CONVENTIONS = METRICS / "conventions.csv"
 CONFUSION = METRICS / "confusion.csv"
 CALIBRATION = METRICS / "calibration.csv"
 TRIMAP = METRICS / "trimap.csv"
-IOU = METRICS / "iou.csv"
 SIZES = METRICS / "sizes.csv"
+
+
+class HeadlineRow(Record):
+    """A headline figure and the ends of its 95 % interval; None: no value."""
+
+    figure: str
+    value: Cell
+    low: Cell
+    high: Cell
+
+
+class ConventionRow(Record):
+    """Mean IoU or pixel accuracy as others compute it, by the convention's name; None: no value."""
+
+    convention: str
+    value: Cell
 
 
 class ConfusionCell(Record):
@@ -50,12 +68,17 @@ class _OfClass(Record):
     name: Annotated[str, Field(alias="class")]
 
 
-class IouRow(_OfClass):
-    """A class's IoU and the ends of its 95 % interval; None: no value."""
+class ClassRow(_OfClass):
+    """A class's IoU and the ends of its 95 % interval, its other figures, and its true pixels; None: no value."""
 
     iou: Cell
     low: Cell
     high: Cell
+    boundary_iou: Cell
+    dice: Cell
+    precision: Cell
+    recall: Cell
+    pixels: Count
 
 
 class SizeRow(_OfClass):

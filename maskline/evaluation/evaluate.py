@@ -15,21 +15,23 @@ from maskline.contracts.about import About
 from maskline.contracts.classes import ClassInfo
 from maskline.contracts.counts import Counts, new_counts
 from maskline.contracts.evaluation import PATH as EVALUATION
-from maskline.contracts.evaluation import Evaluation
+from maskline.contracts.evaluation import deciding_figures
+from maskline.contracts.figures import PATH as FIGURES
+from maskline.contracts.figures import Figures
 from maskline.contracts.images import PATH as IMAGES
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.errors import ArtifactError
 from maskline.evaluation.counting import count_split
-from maskline.evaluation.figures import evaluation
+from maskline.evaluation.figures import figures
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.predict.inference import Inference, compiled_predictor
 from maskline.evaluation.predicted_split import PredictedSplit, Refine
 from maskline.evaluation.refine.crf import CrfParams, refined_by_crf
 from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut
-from maskline.evaluation.tables import calibration_bins, confusion_cells, image_rows, iou_rows, size_rows, trimap_rows
-from maskline.files.artifacts import new_directory, sha256
+from maskline.evaluation.tables import calibration_bins, confusion_cells, image_rows, size_rows, trimap_rows
+from maskline.files.artifacts import new_directory, sha256, write_json
 from maskline.files.records import Record, write_record, write_table
 from maskline.metrics.boundary import TRIMAP_DISTANCES
 from maskline.metrics.calibration import BINS
@@ -58,7 +60,7 @@ def evaluate(
         raw: the prepared data set, read where images are scored at their own size.
         shards: folder of shards and manifest.
         model_file: the .keras file.
-        out: folder to make, of counts.npz, about.json, images.csv, pictures.json and pictures/.
+        out: folder to make, of counts.npz, about.json, figures.json, images.csv, pictures.json and pictures/.
         metrics: folder in which evaluation.json, confusion.csv, the other tables and samples/ are written.
         params: how to predict and score.
         batch_size: images predicted at once.
@@ -72,18 +74,20 @@ def evaluate(
     manifest = read_manifest(shards)
     split = _split(raw, shards, manifest, model_file, params)
     names = [c.name for c in manifest.classes]
+    about = _about(manifest, sha256(shards / MANIFEST.name), params)
     with new_directory(out) as folder:
         with new_counts(folder, split.reader.names, len(names), len(TRIMAP_DISTANCES), BINS) as counts:
             count_split(split, batch_size, counts)
-            figures = evaluation(counts, names, batch_size, seed)
-            plotted = _plotted(counts, figures, names)
+            found = figures(counts, about, batch_size, seed)
+            plotted = _plotted(counts, found, names)
             write_table(folder / IMAGES.name, image_rows(counts, names))
             pictures = write_gallery(folder, metrics / "samples", split, counts, manifest.classes, params.samples)
             write_record(folder / PICTURES.name, pictures)
-        write_record(folder / ABOUT.name, _about(manifest, sha256(shards / MANIFEST.name), params))
+        write_record(folder / ABOUT.name, about)
+        write_record(folder / FIGURES.name, found)
     for name, rows in plotted.items():
         write_table(metrics / name, rows)
-    write_record(metrics / EVALUATION.name, figures)
+    write_json(metrics / EVALUATION.name, deciding_figures(found))
 
 
 def _split(raw: Path, shards: Path, manifest: Manifest, model_file: Path, params: EvaluateParams) -> PredictedSplit:
@@ -95,13 +99,15 @@ def _split(raw: Path, shards: Path, manifest: Manifest, model_file: Path, params
     return PredictedSplit(reader, originals, params.window is not None, predictor, _refine(params))
 
 
-def _plotted(counts: Counts, figures: Evaluation, names: list[str]) -> dict[str, Sequence[Record]]:
+def _plotted(counts: Counts, found: Figures, names: list[str]) -> dict[str, Sequence[Record]]:
     """Return the rows of the tables for `dvc plots`, by file name."""
     return {
+        tables.HEADLINES.name: found.headlines,
+        tables.CLASSES.name: found.classes,
+        tables.CONVENTIONS.name: found.conventions,
         tables.CONFUSION.name: confusion_cells(counts.matrices.sum(axis=0), names),
         tables.CALIBRATION.name: calibration_bins(counts.calibration.sum(axis=0), counts.confidence.sum(axis=0)),
         tables.TRIMAP.name: trimap_rows(counts.trimap.sum(axis=0)),
-        tables.IOU.name: iou_rows(figures, names),
         tables.SIZES.name: size_rows(counts.matrices, names),
     }
 

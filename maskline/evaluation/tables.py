@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from maskline.contracts.counts import Counts
-from maskline.contracts.evaluation import Evaluation
 from maskline.contracts.images import ImageRow
-from maskline.contracts.tables import CalibrationBin, ConfusionCell, IouRow, SizeRow, TrimapRow
+from maskline.contracts.tables import CalibrationBin, ConfusionCell, SizeRow, TrimapRow
 from maskline.metrics.boundary import TRIMAP_DISTANCES, trimap_accuracy
 from maskline.metrics.calibration import bin_middles, reliability
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy, ratio
@@ -39,14 +38,6 @@ def trimap_rows(counts: np.ndarray) -> list[TrimapRow]:
     """Return one row per distance of TRIMAP_DISTANCES, of counts int64 [D, 2] over all images."""
     columns = zip(TRIMAP_DISTANCES, _cells(trimap_accuracy(counts)), counts[:, 0].tolist(), strict=True)
     return [TrimapRow(distance=distance, accuracy=accuracy, pixels=pixels) for distance, accuracy, pixels in columns]
-
-
-def iou_rows(evaluation: Evaluation, names: Sequence[str]) -> list[IouRow]:
-    """Return the IoU of each class and its interval."""
-    return [
-        IouRow(name=name, iou=evaluation.figures[f"iou.{name}"], **evaluation.interval[f"iou.{name}"].model_dump())
-        for name in names
-    ]
 
 
 def size_rows(matrices: np.ndarray, names: Sequence[str]) -> list[SizeRow]:

@@ -14,10 +14,10 @@ from maskline.contracts.about import About
 from maskline.contracts.audit import PATH as AUDIT
 from maskline.contracts.audit import Audit
 from maskline.contracts.classes import ROLES
-from maskline.contracts.evaluation import BASELINE, HEADLINES, PER_CLASS, Evaluation
-from maskline.contracts.evaluation import PATH as EVALUATION
 from maskline.contracts.examples import PATH as EXAMPLES
 from maskline.contracts.examples import Examples
+from maskline.contracts.figures import BASELINE, HEADLINES, Figures
+from maskline.contracts.figures import PATH as FIGURES
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.history import Epoch
 from maskline.contracts.images import PATH as IMAGES
@@ -31,6 +31,8 @@ from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import sha256
 from maskline.files.records import first_problem, read_record, read_table
 
+SET_BASELINE = f"cp {FIGURES.as_posix()} {BASELINE.as_posix()}"
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -38,8 +40,8 @@ class Inputs:
 
     Attributes:
         examples: names of the images that preprocess drew, by split.
-        evaluation: the figures of the test split.
-        baseline: an earlier run's figures; without figures where there is none.
+        figures: of the test split.
+        baseline: an earlier run's figures; None: there are none to compare with.
         confusion: int64 [C, C], pixels of the test split; rows are truth, columns prediction.
         void: void pixels of the test split.
         folder: of the run; pictures are read from it.
@@ -50,8 +52,8 @@ class Inputs:
     examples: Examples
     history: list[Epoch]
     about: About
-    evaluation: Evaluation
-    baseline: Evaluation
+    figures: Figures
+    baseline: Figures | None
     confusion: np.ndarray
     void: int
     calibration: list[CalibrationBin]
@@ -76,7 +78,7 @@ def read_inputs(folder: Path) -> Inputs:
         examples=read_record(folder / EXAMPLES, Examples),
         history=read_table(folder / HISTORY, Epoch),
         about=_read_about(folder, names),
-        evaluation=_read_evaluation(folder / EVALUATION, names),
+        figures=_read_figures(folder / FIGURES, names),
         baseline=_read_baseline(folder / BASELINE),
         confusion=_read_confusion(folder / tables.CONFUSION, names),
         void=sum(row.void_pixels for row in read_table(folder / IMAGES, ImageRow)),
@@ -107,28 +109,28 @@ def _read_about(folder: Path, names: list[str]) -> About:
     return about
 
 
-def _read_evaluation(path: Path, names: list[str]) -> Evaluation:
-    evaluation = read_record(path, Evaluation)
-    wanted = ["images", *HEADLINES, *(f"{figure}.{name}" for figure in PER_CLASS for name in names)]
-    _require(path, "the file", evaluation.figures, wanted)
-    bounded = [*HEADLINES, *(f"iou.{name}" for name in names)]
-    known = [key for key in bounded if evaluation.figures[key] is not None]
-    _require(path, "interval", evaluation.interval, known)
-    return evaluation
+def _read_figures(path: Path, names: list[str]) -> Figures:
+    figures = read_record(path, Figures)
+    _require(path, "headlines", [row.figure for row in figures.headlines], HEADLINES)
+    found = [row.name for row in figures.classes]
+    if found != names:
+        raise ArtifactError(path, f"is of the classes {', '.join(found)}, but the shards have {', '.join(names)}")
+    return figures
 
 
-def _read_baseline(path: Path) -> Evaluation:
+def _read_baseline(path: Path) -> Figures | None:
     """Read the figures to compare the run's with.
 
     They are a file, not the figures of Git's HEAD, because the page must be a function of its declared inputs.
     """
-    remedy = "copy a metrics/evaluation.json there, or write {} for no baseline"
+    remedy = f"`{SET_BASELINE}` sets it, and {{}} in it is no baseline"
     try:
-        return Evaluation.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return None if content.strip() == b"{}" else Figures.model_validate_json(content)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; {remedy}.") from None
     except ValidationError as error:
-        raise InputError(f"{path} is not an evaluation.json, at {first_problem(error)}; {remedy}.") from None
+        raise InputError(f"{path} is not the copy of a {FIGURES.name}, at {first_problem(error)}; {remedy}.") from None
 
 
 def _read_confusion(path: Path, names: list[str]) -> np.ndarray:

@@ -11,16 +11,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from maskline.contracts.classes import ROLES
-from maskline.contracts.evaluation import PER_CLASS
 from maskline.contracts.examples import PATH as EXAMPLES
+from maskline.contracts.figures import Figures
 from maskline.contracts.pictures import GROUPS
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.report.borders import near_borders
 from maskline.report.curves import curve, kept_epoch, thinned
 from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
-from maskline.report.headline import LOWER_IS_BETTER, change, headlines, interval
-from maskline.report.inputs import Inputs
+from maskline.report.headline import LOWER_IS_BETTER, change, comparable, headlines, interval
+from maskline.report.inputs import SET_BASELINE, Inputs
 from maskline.report.pictures import embedded, embedded_examples
 from maskline.report.reliability import reliability
 
@@ -38,7 +38,7 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
 
     Args:
         inputs: the run, from `read_inputs`.
-        params: nested params, shown as they are; the page's texts name `seed` and `model`.
+        params: nested params, shown as they are; the page's texts name `seed`, `model` and `dataset`.
 
     Raises:
         ArtifactError: a picture is missing or damaged.
@@ -57,6 +57,7 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
         script=Markup(script),
         script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         params=params,
+        data_name=data_name(inputs, params),
         tables=tables(inputs, params),
         **_figures(inputs),
         **_pictures(inputs),
@@ -65,24 +66,29 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
 
 def _figures(inputs: Inputs) -> dict[str, Any]:
     names = [c.name for c in inputs.manifest.classes]
+    values = {row.figure: row.value for row in inputs.figures.headlines}
+    baseline = compared_baseline(inputs)
     return {
         "manifest": inputs.manifest,
         "about": inputs.about,
-        "evaluation": inputs.evaluation,
-        "baseline": inputs.baseline,
-        "has_baseline": bool(inputs.baseline.figures),
-        "headlines": headlines(inputs.evaluation, inputs.baseline),
+        "images": inputs.figures.images,
+        "has_baseline": baseline is not None,
+        "other_baseline": baseline is not inputs.baseline,
+        "set_baseline": SET_BASELINE,
+        "headlines": headlines(inputs.figures, baseline),
         "lower_is_better": LOWER_IS_BETTER,
-        "classes": class_rows(inputs),
+        "classes": class_rows(inputs, baseline),
+        "conventions": inputs.figures.conventions,
         "sizes": sizes(inputs),
         "curves": [curve("Loss", inputs.history, LOSS), curve("Validation scores", inputs.history, SCORES)],
         "history": thinned(inputs.history),
         "kept": kept_epoch(inputs.history),
         "matrix": matrix_rows(inputs.confusion),
         "confusions": largest_confusions(inputs.confusion),
-        "reliability": reliability(inputs.calibration, inputs.evaluation.figures["expected_calibration_error"]),
+        "calibration_error": values["expected_calibration_error"],
+        "reliability": reliability(inputs.calibration, values["expected_calibration_error"]),
         "calibration": inputs.calibration,
-        "borders": near_borders(inputs.trimap, inputs.evaluation.figures["pixel_accuracy"]),
+        "borders": near_borders(inputs.trimap, values["pixel_accuracy"]),
         "trimap": inputs.trimap,
         "void": inputs.void,
         "splits": ROLES,
@@ -103,22 +109,33 @@ def _pictures(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def class_rows(inputs: Inputs) -> list[dict[str, Any]]:
-    """Return name, colour, figures, interval, change, IoU by size and share of the truth of each class, in order."""
-    figures = inputs.evaluation.figures
-    total = sum(figures[f"pixels.{c.name}"] or 0 for c in inputs.manifest.classes)
+def data_name(inputs: Inputs, params: dict[str, Any]) -> str:
+    """Return what the user calls the data: the name of their own folder, or the data set's."""
+    folder = Path(params["dataset"]["path"] or "").name if params["dataset"]["name"] == "folder" else ""
+    return folder.strip(".") or inputs.manifest.source.name
+
+
+def compared_baseline(inputs: Inputs) -> Figures | None:
+    """Return the baseline if it is of the same test images, else None."""
+    baseline = inputs.baseline
+    return baseline if baseline is not None and comparable(inputs.figures, baseline) else None
+
+
+def class_rows(inputs: Inputs, baseline: Figures | None) -> list[dict[str, Any]]:
+    """Return name, color, figures, interval, change, IoU by size and share of the truth of each class, in order."""
+    total = sum(row.pixels for row in inputs.figures.classes)
     by_size = {(row.name, row.size): row for row in inputs.sizes}
+    before = {} if baseline is None else {row.name: row.iou for row in baseline.classes}
     return [
         {
-            "name": c.name,
+            **row.model_dump(),
             "color": c.color,
-            **{figure: figures[f"{figure}.{c.name}"] for figure in PER_CLASS},
-            "interval": interval(inputs.evaluation, f"iou.{c.name}"),
-            "change": change(inputs.evaluation, inputs.baseline, f"iou.{c.name}"),
+            "interval": interval(row),
+            "change": change("iou", row.iou, before.get(c.name), interval(row)),
             "by_size": [by_size[c.name, size] for size in sizes(inputs)],
-            "share": (figures[f"pixels.{c.name}"] or 0) / total if total else 0.0,
+            "share": row.pixels / total if total else 0.0,
         }
-        for c in inputs.manifest.classes
+        for c, row in zip(inputs.manifest.classes, inputs.figures.classes, strict=True)
     ]
 
 

@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from tabulate import tabulate
 
+from maskline.contracts.dataset import PATH as DATASET
 from maskline.contracts.folders import RAW, SHARDS, WEIGHTS
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
 
 TOLERANCE = 0.03  # for a figure from 0 to 1; other instruction sets changed one by up to 0.0164
 # Made in integer or exactly rounded arithmetic, before anything is trained.
-_EXACT = (*(folder.as_posix() for folder in (RAW, WEIGHTS, SHARDS)), "metrics/dataset.json")
+_EXACT = tuple(path.as_posix() for path in (RAW, WEIGHTS, SHARDS, DATASET))
 _TABLES = (".json", ".csv")
 
 Judgement = Literal["equal", "within tolerance", "different"]
@@ -87,8 +88,8 @@ def _output(folder: Path, name: str, md5: str) -> Output:
 def judge(before: Mapping[str, Output], after: Mapping[str, Output]) -> list[Verdict]:
     """Judge each output of `before` by the run that made `after`.
 
-    The figures in .json files decide. A cell of a table can depend on a few pixels, and a model or a picture has no
-    figures: all of these are within tolerance if all figures are.
+    The figures in .json files decide, as people decide by them. A cell of a table can depend on a few pixels, and a
+    model, a folder or a picture has no figures here: all of these are within tolerance if all figures are.
     """
     changes = {name: _change(name, before.get(name), after.get(name)) for name in {**before, **after}}
     figures = [change.size if change else 0.0 for name, change in changes.items() if name.endswith(".json")]

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 
 from maskline.contracts import about, audit, evaluation, examples, folders, history, manifest, pictures, tables
+from maskline.contracts import figures as figures_json
 from maskline.contracts import images as images_csv
 from maskline.contracts.classes import ROLES, VOID, ClassInfo, Role
-from maskline.files.artifacts import sha256
+from maskline.files.artifacts import sha256, write_json
 from maskline.files.checksums import write_sums
 from maskline.files.records import write_record, write_table
 
@@ -19,6 +20,7 @@ COLORS = ["#404a57", "#d95f45", "#3f9c6b", "#e0b13c", "#5b7fd4", "#a05fc0", "#3f
 FILENAME = 'photo <i>"7" & Ünïcode.png'
 SIZES = ("under 1 %", "1 to 10 %", "over 10 %")
 KINDS = pictures.KINDS
+TEST_SPLIT = "1" * 64
 CONVENTIONS = {
     "mean_iou.per_image": "each image's mean IoU, averaged <over> images",
     "mean_iou.absent_0": "an absent class counts as 0",
@@ -37,12 +39,14 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
     _write_shards(folder)
     _write_examples(folder, generator)
     write_table(folder / history.PATH, _history(epochs, generator))
-    write_record(folder / evaluation.PATH, evaluation.Evaluation.model_validate(found))
-    write_record(folder / evaluation.BASELINE, evaluation.Evaluation.model_validate(baseline(found)))
+    record = _figures(found)
+    write_record(folder / figures_json.PATH, record)
+    write_json(folder / evaluation.PATH, evaluation.deciding_figures(record))
+    write_record(folder / figures_json.BASELINE, _figures(baseline(found)))
     write_record(folder / about.PATH, _about(sha256(folder / manifest.PATH)))
     write_table(folder / images_csv.PATH, _image_rows(filenames, truths, matrices, uncertainty))
     _write_pictures(folder / folders.EVALUATION, filenames, truths, predictions, matrices, samples, uncertainty)
-    _write_tables(folder, matrices.sum(0))
+    _write_tables(folder, record, matrices.sum(0))
     seal(folder)
 
 
@@ -88,6 +92,30 @@ def figures(matrices: np.ndarray) -> dict:
         "interval": {key: _interval(flat[key]) for key in bounded},
         "conventions": {"mean_iou.per_image": 0.8123, "mean_iou.absent_0": 0.4567},
     }
+
+
+def _figures(found: dict) -> figures_json.Figures:
+    """Return figures as evaluate records them."""
+    return figures_json.Figures(
+        test_split=TEST_SPLIT,
+        resolution="model",
+        images=found["images"],
+        headlines=[
+            tables.HeadlineRow(figure=key, value=found[key], **found["interval"][key]) for key in figures_json.HEADLINES
+        ],
+        classes=[
+            tables.ClassRow.model_validate(
+                {"name": name}
+                | {
+                    key: found[f"{key}.{name}"]
+                    for key in ("iou", "boundary_iou", "dice", "precision", "recall", "pixels")
+                }
+                | found["interval"][f"iou.{name}"]
+            )
+            for name in NAMES
+        ],
+        conventions=[tables.ConventionRow(convention=name, value=v) for name, v in found["conventions"].items()],
+    )
 
 
 def _interval(value: float | None) -> dict[str, float | None]:
@@ -223,7 +251,7 @@ def _about(manifest_sha256: str) -> about.About:
     return about.About(
         classes=NAMES,
         shards=manifest_sha256,
-        test_split="1" * 64,
+        test_split=TEST_SPLIT,
         resolution="model",
         inference={"flip": True, "scales": [1.0], "refine": "none", "crf": {"iterations": 10}},
         versions={"tensorflow": "2.21.0", "keras": "3.15.1"},
@@ -298,7 +326,7 @@ def _panels(truth: np.ndarray, prediction: np.ndarray, generator: np.random.Gene
     return dict(zip(KINDS, panels, strict=True))
 
 
-def _write_tables(folder: Path, matrix: np.ndarray) -> None:
+def _write_tables(folder: Path, record: figures_json.Figures, matrix: np.ndarray) -> None:
     truth = matrix.sum(1)
     confusion = [
         tables.ConfusionCell(
@@ -330,13 +358,13 @@ def _write_tables(folder: Path, matrix: np.ndarray) -> None:
         for i, name in enumerate(NAMES)
         for j, size in enumerate(SIZES)
     ]
-    found = figures(matrix[None])
-    ious = [tables.IouRow(name=n, iou=found[f"iou.{n}"], **found["interval"][f"iou.{n}"]) for n in NAMES]
     for path, rows in {
+        tables.HEADLINES: record.headlines,
+        tables.CLASSES: record.classes,
+        tables.CONVENTIONS: record.conventions,
         tables.CONFUSION: confusion,
         tables.CALIBRATION: bins,
         tables.TRIMAP: trimap,
         tables.SIZES: sizes,
-        tables.IOU: ious,
     }.items():
         write_table(folder / path, rows)

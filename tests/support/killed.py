@@ -248,7 +248,10 @@ def evaluate(folder: Path) -> dict:
             params=params, batch_size=2, seed=1,
         )  # fmt: skip
 
-    tables = [f"metrics/{name}.csv" for name in ("confusion", "iou", "sizes", "calibration", "trimap")]
+    tables = [
+        f"metrics/{name}.csv"
+        for name in ("headlines", "classes", "conventions", "confusion", "sizes", "calibration", "trimap")
+    ]
     return every_moment(work, folder, ["evaluation", "metrics/samples", "metrics/evaluation.json", *tables], stride=24)
 
 

@@ -1,0 +1,20 @@
+"""dataset.json: the few numbers of the audit that people compare."""
+
+from maskline.contracts.audit import Audit
+from maskline.contracts.classes import ROLES
+from maskline.contracts.folders import METRICS
+
+PATH = METRICS / "dataset.json"
+
+
+def dataset_figures(audit: Audit) -> dict[str, int | float]:
+    """Return images by split, void share of all pixels, class drift by split, and pairs of duplicates by kind."""
+    images = sum(audit.images.values())
+    void = sum(audit.void_share[role] * audit.images[role] for role in ROLES)
+    return {
+        **{f"images.{role}": audit.images[role] for role in ROLES},
+        "void_share": round(void / images, 6) if images else 0.0,
+        **{f"class_drift.{role}": drift for role, drift in audit.class_drift.items()},
+        "duplicates.exact": audit.duplicates.exact,
+        "duplicates.near": audit.duplicates.near,
+    }
