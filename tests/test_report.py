@@ -19,13 +19,13 @@ import pytest
 from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, KINDS, NAMES, make_run
 from PIL import Image
 
-from maskline.contracts.evaluation import HEADLINES
+from maskline.contracts.figures import HEADLINES
 from maskline.contracts.pictures import GROUPS
 from maskline.errors import ArtifactError, InputError
 from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.inputs import Inputs, read_inputs
-from maskline.report.page import MOST_CLASSES, flat_params, largest_confusions, matrix_rows, render_page
+from maskline.report.page import MOST_CLASSES, data_name, flat_params, largest_confusions, matrix_rows, render_page
 
 ROOT = Path(__file__).parents[1]
 DASH = "\u2013</abbr>"
@@ -100,7 +100,10 @@ def test_stage_writes_page_and_copies_without_tensorflow(run_folder: Path) -> No
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "imported: []"
     metrics = run_folder / "metrics"
-    assert (metrics / "dataset.json").read_bytes() == (run_folder / "data/shards/audit.json").read_bytes()
+    audit = json.loads((run_folder / "data/shards/audit.json").read_text(encoding="utf-8"))
+    dataset = json.loads((metrics / "dataset.json").read_text(encoding="utf-8"))
+    assert dataset["images.test"] == audit["images"]["test"] and dataset["duplicates.exact"] == 1
+    assert not any(isinstance(value, dict | list) for value in dataset.values())
     assert (metrics / "history.csv").read_bytes() == (run_folder / "data/model/history.csv").read_bytes()
     page = (metrics / "report.html").read_text(encoding="utf-8")
     params = section(page, "params")
@@ -135,6 +138,9 @@ def test_every_control_and_table_has_a_name(page: str) -> None:
     labelled = [e for label in document.iter("label") for e in label.iter() if e.tag in ("input", "select")]
     assert len(labelled) == len([e for e in document.iter() if e.tag in ("input", "select")]) == 8
     assert all("".join(label.itertext()).strip() for label in document.iter("label"))
+    boxes = [e for e in document.iter("div") if e.get("class") == "box"]
+    assert boxes and all(e.get("role") == "region" and e.get("aria-label") for e in boxes)
+    assert all(e.get("tabindex") == "0" for e in [*boxes, *document.iter("pre")])
     for table in document.iter("table"):
         assert table.find("caption") is not None or table.get("aria-label") or table.get("aria-labelledby")
     assert [e.get("role") for e in document.iter("p") if e.get("id") == "shown"] == ["status"]
@@ -185,9 +191,10 @@ def test_names_are_escaped(page: str) -> None:
 
 def test_headline_figures_are_those_of_the_metrics(page: str, inputs: Inputs) -> None:
     head = page.split('<dl class="headline">')[1].split("</dl>")[0]
-    figures, bounds = inputs.evaluation.figures, inputs.evaluation.interval
-    assert [float(v) for v in re.findall(r'<data value="([^"]+)"', head)] == [figures[key] for key in HEADLINES]
-    ends = [(f"{bounds[key].low:.3f}", f"{bounds[key].high:.3f}") for key in HEADLINES]
+    rows = inputs.figures.headlines
+    assert [row.figure for row in rows] == list(HEADLINES)
+    assert [float(v) for v in re.findall(r'<data value="([^"]+)"', head)] == [row.value for row in rows]
+    ends = [(f"{row.low:.3f}", f"{row.high:.3f}") for row in rows]
     assert re.findall(r"([\d.]+) to ([\d.]+)", head) == ends
     assert "20 test images" in text_of(page) and head.count("lower is better") == 1
 
@@ -203,41 +210,62 @@ def test_headline_says_the_change_against_the_baseline(page: str, run_folder: Pa
     assert "There is no baseline" in without and 'class="change' not in without
 
 
-def test_baseline_of_other_images_is_told(page: str, run_folder: Path) -> None:
-    assert "of other test images" not in page
-    changed(run_folder / "baseline.json", lambda v: v.update(images=19))
-    assert "of other test images" in render_page(read_inputs(run_folder), PARAMS)
+@pytest.mark.parametrize("other", [{"test_split": "2" * 64}, {"resolution": "native"}])
+def test_baseline_of_other_images_is_told(page: str, run_folder: Path, other: dict) -> None:
+    assert "of other test images" not in page and 'class="change' in page
+    changed(run_folder / "baseline.json", lambda v: v.update(other))
+    without = render_page(read_inputs(run_folder), PARAMS)
+    shown = text_of(without)
+    assert "baseline.json is not compared: it is of other test images" in shown
+    assert "cp data/evaluation/figures.json baseline.json makes this run the baseline" in shown
+    assert 'class="change' not in without and ">Change</th>" not in without
+
+
+def test_the_command_that_it_names_sets_the_baseline(page: str, run_folder: Path) -> None:
+    [command] = {match for match in re.findall(r"<code>(cp [^<]+)</code>", page)}
+    subprocess.run(command, shell=True, cwd=run_folder, check=True)
+    head = render_page(read_inputs(run_folder), PARAMS).split('<dl class="headline">')[1].split("</dl>")[0]
+    assert head.count("unchanged") == len(HEADLINES)
 
 
 def test_baseline_of_an_older_release_serves(run_folder: Path) -> None:
-    (run_folder / "baseline.json").write_text('{"images": 20, "mean_iou": 0.1, "iou.unicorn": 0.3}')
+    """It may lack figures of today, and hold others."""
+
+    def older(baseline: dict) -> None:
+        baseline["headlines"] = [{"figure": "mean_iou", "value": 0.1, "low": 0.05, "high": 0.2}]
+        baseline["classes"] = []
+        baseline["more"] = 1
+
+    changed(run_folder / "baseline.json", older)
     page = render_page(read_inputs(run_folder), PARAMS)
     head = text_of(page.split('<dl class="headline">')[1].split("</dl>")[0])
     assert head.count(", better") == 1 and "unchanged" not in head
 
 
-@pytest.mark.parametrize("content", [None, "[]", '{"mean_iou": "high"}', "{"])
+@pytest.mark.parametrize("content", [None, "[]", '{"images": 20, "mean_iou": 0.1}', "{"])
 def test_what_is_no_baseline_is_named_with_the_remedy(run_folder: Path, content: str | None) -> None:
     path = run_folder / "baseline.json"
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(InputError) as caught:
         read_inputs(run_folder)
     sentence = str(caught.value)
-    assert sentence.startswith(str(path)) and "write {} for no baseline" in sentence and "\n" not in sentence
+    assert (
+        sentence.startswith(str(path))
+        and "`cp data/evaluation/figures.json baseline.json` sets it, and {} in" in sentence
+    )
+    assert "\n" not in sentence
 
 
 def test_class_table_shows_figures_and_dashes(page: str, inputs: Inputs) -> None:
     rows = re.findall(r'<tr><th scope="row">.*?</tr>', section(page, "classes"), re.DOTALL)
     assert len(rows) == len(NAMES)
-    for name, color, row in zip(NAMES, COLORS, rows, strict=True):
-        kinds = ("iou", "boundary_iou", "dice", "precision", "recall")
-        figures = [inputs.evaluation.figures[f"{figure}.{name}"] for figure in kinds]
+    for found, color, row in zip(inputs.figures.classes, COLORS, rows, strict=True):
+        figures = [found.iou, found.boundary_iou, found.dice, found.precision, found.recall]
         assert [float(v) for v in re.findall(r'<data value="([^"]+)"', row)] == [f for f in figures if f is not None]
         assert color in row
         if figures[0] is not None:
-            bounds = inputs.evaluation.interval[f"iou.{name}"]
-            assert f"{bounds.low:.3f} to {bounds.high:.3f}" in row
-            whisker = f'd="M{100 * bounds.low:.2f} 6H{100 * bounds.high:.2f}'
+            assert f"{found.low:.3f} to {found.high:.3f}" in row
+            whisker = f'd="M{100 * found.low:.2f} 6H{100 * found.high:.2f}'
             assert f'd="M0 6H{100 * figures[0]:.2f}"' in row and whisker in row
     # IoU, interval, change, boundary IoU, Dice, precision and recall have no value.
     assert rows[ABSENT].count(DASH) == 7 and "whisker" not in rows[ABSENT]
@@ -408,6 +436,14 @@ def test_resolution_is_told(page: str, run_folder: Path) -> None:
     assert "at the images&#39; own size, weights" in native and "at\neach image&#39;s own size" in native
 
 
+def test_title_names_the_users_folder_or_the_data_set(page: str, inputs: Inputs) -> None:
+    assert "<h1>unet on shapes</h1>" in page and "<title>shapes ·" in page and "of shapes 1.0.0 by" in page
+    for path, name in {"/data/my <cells>/": "my <cells>", "../cells": "cells", "..": "shapes", "/": "shapes"}.items():
+        assert data_name(inputs, {"dataset": {"name": "folder", "path": path}}) == name
+    mine = render_page(inputs, PARAMS | {"dataset": {"name": "folder", "path": "/data/my <cells>"}})
+    assert "<h1>unet on my &lt;cells&gt;</h1>" in mine and "of my &lt;cells&gt; by" in mine
+
+
 def test_instructions_name_the_seed_and_how_to_find_the_commit(page: str) -> None:
     shown = text_of(section(page, "reproduce"))
     assert "seed 41" in shown and "git log -1 metrics/report.html" in shown
@@ -421,7 +457,7 @@ def test_instructions_name_the_seed_and_how_to_find_the_commit(page: str) -> Non
         "data/model/history.csv",
         "data/shards/examples/index.json",
         "data/shards/examples/train-1.png",
-        "metrics/evaluation.json",
+        "data/evaluation/figures.json",
         "metrics/confusion.csv",
         "metrics/calibration.csv",
         "metrics/trimap.csv",
@@ -455,9 +491,10 @@ def test_stage_says_the_sentence_and_keeps_the_earlier_page(run_folder: Path) ->
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("metrics/evaluation.json", lambda v: v.pop("iou.ring"), 'lacks "iou.ring"'),
-        ("metrics/evaluation.json", lambda v: v.update(mean_iou="high"), "mean_iou"),
-        ("metrics/evaluation.json", lambda v: v["interval"].pop("iou.ring"), 'interval lacks "iou.ring"'),
+        ("data/evaluation/figures.json", lambda v: v["classes"].pop(), "is of the classes background, disc"),
+        ("data/evaluation/figures.json", lambda v: v["headlines"][0].update(value="high"), "headlines.0.value"),
+        ("data/evaluation/figures.json", lambda v: v["headlines"].pop(0), 'headlines lacks "mean_iou"'),
+        ("data/evaluation/figures.json", lambda v: v["classes"][-1].pop("low"), "classes.6.low"),
         ("data/shards/audit.json", lambda v: v["class_share"]["test"].pop("ring"), 'class_share.test lacks "ring"'),
         ("data/shards/audit.json", lambda v: v["images"].pop("test"), "images lacks test"),
         ("data/shards/manifest.json", lambda v: without_last_class(v), "about.json"),

@@ -1,18 +1,25 @@
 """The page in a real browser: driven by mouse and keyboard, in four combinations of width and theme, and offline."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import MISSING, chromium, find_browser, opened
 from fake_run import FILENAME, KINDS, NAMES, make_run
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from maskline.report.gallery import unique
 from maskline.report.inputs import Inputs, read_inputs
 from maskline.report.page import render_page
 
-PARAMS = {"seed": 1, "model": {"architecture": "unet", "encoder": "unet", "encoder_weights": "w" * 80}}
+PARAMS = {
+    "seed": 1,
+    "dataset": {"name": "shapes", "path": None},
+    "model": {"architecture": "unet", "encoder": "unet", "encoder_weights": "w" * 80},
+}
 ALL = "[...document.querySelectorAll('#gallery > li')]"
 SHOWN = f"{ALL}.filter(e => e.offsetHeight > 0)"
 LAYER = "getComputedStyle(document.querySelector('#gallery > li .prediction'))"
@@ -92,6 +99,32 @@ def test_page_fits_draws_every_picture_and_follows_the_theme(tab: Page, inputs: 
     style = "getComputedStyle(document.body)"
     text, ground = (int(tab.evaluate(f"{style}.{key}.match(/\\d+/)[0]")) for key in ("color", "backgroundColor"))
     assert text > 200 and ground < 40 if dark else text < 60 and ground > 230
+
+
+def shaded(tab: Page, box: str) -> tuple[bool, bool]:
+    """Return whether the left and the right edge of a box have a shadow, by the pixels above its caption."""
+    strip = np.asarray(Image.open(io.BytesIO(tab.locator(box).screenshot())).convert("L"), int)[10]
+    middle = strip[len(strip) // 2]
+    return abs(strip[4] - middle) > 20, abs(strip[-5] - middle) > 20
+
+
+@pytest.mark.parametrize("width", [400])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_table_that_is_cut_off_shows_it_and_scrolls_by_keys(tab: Page) -> None:
+    box = "#classes .box"
+    assert shaded(tab, box) == (False, True)
+    element = f"document.querySelector('{box}')"
+    tab.evaluate(f"void (window.scrolled = new Promise(end => {element}.addEventListener('scrollend', end)))")
+    tab.locator(box).focus()
+    tab.keyboard.press("ArrowRight")
+    tab.evaluate("window.scrolled.then(() => 0)")
+    assert shaded(tab, box) == (True, True)
+    tab.evaluate(f"{element}.scrollLeft = 9999")
+    assert shaded(tab, box) == (True, False)
+
+
+def test_a_table_that_fits_has_no_shadow(tab: Page) -> None:
+    assert shaded(tab, "#classes .box") == (False, False)
 
 
 def test_slider_fades_the_layer_by_keys(tab: Page) -> None:

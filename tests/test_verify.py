@@ -19,7 +19,7 @@ from maskline.verification.judgement import TOLERANCE, Output, as_text, judge, l
 # DVC 3.67 itself uses what its library pygtrie is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
-FIGURES = {"images": 96, "mean_iou": 0.9, "precision.ring": None, "interval": {"mean_iou": {"low": 0.8}}}
+FIGURES = {"images": 96, "mean_iou": 0.9, "iou.ring": None, "nested": {"mean_iou": {"low": 0.8}}}
 PIPELINE = """
 stages:
   train:
@@ -121,10 +121,10 @@ def test_an_output_on_one_side_alone_is_different():
     ("changes", "reason"),
     [
         ({"images": 95}, "images is 95, was 96"),
-        ({"precision.ring": 0.5}, "precision.ring is 0.5, was null"),
+        ({"iou.ring": 0.5}, "iou.ring is 0.5, was null"),
         ({"mean_iou": "high"}, 'mean_iou is "high", was 0.9'),
         ({"iou.dog": 0.9}, "iou.dog is in only one of the two"),
-        ({"interval": {"mean_iou": {"low": 0.85}}}, "interval.mean_iou.low by 0.0500"),
+        ({"nested": {"mean_iou": {"low": 0.85}}}, "nested.mean_iou.low by 0.0500"),
     ],
 )
 def test_the_reason_names_the_figure(changes, reason):
