@@ -68,6 +68,7 @@ def decoded_shapes():
     return []
 
 
+@pytest.mark.slow
 def test_every_decoder_that_params_offer_works(encoder, decoded_shapes):
     name, _, features = encoder
     shapes = {stride: [tuple(level.shape) for level in levels] for stride, levels in features.items()}

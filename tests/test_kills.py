@@ -37,6 +37,7 @@ def test_killed_at_every_operation_it_ends_in_the_same_bytes(name, kills, tmp_pa
     assert killed(name, tmp_path)["kills"] >= kills
 
 
+@pytest.mark.slow
 def test_training_killed_until_it_finishes_ends_in_the_same_bytes_and_others_start_anew(tmp_path):
     found = killed("train", tmp_path)
     assert found["kills"] >= 2 and found["went_on"] == 2, found

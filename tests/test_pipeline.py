@@ -138,6 +138,7 @@ def test_branches_can_be_compared(copy, tmp_path):
     assert git(copy, "diff", "--stat", "main", "--", "metrics") == ""
 
 
+@pytest.mark.slow
 def test_experiments_run_at_once_and_from_the_queue(copy):
     """The queue starts from the workspace that the first leaves; "two" trains there, "more" evaluates, "bad" fails."""
     dvc(copy, "exp", "run", "--name", "mirrored", "-S", "evaluate.flip=true")
