@@ -1,4 +1,4 @@
-"""The bootstrap: draws, intervals, their coverage by simulation, and paired comparisons."""
+"""The bootstrap: draws, intervals, and their coverage by simulation."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskline.metrics import bootstrap
-from maskline.metrics.bootstrap import interval, intervals, paired_difference, resampled
+from maskline.metrics.bootstrap import interval, intervals, resampled
 from maskline.metrics.calibration import expected_calibration_error
 from maskline.metrics.scores import HEADLINES, mean_iou, pixel_accuracy, summary
 
@@ -111,56 +111,3 @@ def test_95_percent_intervals_hold_the_truth_in_about_95_of_100_data_sets(metric
         low, high = interval(some_matrices(40, seed), metric, seed=10_000 + seed, resamples=400)
         held += low <= truth <= high
     assert 176 <= held <= 198
-
-
-def test_a_pair_of_equal_models_does_not_differ():
-    matrices = some_matrices(25, 4)
-    found = paired_difference(matrices, matrices, mean_iou, seed=1, resamples=100)
-    assert tuple(map(float, found)) == (0.0, 0.0, 0.0, 1.0)
-
-
-def test_pairing_finds_a_difference_that_two_intervals_hide():
-    a = some_matrices(60, 5)
-    b = a.copy()
-    better = np.minimum(b[:, 0, 1], np.arange(60) % 5)  # a few pixels an image mended
-    b[:, 0, 0] += better
-    b[:, 0, 1] -= better
-    found = paired_difference(a, b, pixel_accuracy, seed=1)
-    assert found.difference == pytest.approx(pixel_accuracy(b.sum(axis=0)) - pixel_accuracy(a.sum(axis=0)))
-    assert 0 < found.low < found.difference < found.high
-    assert found.p_value == pytest.approx(2 / 1001)
-    assert interval(a, pixel_accuracy, 1)[1] > interval(b, pixel_accuracy, 1)[0]
-    swapped = paired_difference(b, a, pixel_accuracy, seed=1)
-    np.testing.assert_allclose(swapped, [-found.difference, -found.high, -found.low, found.p_value])
-
-
-def test_false_alarms_are_as_rare_as_the_level_says():
-    alarms = 0
-    for seed in range(200):
-        hardness = some_matrices(40, seed)
-        generator = np.random.default_rng(1000 + seed)
-        a, b = (hardness + generator.integers(0, 9, hardness.shape) for _ in range(2))  # alike but for luck
-        found = paired_difference(a, b, mean_iou, seed=10_000 + seed, resamples=400)
-        alarms += not found.low <= 0 <= found.high
-        assert (found.p_value < 0.04) <= (not found.low <= 0 <= found.high) <= (found.p_value < 0.06)
-    assert 4 <= alarms <= 26  # 7 of 100 among 40 images: percentile intervals of few images are a little narrow
-
-
-def test_differences_of_several_figures_at_once():
-    a, b = some_matrices(20, 6), some_matrices(20, 7)
-    found = paired_difference(a, b, bootstrap.headlines_and_ious, seed=1, resamples=50)
-    assert [part.shape for part in found] == [(7,)] * 4
-    alone = paired_difference(a, b, mean_iou, seed=1, resamples=50)
-    np.testing.assert_array_equal([part[2] for part in found], alone)
-
-
-def test_a_figure_without_a_value_has_no_p_value():
-    a = np.zeros((5, 2, 2), np.int64)
-    a[:, 0, 0] = 1
-    found = paired_difference(a, a, bootstrap.headlines_and_ious, seed=1, resamples=20)
-    assert np.isnan([part[-1] for part in found]).all()
-
-
-def test_pairs_of_different_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"one shape. Received: \(5, 2, 2\) and \(4, 2, 2\)"):
-        paired_difference(some_matrices(5, 1), some_matrices(4, 1), mean_iou, seed=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _DESCRIPTION = """\
 Compare the test results of two Git revisions, image by image: each metric's
-difference with a paired bootstrap interval and p-value, and whether B is better,
+difference with an interval and p-value of a paired test, and whether B is better,
 worse, or can't tell. The counts are read through DVC, from its cache or its
 remote; nothing is checked out.
 """
@@ -32,9 +32,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("b", metavar="REV_B", nargs="?", default="workspace", help="default: the workspace")
     parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
     parser.add_argument(
-        "--resamples", type=_whole(1000), default=10_000, help="draws of the bootstrap, 1000 or more; default: 10000"
+        "--resamples",
+        type=_whole(1000),
+        default=10_000,
+        help="exchanges of A and B, 1000 or more; default: 10000",
     )
-    parser.add_argument("--seed", type=_whole(0), default=1, help="of the bootstrap; default: 1")
+    parser.add_argument("--seed", type=_whole(0), default=1, help="of the exchanges; default: 1")
     style = parser.add_mutually_exclusive_group()
     style.add_argument("--md", action="store_const", dest="style", const="md", help="print a Markdown table")
     style.add_argument("--json", action="store_const", dest="style", const="json", help="print JSON")

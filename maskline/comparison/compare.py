@@ -1,8 +1,7 @@
 """Two models on the same images: the difference of each metric, and whether it is more than chance; free of TensorFlow.
 
-The bootstrap is paired (Efron and Tibshirani 1993): each resample draws the same images for both models, so that what
-makes an image hard for both cancels. Intervals and p-values are corrected for the number of metrics (Bonferroni): if
-neither model is better, at least 19 of 20 whole tables say so.
+The test and its intervals are those of `metrics.paired`. They cover all metrics together: of tables that compare models
+which differ by chance alone, at most 1 in 20 calls any metric better or worse.
 """
 
 from typing import NamedTuple
@@ -10,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from maskline.errors import InputError
-from maskline.metrics.bootstrap import headlines_and_ious, paired_difference
+from maskline.metrics.bootstrap import headlines_and_ious
+from maskline.metrics.paired import paired_difference
 from maskline.metrics.scores import HEADLINES
 
 CONFIDENCE = 0.95
@@ -70,8 +70,8 @@ def compare(a: Result, b: Result, resamples: int, seed: int) -> Comparison:
     Args:
         a: of the one model.
         b: of the other, in any order of images.
-        resamples: draws of the bootstrap.
-        seed: of the bootstrap; the same seed gives the same rows.
+        resamples: random exchanges of the models; at least 99, or no difference can be significant.
+        seed: of the exchanges; the same seed gives the same rows.
 
     Raises:
         InputError: the two have different classes, or were scored on different images, masks or sizes.
@@ -79,11 +79,9 @@ def compare(a: Result, b: Result, resamples: int, seed: int) -> Comparison:
     before, after = _paired(a, b)
     values = [headlines_and_ious(matrices.sum(axis=0)) for matrices in (before, after)]
     names = [*HEADLINES, *(f"iou.{name}" for name in a.classes)]
-    level = 1 - (1 - CONFIDENCE) / len(names)
-    difference, low, high, p_value = paired_difference(before, after, headlines_and_ious, seed, resamples, level)
+    difference, low, high, p_value = paired_difference(before, after, headlines_and_ious, seed, resamples, CONFIDENCE)
     images = _differing(before, after)
-    p_value = np.minimum(len(names) * _of_so_few(images, p_value), 1.0)
-    verdicts = map(_verdict, low, high, p_value, images)
+    verdicts = map(_verdict, difference, p_value, images)
     columns = [column.tolist() for column in (*values, difference, low, high, p_value, images)]
     rows = [Difference(*row) for row in zip(names, *columns, verdicts, strict=True)]
     return Comparison(a.name, b.name, len(before), resamples, seed, rows)
@@ -97,16 +95,11 @@ def _differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(len(HEADLINES), anywhere), of_class.sum(axis=0)])
 
 
-def _of_so_few(images: np.ndarray, p_value: np.ndarray) -> np.ndarray:
-    """Return p-values no lower than a sign test on the images that differ can give; NaN stays."""
-    return np.minimum(np.maximum(p_value, 2.0 ** (1 - images)), 1.0)
-
-
-def _verdict(low: float, high: float, p_value: float, images: int) -> str:
+def _verdict(difference: float, p_value: float, images: int) -> str:
     if not images:
         return "the same"
-    if p_value < 1 - CONFIDENCE and not low <= 0 <= high:
-        return "better" if low > 0 else "worse"
+    if p_value <= 1 - CONFIDENCE:
+        return "better" if difference > 0 else "worse"
     return "can't tell"
 
 

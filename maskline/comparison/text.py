@@ -63,9 +63,9 @@ def _code(name: str) -> str:
 
 def _notes(comparison: Comparison) -> list[str]:
     return [
-        f"Interval and p-value: paired bootstrap over the images, {comparison.resamples:,} resamples, seed "
-        f"{comparison.seed},\ncorrected for the {len(comparison.rows)} metrics here: if neither model is better, at "
-        "least 19 of 20 tables\nsay so in every row.",
+        "Intervals and p-values come from a test that exchanges A and B on random images,\n"
+        f"{comparison.resamples:,} resamples, seed {comparison.seed}, corrected for the {len(comparison.rows)} metrics "
+        "here: if A and B differ\nby chance alone, at most 1 table in 20 calls any metric better or worse.",
         "They hold for these two trained models on images like these. Another seed gives\n"
         "other models: to judge params, compare several seeds of each.",
     ]

@@ -8,10 +8,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maskline.metrics.bootstrap import interval, intervals, paired_difference
+    from maskline.metrics.bootstrap import interval, intervals
     from maskline.metrics.boundary import boundary_counts, boundary_iou, trimap_accuracy, trimap_counts
     from maskline.metrics.calibration import calibration_counts, expected_calibration_error
     from maskline.metrics.confusion import confusion_matrices
+    from maskline.metrics.paired import paired_difference
     from maskline.metrics.scores import (
         dice,
         frequency_weighted_iou,
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "bootstrap": ("interval", "intervals", "paired_difference"),
+    "bootstrap": ("interval", "intervals"),
     "boundary": ("boundary_counts", "boundary_iou", "trimap_accuracy", "trimap_counts"),
     "calibration": ("calibration_counts", "expected_calibration_error"),
     "confusion": ("confusion_matrices",),
+    "paired": ("paired_difference",),
     "scores": (
         "dice",
         "frequency_weighted_iou",

@@ -7,7 +7,6 @@ other, images are.
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,22 +15,6 @@ from maskline.metrics.scores import HEADLINES, iou, rounded
 Metric = Callable[[np.ndarray], np.ndarray]
 
 _NUMBERS = 1 << 21  # numbers held for resamples that are drawn at once: 16 MiB
-
-
-class Difference(NamedTuple):
-    """How far B lies above A: float64 scalars, or arrays of the metric's shape.
-
-    Attributes:
-        difference: the figure of B less that of A, over all images.
-        low: lower end of its interval.
-        high: upper end.
-        p_value: two-sided, of no difference.
-    """
-
-    difference: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    p_value: np.ndarray
 
 
 def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
@@ -109,45 +92,8 @@ def headlines_and_ious(matrices: np.ndarray) -> np.ndarray:
     return np.concatenate([headlines, iou(matrices)], axis=-1)
 
 
-def paired_difference(
-    a: np.ndarray, b: np.ndarray, metric: Metric, seed: int, resamples: int = 1000, level: float = 0.95
-) -> Difference:
-    """Compare two models on the same images, drawn alike for both in every resample.
-
-    Args:
-        a: counts [N, ...] of model A, image by image.
-        b: counts of model B on the same images in the same order.
-        metric: function of sums [B, ...] that returns float64 [B] or [B, M].
-        seed: of the draws.
-        resamples: how many; no p-value is below 2 / (resamples + 1).
-        level: share of resamples inside the interval.
-
-    Raises:
-        ValueError: the counts are not of one shape.
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"Counts to compare must have one shape. Received: {a.shape} and {b.shape}")
-    pairs = np.stack([a, b], axis=1)
-    moved = [_difference(metric, sums) for sums in resampled(pairs, seed, resamples)]
-    differences = np.concatenate(moved)
-    observed = _difference(metric, pairs.sum(axis=0, keepdims=True))[0]
-    return Difference(observed, *_ends(differences, level), _p_value(differences))
-
-
-def _difference(metric: Metric, pairs: np.ndarray) -> np.ndarray:
-    return metric(pairs[:, 1]) - metric(pairs[:, 0])
-
-
 def _ends(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     tail = (1 - level) / 2
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN of nothing but NaN is meant
         low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
     return low, high
-
-
-def _p_value(differences: np.ndarray) -> np.ndarray:
-    """Return twice the smaller share of resamples on one side of 0, the observed data counted as one of them."""
-    known = np.count_nonzero(~np.isnan(differences), axis=0)
-    sides = [np.count_nonzero(side, axis=0) for side in (differences <= 0, differences >= 0)]
-    p_value = np.minimum(2 * (np.minimum(*sides) + 1) / (known + 1), 1.0)
-    return np.where(known > 0, p_value, np.nan)
