@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from test_bootstrap import some_matrices
 
-from maskline.metrics import paired
+from maskline.comparison import paired
+from maskline.comparison.paired import image_effects, paired_difference
 from maskline.metrics.bootstrap import headlines_and_ious, interval
-from maskline.metrics.paired import image_effects, paired_difference
 from maskline.metrics.scores import mean_iou, pixel_accuracy
 
 

@@ -1,6 +1,6 @@
 """Two models on the same images: the difference of each metric, and whether it is more than chance; free of TensorFlow.
 
-The test and its intervals are those of `metrics.paired`. They cover all metrics together: of tables that compare models
+The test and its intervals are those of `paired`. They cover all metrics together: of tables that compare models
 which differ by chance alone, at most 1 in 20 calls any metric better or worse.
 """
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maskline.comparison.paired import paired_difference
 from maskline.errors import InputError
 from maskline.metrics.bootstrap import headlines_and_ious
-from maskline.metrics.paired import paired_difference
 from maskline.metrics.scores import HEADLINES
 
 CONFIDENCE = 0.95

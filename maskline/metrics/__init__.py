@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from maskline.metrics.boundary import boundary_counts, boundary_iou, trimap_accuracy, trimap_counts
     from maskline.metrics.calibration import calibration_counts, expected_calibration_error
     from maskline.metrics.confusion import confusion_matrices
-    from maskline.metrics.paired import paired_difference
     from maskline.metrics.scores import (
         dice,
         frequency_weighted_iou,
@@ -30,7 +29,6 @@ _MODULES = {
     "boundary": ("boundary_counts", "boundary_iou", "trimap_accuracy", "trimap_counts"),
     "calibration": ("calibration_counts", "expected_calibration_error"),
     "confusion": ("confusion_matrices",),
-    "paired": ("paired_difference",),
     "scores": (
         "dice",
         "frequency_weighted_iou",
@@ -58,7 +56,6 @@ __all__ = [
     "mean_accuracy",
     "mean_dice",
     "mean_iou",
-    "paired_difference",
     "pixel_accuracy",
     "precision",
     "recall",
