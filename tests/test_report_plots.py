@@ -74,3 +74,13 @@ def test_revisions_of_a_class_stand_beside_each_other(metrics: Path) -> None:
     assert [row["size"] for row in sizes["data"]["values"][:3]] == list(SIZES)
     for encoding in (bars["encoding"], sizes["spec"]["encoding"]):
         assert encoding["y"]["field"] == "class" and encoding["yOffset"]["field"] == "rev"
+
+
+@pytest.mark.parametrize(("file", "y"), [("headlines.csv", "figure"), ("conventions.csv", "convention")])
+def test_other_tables_fit_the_template_of_intervals(
+    metrics: Path, monkeypatch: pytest.MonkeyPatch, file: str, y: str
+) -> None:
+    monkeypatch.setitem(PLOTS, "intervals", (file, "value", y))
+    spec = filled(metrics, "intervals", ["workspace", "main"])
+    assert spec["encoding"]["y"]["field"] == y
+    assert fields(spec) <= {*spec["data"]["values"][0], "value_number", "low_number", "high_number", "interval"}
