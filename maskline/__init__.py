@@ -1,7 +1,7 @@
 """maskline: reproducible semantic segmentation, from images and masks to a report.
 
 `maskline.load_model` reads a trained model, and `maskline.metrics` holds the metrics. Both are imported when they are
-first used, so that `import maskline` takes no time and needs no TensorFlow.
+first used, so that `import maskline` is fast and needs no TensorFlow.
 """
 
 import importlib

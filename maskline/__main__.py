@@ -1,4 +1,4 @@
-"""`python -m maskline`, for where the command `maskline` is not installed."""
+"""`python -m maskline`, which works without the installed command `maskline`."""
 
 from maskline.cli.main import main
 

@@ -4,17 +4,17 @@ from pathlib import Path
 
 
 class InputError(Exception):
-    """Something the user can mend; the message names the file, the value received and the remedy."""
+    """An error that the user can fix; the message names the file, the value received and the remedy."""
 
 
 class ArtifactError(InputError):
     """A file or folder that a stage writes is missing, damaged, or made from other inputs.
 
-    The message names the artifact and the reason. Whoever knows the pipeline adds the remedy.
+    The message names the artifact and the reason. The caller that knows the pipeline adds the remedy.
 
     Args:
         path: the artifact, or a file in it.
-        reason: the rest of the sentence after the path, such as 'is missing', without a full stop.
+        reason: what follows the path in the sentence, such as 'is missing', without a full stop.
     """
 
     def __init__(self, path: Path | str, reason: str) -> None:

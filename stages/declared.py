@@ -1,4 +1,4 @@
-"""What dvc.yaml declares of a stage: the params it may read, its code, and what it writes."""
+"""What dvc.yaml declares for a stage: the params it may read, its code and its outputs."""
 
 import hashlib
 import os
@@ -19,12 +19,12 @@ _Value = TypeVar("_Value", int, str)
 class Stage:
     """A running stage.
 
-    Its methods give the params that its entry in dvc.yaml declares. They raise InputError for any other, because
-    DVC would not run the stage again when that one changes.
+    Its methods return params that the stage's entry in dvc.yaml declares. They raise InputError for any other param,
+    because DVC would not run the stage again when it changes.
 
     Args:
         name: the stage's name.
-        keys: the dotted keys that it declares; a section's key declares all below it.
+        keys: the dotted keys that it declares; the key of a section declares every key in it.
         values: all of params.yaml, checked.
         code: the digest of the code that it declares.
     """
@@ -35,7 +35,7 @@ class Stage:
     code: str
 
     def section(self, key: str, kind: type[_Section]) -> _Section:
-        """Return the fields of `kind` from a section of the params, each of which must be declared."""
+        """Return a section of the params as a `kind`, all of whose fields must be declared."""
         return kind.model_validate(self._fields(key, kind))
 
     def integer(self, key: str) -> int:
@@ -48,14 +48,14 @@ class Stage:
 
     def declared(self) -> dict[str, Any]:
         """Return all declared values, nested as in params.yaml."""
-        found: dict[str, Any] = {}
+        nested: dict[str, Any] = {}
         for key in self.keys:
             *sections, last = key.split(".")
-            place = found
+            parent = nested
             for section in sections:
-                place = place.setdefault(section, {})
-            place[last] = _lookup(self.values, key)
-        return found
+                parent = parent.setdefault(section, {})
+            parent[last] = _lookup(self.values, key)
+        return nested
 
     def _single(self, key: str, kind: type[_Value]) -> _Value:
         value = self._declared_value(key)
@@ -84,7 +84,7 @@ def _lookup(values: Any, key: str) -> Any:
 
 
 def read_stages(name: str) -> dict[str, dict]:
-    """Return the stages of dvc.yaml in the current folder, among them the named one.
+    """Return all stages of dvc.yaml in the current folder, which must have the named one.
 
     Raises:
         InputError: the file is missing, is not YAML, or does not have the stage.
@@ -111,7 +111,7 @@ def code_digest(entry: dict, repo: str) -> str:
 
 
 def outputs(entry: dict) -> tuple[list[str], list[str]]:
-    """Return what a stage writes: the folders that DVC caches, and what Git tracks, which has options in dvc.yaml."""
+    """Return a stage's outputs: folders that DVC caches, and paths that Git tracks, which have options in dvc.yaml."""
     outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
     tracked = [path for out in outs if isinstance(out, dict) for path in out]
     return [out for out in outs if isinstance(out, str)], tracked

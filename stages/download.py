@@ -1,4 +1,4 @@
-"""Download: prepare the source as a TFDS data set in data/raw, and the encoder's first weights in data/weights."""
+"""Download: prepare the source as a TFDS data set in data/raw, and the encoder's initial weights in data/weights."""
 
 import entry
 
@@ -8,7 +8,7 @@ from maskline.params.source import SourceParams
 
 
 def run(stage: entry.Stage) -> None:
-    """Write both folders, the weights first, because they are quicker to fail."""
+    """Write both folders. The weights come first, because their mistakes show sooner."""
     from maskline.datasets.weights import prepare_weights
 
     prepare_weights(stage.section("model", EncoderParams), WEIGHTS)

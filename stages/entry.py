@@ -1,4 +1,4 @@
-"""What every stage does around its work: checked params and whole files in, and a sentence for each error."""
+"""What every stage does around its work: check params and inputs, record outputs, and turn errors into sentences."""
 
 import argparse
 import errno
@@ -11,7 +11,7 @@ from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes would hide the stage's own words
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the stage's own
 
 from declared import Stage, code_digest, maker_of, outputs, read_stages  # noqa: E402
 
@@ -57,7 +57,7 @@ def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> N
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without the notes that its libraries write to stderr before Python can silence them."""
+    """Import TensorFlow without the messages that its libraries write to stderr before Python can silence them."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -73,7 +73,7 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def check_inputs(stages: dict[str, dict], name: str) -> None:
-    """Check every file that a stage reads from earlier ones. A missing dep is left to the code that reads it.
+    """Check every file that a stage reads from earlier stages. The code that reads a file reports it if it is missing.
 
     Raises:
         ArtifactError: a file is not what its stage wrote.
@@ -96,7 +96,7 @@ def record_outputs(entry: dict) -> None:
 
 
 def _remedy(path: Path, stages: dict[str, dict]) -> str:
-    """Return the end of the sentence on an artifact: the stage that makes it again, and the folder to run that in."""
+    """Return the end of an ArtifactError's sentence: the command that makes the artifact again, and where to run it."""
     maker, folder = maker_of(path, stages), Path.cwd()
     if maker is None:
         return ""

@@ -1,4 +1,4 @@
-"""Train: fit the model on the shards, from the last checkpoint on if there is one, and keep its best epoch."""
+"""Train: fit the model on the shards, resume from the last checkpoint if there is one, and keep the best epoch."""
 
 from pathlib import Path
 

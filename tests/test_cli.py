@@ -190,15 +190,15 @@ def test_without_cache_and_remote_it_says_what_gets_the_counts(compare, project,
     ("arguments", "sentence"),
     [
         (["plain", "other"], "different classes. Received: sky, tree, crème brûlée and sky, tree, car; compare"),
-        (["plain", "nowhere"], "Git knows no revision nowhere; `git branch --all` lists the branches."),
+        (["plain", "nowhere"], "Git has no revision nowhere; `git branch --all` lists the branches."),
         (
             ["unrun", "plain"],
             "unrun: data/evaluation is not in dvc.lock; run `git switch --detach unrun`, then `dvc repro",
         ),
-        (["plain", "old"], "old: data/evaluation has no counts.npz, as older code wrote it; compare a commit of newer"),
+        (["plain", "old"], "old: data/evaluation has no counts.npz, because older code wrote it; run"),
         (["damaged", "plain"], "damaged: data/evaluation is damaged: "),
-        (["plain", "--folder", "docs"], "plain has no docs/dvc.yaml; name the folder of a pipeline by --folder."),
-        (["plain", "--folder", ".."], "Received: ..; name the folder of a dvc.yaml."),
+        (["plain", "--folder", "docs"], "plain has no docs/dvc.yaml; name the folder of a pipeline with --folder."),
+        (["plain", "--folder", ".."], "Received: .."),
     ],
 )
 def test_a_refusal_is_one_sentence(compare, arguments, sentence):
@@ -210,7 +210,7 @@ def test_a_refusal_is_one_sentence(compare, arguments, sentence):
 
 def test_outside_of_a_repository_it_says_so(compare, tmp_path):
     assert compare("main", folder=tmp_path) == (
-        f"maskline: {tmp_path} is in no DVC repository; run the command in the project's folder."
+        f"maskline: {tmp_path} is not in a DVC repository; run the command in the project's folder."
     )
 
 

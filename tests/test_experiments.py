@@ -91,11 +91,11 @@ def test_the_table_fits(width):
     text = as_text(found, width)
     assert max(map(len, text.splitlines())) <= width
     assert "train.epochs=4" in text and "0.9300" in text and "+0.0100" in text
-    assert "`dvc queue logs bad` says why bad failed." in text
+    assert "`dvc queue logs bad` shows why bad failed." in text
 
 
 def test_outside_of_a_project_it_says_where_to_run_it(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
         main(["experiments"])
-    assert "is in no DVC repository; run the command in the project's folder." in stop.value.code
+    assert "is not in a DVC repository; run the command in the project's folder." in stop.value.code

@@ -163,7 +163,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("seed", -1, "must be at least 0"),
         ("seed", 2**31, "must be below 2147483648"),
         ("dataset.name", "", "must not be empty"),
-        ("dataset.classes", ["cat"], "must be a list of 2 or more"),
+        ("dataset.classes", ["cat"], "must be a list of at least 2"),
         ("dataset.limit", 0, "must be at least 1"),
         ("dataset.masks", "colour", "must be 'index' or 'color'"),
         ("dataset.validation_fraction", 0, "must be above 0.0"),
@@ -200,7 +200,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("train.loss_options.boundary_sigma", 0, "must be at least 0.1"),
         ("train.loss_options.boundary_sigma", 20.5, "must be at most 20.0"),
         ("evaluate.resolution", "shards", "must be 'model' or 'native'"),
-        ("evaluate.scales", [], "must be a list of 1 or more"),
+        ("evaluate.scales", [], "must be a list of at least 1"),
         ("evaluate.window", 31, "must be at least 32"),
         ("evaluate.dropout_samples", -1, "must be at least 0"),
         ("evaluate.refine", "densecrf", "must be 'none', 'crf' or 'grabcut'"),
@@ -240,7 +240,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
     [
         ({"dataset.name": "folder"}, ["dataset.path must name your folder", "None"]),
         ({"dataset.name": "folder", "dataset.path": "x"}, ["dataset.classes must list the class names", "None"]),
-        (FOLDER | {"dataset.masks": "color"}, ["dataset.colors must give one colour per class", "None"]),
+        (FOLDER | {"dataset.masks": "color"}, ["dataset.colors must give one color per class", "None"]),
         (
             FOLDER | {"dataset.colors": ["#000000"]},
             ["dataset.colors must have one entry per entry of classes", "1 colors and 2 classes"],
@@ -248,11 +248,11 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         ({"dataset.colors": ["#000000", "#ffffff"]}, ["dataset.colors", "2 colors and 0 classes"]),
         (FOLDER | {"dataset.void": ["#ff00ff"]}, ["dataset.void must list label values", "#ff00ff"]),
         (FOLDER | COLORS | {"dataset.void": [255]}, ["dataset.void must list", "'#rrggbb'", "255"]),
-        (FOLDER | {"dataset.void": [1, "#12"]}, ["dataset.void.1 must be a colour such as", "'#12'"]),
+        (FOLDER | {"dataset.void": [1, "#12"]}, ["dataset.void.1 must be a color such as", "'#12'"]),
         (FOLDER | {"dataset.void": [65536]}, ["dataset.void.0 must be at most 65535", "65536"]),
-        (FOLDER | {"dataset.colors": ["red", "#000000"]}, ["dataset.colors.0 must be a colour such as", "'red'"]),
+        (FOLDER | {"dataset.colors": ["red", "#000000"]}, ["dataset.colors.0 must be a color such as", "'red'"]),
         (FOLDER | {"dataset.colors": ["#aaaaaa", "#AAAAAA"]}, ["dataset.colors must not name", "#aaaaaa"]),
-        (FOLDER | {"dataset.classes": ["cat", "Cat"]}, ["dataset.classes must not name anything twice", "'cat'"]),
+        (FOLDER | {"dataset.classes": ["cat", "Cat"]}, ["dataset.classes must not repeat a value", "'cat'"]),
         (
             {"model.architecture": "unet_pix2pix", "model.encoder": "unet"},
             ["model.encoder must be mobilenet_v2 or resnet50", "or xception for unet_pix2pix", "'unet'"],
@@ -285,7 +285,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         ({"model.freeze_encoder": True}, ["model.freeze_encoder must be false when", "True"]),
         (
             {"train.loss.cross_entropy": 0, "train.loss.dice": 0.0},
-            ["train.loss.cross_entropy or another loss must have a weight above 0", "0 for each"],
+            ["train.loss.cross_entropy or another loss must have a weight above 0", "0 for all"],
         ),
         ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw", "0.01"]),
     ],
@@ -368,7 +368,7 @@ def test_keys_that_are_no_text_are_named(tmp_path):
     assert "train" in sentence(tmp_path, {"train.1": 2})
     path = changed(tmp_path, {})
     path.write_text(path.read_text() + "1: 2\n")
-    with pytest.raises(InputError, match="keys that are text"):
+    with pytest.raises(InputError, match="must have keys that are text"):
         read_params(path)
 
 

@@ -158,7 +158,7 @@ def test_experiments_run_at_once_and_from_the_queue(copy):
     listed = run(copy, "python", "-m", "maskline", "experiments")
     assert max(map(len, listed.splitlines())) <= 120
     assert {"workspace", "main", "mirrored", "bad", *QUEUED} <= {line.split(" ")[0] for line in listed.splitlines()}
-    assert "`dvc queue logs bad` says why bad failed." in listed
+    assert "`dvc queue logs bad` shows why bad failed." in listed
     table = dvc(copy, "exp", "show", "--csv", "--sort-by", "mean_iou")
     shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
     assert {"mirrored", *QUEUED} <= shown

@@ -214,7 +214,7 @@ def test_a_machine_that_gives_another_result_is_told(verify):
 def test_a_stage_that_fails_is_told(verify):
     code, out = verify(NOISE="no number")
     assert (code, out) == (
-        "maskline: `dvc repro` exited 255 in a fresh clone; fix the error above, and commit.",
+        "maskline: `dvc repro` failed with exit code 255 in a fresh clone; fix the error above and commit.",
         "",
     )
 
@@ -222,7 +222,8 @@ def test_a_stage_that_fails_is_told(verify):
 def test_what_is_not_committed_is_refused(verify, project):
     code, _ = verify("--folder", "docs")
     assert code == (
-        "maskline: Git's HEAD has no docs/dvc.yaml; run the pipeline there and commit, or name it by --folder."
+        "maskline: Git's HEAD has no docs/dvc.yaml; "
+        "run the pipeline there and commit, or name another folder with --folder."
     )
     train = project / "ci/train.py"
     train.write_text(TRAIN + "\n")
@@ -230,7 +231,7 @@ def test_what_is_not_committed_is_refused(verify, project):
         main(["verify", "--folder", "ci"])
     train.write_text(TRAIN)
     assert stop.value.code == (
-        "maskline: ci/train.py changed since the last commit, but the committed result is checked; "
+        "maskline: ci/train.py changed since the last commit, but only the committed result is checked; "
         "commit the changes, or set them aside with `git stash`."
     )
 

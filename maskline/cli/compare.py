@@ -1,4 +1,4 @@
-"""maskline compare: whether one revision's test results are better than another's."""
+"""maskline compare: test whether one revision's results are better than another's."""
 
 import argparse
 import os
@@ -23,14 +23,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "compare",
-        help="say whether one revision's test results are better than another's",
+        help="test whether one revision's results are better than another's",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("a", metavar="REV_A", help="the revision to compare with")
     parser.add_argument("b", metavar="REV_B", nargs="?", default="workspace", help="default: the workspace")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(), help="folder of the dvc.yaml; default: the current folder"
+    )
     parser.add_argument(
         "--resamples",
         type=_whole(1000),
@@ -54,7 +56,9 @@ def _whole(least: int) -> Callable[[str], int]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two cost three times the CPU, and far more on a busy machine
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # two threads take three times the CPU, and far more on a busy machine
     from maskline.comparison import text as compare_text  # not at the top, so that --help needs no NumPy
     from maskline.comparison.compare import compare
     from maskline.comparison.revisions import read_result

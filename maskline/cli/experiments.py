@@ -7,7 +7,7 @@ from pathlib import Path
 _DESCRIPTION = """\
 List the workspace, the current commit and the experiments that started from it, with
 mean IoU, its change against the commit, and the params that differ. The best comes
-first; what failed, runs or waits in the queue comes last.
+first; failed, running and queued experiments come last.
 """
 
 
@@ -19,11 +19,13 @@ def add(commands: argparse._SubParsersAction) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(), help="folder of the dvc.yaml; default: the current folder"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from maskline.comparison.experiments import as_text, read_experiments  # not at the top, so that --help is fast
+    from maskline.comparison.experiments import as_text, read_experiments  # not at the top, to keep --help fast
 
     print(as_text(read_experiments(options.folder), shutil.get_terminal_size((120, 24)).columns))

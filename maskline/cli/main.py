@@ -14,7 +14,7 @@ _DESCRIPTION = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a subcommand; what the user can mend ends in one sentence and exit code 1."""
+    """Run a subcommand. An error that the user can fix ends in one sentence and exit code 1."""
     parser = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="command", required=True)
     compare.add(commands)

@@ -1,4 +1,4 @@
-"""maskline verify: whether the committed result comes out again."""
+"""maskline verify: check that the committed result can be reproduced."""
 
 import argparse
 import signal
@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 _DESCRIPTION = """\
-Run the pipeline of Git's HEAD from nothing, in a clone with an empty DVC cache, and
-say for each output in dvc.lock whether it is equal to the byte, within tolerance, or
-different. Exit code 1 if any is different.
+Run the pipeline of Git's HEAD from scratch, in a clone with an empty DVC cache, and
+report for each output in dvc.lock whether it is equal byte for byte, within tolerance,
+or different. The exit code is 1 if any output is different.
 """
 
 
@@ -16,11 +16,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "verify",
-        help="say whether the committed result comes out again",
+        help="check that the committed result can be reproduced",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--folder", type=Path, default=Path(), help="where the dvc.yaml is; default: here")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(), help="folder of the dvc.yaml; default: the current folder"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -32,7 +34,7 @@ def _run(options: argparse.Namespace) -> None:
         signal.signal(stop, signal.default_int_handler)
     source = committed(options.folder)
     before = recorded(options.folder)
-    print(f"verify: {source.commit[:7]} is reproduced in a fresh clone, from nothing.", file=sys.stderr, flush=True)
+    print(f"verify: reproducing {source.commit[:7]} from scratch in a fresh clone.", file=sys.stderr, flush=True)
     with reproduced(source) as folder:
         verdicts = judge(before, recorded(folder))
     print(as_text(verdicts))

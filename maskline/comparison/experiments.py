@@ -20,9 +20,9 @@ class Experiment(NamedTuple):
 
     Attributes:
         name: a branch, `workspace`, or an experiment's name.
-        state: `failed`, `queued` or `running`, which have no result; else empty.
-        mean_iou: on the test images; None where there is no result.
-        change: of mean IoU; None for the commit itself, and where there is no result.
+        state: `failed`, `queued` or `running` if it has no result for that reason, else empty.
+        mean_iou: on the test images; None without a result.
+        change: of mean IoU since the commit; None for the commit itself, and without a result.
         params: the params that differ, as `dvc exp run -S` takes them.
     """
 
@@ -34,13 +34,13 @@ class Experiment(NamedTuple):
 
 
 def read_experiments(folder: Path) -> list[Experiment]:
-    """Read what `dvc exp show` knows: the workspace, the current commit, and its experiments from the best down.
+    """Read what `dvc exp show` shows: the workspace, the current commit, and its experiments, the best first.
 
     Args:
         folder: the folder of a dvc.yaml, such as '.' or 'ci'.
 
     Raises:
-        InputError: the current folder is in no DVC repository, or DVC cannot read it.
+        InputError: the current folder is not in a DVC repository, or DVC cannot read it.
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
@@ -50,16 +50,18 @@ def read_experiments(folder: Path) -> list[Experiment]:
             inside = folder.resolve().relative_to(Path(repo.root_dir).resolve())
             shown = [state.dumpd() for state in repo.experiments.show()]
     except NotDvcRepoError:
-        raise InputError(f"{Path.cwd()} is in no DVC repository; run the command in the project's folder.") from None
+        raise InputError(f"{Path.cwd()} is not in a DVC repository; run the command in the project's folder.") from None
     except ValueError:
         raise InputError(f"--folder must be inside the project. Received: {folder}") from None
     except DvcException as error:
-        raise InputError(f"DVC cannot read the experiments: {str(error).rstrip('.')}; mend what it names.") from None
+        raise InputError(
+            f"DVC cannot read the experiments: {str(error).rstrip('.')}; fix that and try again."
+        ) from None
     return list(_experiments(shown, inside.as_posix()))
 
 
 def as_text(experiments: list[Experiment], width: int) -> str:
-    """Write the table in `width` columns; what fails or waits comes last, with the command that says more."""
+    """Return the table in `width` columns; a note names the command that shows why an experiment failed."""
     head = ["experiment", "mean IoU", "change", "changed params"]
     rows = [
         [
@@ -71,12 +73,12 @@ def as_text(experiments: list[Experiment], width: int) -> str:
     ]
     space = max(20, width - 2 - len(_table(head[:3], rows).splitlines()[1]))
     rows = [[*row, "\n".join(_lines(e.params, space))] for row, e in zip(rows, experiments, strict=True)]
-    notes = [f"`dvc queue logs {e.name}` says why {e.name} failed." for e in experiments if e.state == "failed"]
+    notes = [f"`dvc queue logs {e.name}` shows why {e.name} failed." for e in experiments if e.state == "failed"]
     return "\n".join([_table(head, rows), *([""] if notes else []), *notes])
 
 
 def _lines(params: tuple[str, ...], width: int) -> list[str]:
-    """Break lines between params or words; only a word that is wider than a line is cut."""
+    """Break lines between params or words, and inside a word only if it is wider than a line."""
     lines = textwrap.wrap("  ".join(params), width, break_long_words=False, break_on_hyphens=False)
     return [piece for line in lines for piece in textwrap.wrap(line, width, break_on_hyphens=False)]
 
@@ -92,11 +94,11 @@ def _experiments(shown: list[dict[str, Any]], folder: str) -> Iterator[Experimen
     yield _experiment("workspace", workspace, base, folder)
     for commit in commits:
         yield _experiment(commit["name"] or commit["rev"][:7], commit, commit, folder)
-        found = [
+        started_here = [
             _experiment(run["name"] or run["revs"][0]["rev"][:7], run["revs"][0], commit, folder, _state(run))
             for run in commit["experiments"] or []
         ]
-        yield from sorted(found, key=lambda e: (e.state, -(e.mean_iou or 0.0)))
+        yield from sorted(started_here, key=lambda e: (e.state, -(e.mean_iou or 0.0)))
 
 
 def _state(run: dict[str, Any]) -> str:
@@ -108,8 +110,8 @@ def _experiment(name: str, at: dict[str, Any], base: dict[str, Any], folder: str
     mean_iou = None if state else _mean_iou(at, folder)
     before = None if at is base else _mean_iou(base, folder)
     change = None if mean_iou is None or before is None else mean_iou - before
-    params, others = _params(at, folder), _params(base, folder)
-    differ = {key: value for key, value in params.items() if key not in others or others[key] != value}
+    params, base_params = _params(at, folder), _params(base, folder)
+    differ = {key: value for key, value in params.items() if key not in base_params or base_params[key] != value}
     return Experiment(name, state, mean_iou, change, tuple(f"{k}={_written(v)}" for k, v in differ.items()))
 
 

@@ -1,4 +1,4 @@
-"""The counts of a Git revision, read through DVC from its cache or its remote: nothing is checked out."""
+"""The counts of a Git revision, read through DVC from its cache or its remote without a checkout."""
 
 import hashlib
 import io
@@ -21,14 +21,20 @@ from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import parse_sums
 from maskline.files.records import first_problem
 
-if TYPE_CHECKING:  # its import takes half a second
+if TYPE_CHECKING:  # importing it takes half a second
     from dvc.repo import Repo
 
 WORKSPACE = "workspace"  # what DVC calls the files that are not committed
 
 
 class _Place(NamedTuple):
-    """A pipeline's folder as the user names it, as DVC does, and the revision it is looked at."""
+    """A pipeline's folder in a revision.
+
+    Attributes:
+        folder: as the user names it.
+        inside: as DVC names it, from the repository's root.
+        revision: as the user names it.
+    """
 
     folder: Path
     inside: str
@@ -57,11 +63,11 @@ def read_result(revision: str, folder: Path) -> Result:
             with repo.switch(revision) as commit:
                 counts, about, sums = (_read(repo, place, name) for name in (COUNTS.name, ABOUT.name, SUMS))
     except NotDvcRepoError:
-        raise InputError(f"{Path.cwd()} is in no DVC repository; run the command in the project's folder.") from None
+        raise InputError(f"{Path.cwd()} is not in a DVC repository; run the command in the project's folder.") from None
     except RevError:
-        raise InputError(f"Git knows no revision {revision}; `git branch --all` lists the branches.") from None
+        raise InputError(f"Git has no revision {revision}; `git branch --all` lists the branches.") from None
     except DvcException as error:
-        raise InputError(f"DVC cannot read {revision}: {str(error).rstrip('.')}; mend what it names.") from None
+        raise InputError(f"DVC cannot read {revision}: {str(error).rstrip('.')}; fix that and try again.") from None
     _check({COUNTS.name: counts, ABOUT.name: about}, sums, place)
     return _parse(counts, about, place, _name(revision, commit))
 
@@ -74,7 +80,7 @@ def _name(revision: str, commit: str) -> str:
 
 @contextmanager
 def _repository() -> Iterator["Repo"]:
-    """Yield the DVC repository with the workspace's cache and remotes, whichever an older revision had."""
+    """Yield the DVC repository with the workspace's cache and remotes, even if an older revision had others."""
     from dvc.repo import Repo
 
     with Repo() as repo:
@@ -86,7 +92,7 @@ def _repository() -> Iterator["Repo"]:
 def _inside(repo: "Repo", folder: Path) -> str:
     path = Path(os.path.relpath(folder.resolve(), Path(repo.root_dir).resolve()))
     if ".." in path.parts:
-        raise InputError(f"--folder must be inside {repo.root_dir}. Received: {folder}; name the folder of a dvc.yaml.")
+        raise InputError(f"--folder must be the folder of a dvc.yaml inside {repo.root_dir}. Received: {folder}")
     return (Path("/") / path).as_posix()
 
 
@@ -101,16 +107,19 @@ def _read(repo: "Repo", place: _Place, name: str) -> bytes:
 
 
 def _why_missing(repo: "Repo", place: _Place, name: str, error: Exception) -> str:
-    """Return one sentence that says what is missing and how to get it."""
+    """Return a sentence on what is missing and how to get it."""
     pipeline = (place.folder / "dvc.yaml").as_posix()
     if not repo.dvcfs.exists(f"{place.inside}/dvc.yaml"):
-        return f"{place.revision} has no {pipeline}; name the folder of a pipeline by --folder."
+        return f"{place.revision} has no {pipeline}; name the folder of a pipeline with --folder."
     there = "" if place.revision == WORKSPACE else f"`git switch --detach {place.revision}`, then "
     again = f"`dvc repro {pipeline}:evaluate`"
     if not _recorded(repo, place):
         return f"{place} is not in dvc.lock; run {there}{again}, commit, and compare that commit."
     if _lacks(repo, place, name):
-        return f"{place} has no {name}, as older code wrote it; compare a commit of newer code, made by {again}."
+        return (
+            f"{place} has no {name}, because older code wrote it; "
+            f"run {again} with newer code, commit, and compare that commit."
+        )
     cause = error.__cause__ or error
     reason = "" if isinstance(cause, FileNotFoundError) else f" ({cause})"
     remote = repo.config["core"].get("remote")

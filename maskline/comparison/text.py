@@ -1,4 +1,4 @@
-"""A comparison as people and programs read it: text, Markdown, JSON."""
+"""A comparison as text for a terminal, as Markdown and as JSON."""
 
 import math
 from collections.abc import Callable
@@ -15,17 +15,17 @@ _SIDES = ("left", "right", "right", "right", "right", "right", "left")
 
 
 def as_text(comparison: Comparison) -> str:
-    """Return a table for a terminal, and how to read it."""
+    """Return a table for a terminal, with notes on how to read it."""
     return "\n\n".join([_title(comparison), _table(comparison, "simple", str), *_notes(comparison)])
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Return the same as Markdown, fit for the summary of a CI job."""
+    """Return the table and the notes as Markdown, for example for the summary of a CI job."""
     return "\n\n".join([_title(comparison), _table(comparison, "github", _code), *_notes(comparison)])
 
 
 def as_json(comparison: Comparison) -> str:
-    """Return the same for programs; figures without a value are null."""
+    """Return the figures as JSON; figures without a value are null."""
     head = comparison._asdict() | {"confidence": CONFIDENCE}
     rows = head.pop("rows")
     return json_bytes(head | {"metrics": {row.metric: _plain(row) for row in rows}}).decode().rstrip()
@@ -57,15 +57,15 @@ def _figure(value: float, sign: str = "") -> str:
 
 
 def _code(name: str) -> str:
-    """Show a name as it is, whatever its characters mean in Markdown."""
+    """Return a name as Markdown code, so that none of its characters is taken for markup."""
     return "`" + name.replace("|", "\\|").replace("`", "'") + "`"
 
 
 def _notes(comparison: Comparison) -> list[str]:
     return [
-        "Intervals and p-values come from a test that exchanges A and B on random images,\n"
-        f"{comparison.resamples:,} resamples, seed {comparison.seed}, corrected for the {len(comparison.rows)} metrics "
-        "here: if A and B differ\nby chance alone, at most 1 table in 20 calls any metric better or worse.",
-        "They hold for these two trained models on images like these. Another seed gives\n"
-        "other models: to judge params, compare several seeds of each.",
+        "Intervals and p-values come from a test that exchanges A and B on random images\n"
+        f"({comparison.resamples:,} resamples, seed {comparison.seed}), corrected for the {len(comparison.rows)} metrics "
+        "here. If A and B differ\nonly by chance, at most 1 table in 20 calls any metric better or worse.",
+        "They describe these two trained models on images like these. Another seed gives\n"
+        "other models, so train each with several seeds before you judge params.",
     ]

@@ -1,1 +1,1 @@
-"""Typed mirror of params.yaml, a file per section, so that a stage depends on the sections it reads and no other."""
+"""The params as types, one file per section, so that a stage depends only on the sections that it reads."""

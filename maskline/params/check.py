@@ -1,4 +1,4 @@
-"""All of params.yaml, checked for mistakes before a stage works; what a stage then reads is its own sections."""
+"""The check of all of params.yaml for mistakes, before a stage reads its own sections."""
 
 import difflib
 from pathlib import Path
@@ -50,32 +50,32 @@ _REMEDIES = {
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
     "float_type": "must be a number, without quotes",
-    "string_type": "must be text, in quotes where YAML would read it as something else",
+    "string_type": "must be text, in quotes if YAML would read it as something else",
     "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "must be a colour such as '#1a2b3c', in quotes",
+    "string_pattern_mismatch": "must be a color such as '#1a2b3c', in quotes",
     "literal_error": "must be {expected}",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
     "less_than_equal": "must be at most {le}",
-    "too_short": "must be a list of {min_length} or more",
-    "too_long": "must be a list of {max_length} at most",
-    "invalid_key": "must hold keys that are text",
+    "too_short": "must be a list of at least {min_length}",
+    "too_long": "must be a list of at most {max_length}",
+    "invalid_key": "must have keys that are text",
 }
 
 
 def _sentence(path: Path, error: ValidationError) -> str:
-    """Say the most telling of the errors: an unknown key, or else the branch of a union that fits the value's type."""
-    telling = max(error.errors(include_url=False), key=lambda e: (_is_unknown(e), not e["type"].endswith("_type")))
-    keys, kind = [str(part) for part in telling["loc"]], telling["type"]
-    if _is_unknown(telling):
-        return f"{path}: unknown key {'.'.join(keys)}{_suggestion(keys)}. Received: {telling['input']!r}"
+    """Describe the most helpful error: an unknown key, or else the branch of a union that fits the value's type."""
+    helpful = max(error.errors(include_url=False), key=lambda e: (_is_unknown(e), not e["type"].endswith("_type")))
+    keys, kind = [str(part) for part in helpful["loc"]], helpful["type"]
+    if _is_unknown(helpful):
+        return f"{path}: unknown key {'.'.join(keys)}{_suggestion(keys)}. Received: {helpful['input']!r}"
     key = ".".join(part for part in keys if _is_key(part))
     if kind == "missing":
         return f"{path}: key {key} is missing; add it, or restore the line with `git checkout {path}`."
     if kind == "value_error":
-        return f"{path}: {key}.{telling['ctx']['error']}"
-    return f"{path}: {key} {_REMEDIES[kind].format(**telling.get('ctx', {}))}. Received: {telling['input']!r}"
+        return f"{path}: {key}.{helpful['ctx']['error']}"
+    return f"{path}: {key} {_REMEDIES[kind].format(**helpful.get('ctx', {}))}. Received: {helpful['input']!r}"
 
 
 def _is_unknown(error: Any) -> bool:
@@ -83,7 +83,7 @@ def _is_unknown(error: Any) -> bool:
 
 
 def _is_key(part: str) -> bool:
-    """Tell a key or an index from the name that pydantic gives to a branch of a union."""
+    """Return whether a part is a key or an index, and not the name that pydantic gives to a branch of a union."""
     return part.isdecimal() or (part.isidentifier() and part not in ("int", "str"))
 
 

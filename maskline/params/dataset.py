@@ -1,8 +1,8 @@
-"""Section dataset, made of its two halves: what download reads and what preprocess reads."""
+"""Section dataset, which combines the part that download reads and the part that preprocess reads."""
 
 from maskline.params.selection import SelectionParams
 from maskline.params.source import SourceParams
 
 
 class DatasetParams(SourceParams, SelectionParams):
-    """Which images and masks, how to read them, and which of them to keep."""
+    """The images and masks to use, how to read them, and how many to keep."""

@@ -1,12 +1,12 @@
-"""The part of section model that download reads: the encoder, and where its first weights come from."""
+"""The part of section model that download reads: the encoder and the origin of its initial weights."""
 
 from maskline.params.section import Name, Section
 
 
 class EncoderParams(Section):
-    """The encoder's name and its first weights.
+    """The encoder's name and the origin of its initial weights.
 
-    Which names exist is for section model to say, so that a new network leaves download up to date.
+    Only `ModelParams` checks the names, so that a new network leaves download up to date.
     """
 
     encoder: Name

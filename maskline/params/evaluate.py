@@ -8,7 +8,7 @@ from maskline.params.section import Section, Weight
 
 
 class CrfParams(Section):
-    """Kernels of the fully connected CRF."""
+    """Iterations and kernels of the fully connected CRF."""
 
     iterations: Annotated[int, Field(ge=1, le=100)]
     gaussian_sigma: Annotated[float, Field(ge=0.5, le=1000)]
@@ -19,7 +19,7 @@ class CrfParams(Section):
 
 
 class EvaluateParams(Section):
-    """How images are predicted and refined, at which size they are scored, and how many pictures are kept."""
+    """How images are predicted and refined, the size at which they are scored, and the number of images to draw."""
 
     resolution: Literal["model", "native"]
     flip: bool

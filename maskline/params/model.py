@@ -1,4 +1,4 @@
-"""Section model: the network, and where its weights come from."""
+"""Section model: the network, its encoder and the encoder's initial weights."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,7 +10,7 @@ from maskline.params.section import Fraction, one_of
 
 
 class ModelParams(EncoderParams):
-    """The network and where its encoder's weights come from."""
+    """The network, its encoder and the encoder's initial weights."""
 
     architecture: Annotated[str, one_of(NETWORKS)]
     encoder: Annotated[str, one_of(ENCODERS)]
@@ -34,16 +34,16 @@ class ModelParams(EncoderParams):
             )
         if self.freeze_encoder and self.encoder_weights == "none":
             raise ValueError(
-                "freeze_encoder must be false when encoder_weights is 'none', or random weights stay random. "
+                "freeze_encoder must be false when encoder_weights is 'none', because random weights must be trained. "
                 "Received: True"
             )
         if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:
             raise ValueError(
-                f"width must be 64 when {self.encoder} starts from a file, whose channels it takes. "
+                f"width must be 64 when {self.encoder} starts from pretrained weights, which fix its channels. "
                 f"Received: {self.width}"
             )
         if self.architecture == "bayesian_segnet" and not self.dropout:
-            raise ValueError("dropout must be above 0 for bayesian_segnet, which samples it. Received: 0.0")
+            raise ValueError("dropout must be above 0 for bayesian_segnet, which averages samples of it. Received: 0.0")
         if self.output_stride not in (None, *self._output_strides):
             raise ValueError(
                 f"output_stride must be null{''.join(f' or {s}' for s in self._output_strides if s < 32)} for "

@@ -1,4 +1,4 @@
-"""Section preprocess: what the shards hold."""
+"""Section preprocess: size and encoding of the images in the shards."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from maskline.params.section import Section
 
 
 class PreprocessParams(Section):
-    """What the shards are to hold."""
+    """Size, encoding and number of the examples in a shard."""
 
     height: Annotated[int, Field(ge=16, le=8192)]
     width: Annotated[int, Field(ge=16, le=8192)]

@@ -1,4 +1,4 @@
-"""What the sections share: their base, and the kinds of value that several of them hold."""
+"""What the sections share: their base class and the types of values."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Section(BaseModel):
-    """A section of params.yaml: its keys, all of them and no other, each of its own type."""
+    """A section of params.yaml: every key must be present and of its type, and no other key is allowed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

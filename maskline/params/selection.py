@@ -1,4 +1,4 @@
-"""The half of section dataset that preprocess reads: which of the source's examples are kept, and for which split."""
+"""The half of section dataset that preprocess reads: how many examples to keep, and which to hold out."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from maskline.params.section import Section
 
 
 class SelectionParams(Section):
-    """How many examples each split keeps, and what is held out of train for validation."""
+    """How many examples each split keeps, and the share of train held out for validation."""
 
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
     limit: Annotated[int, Field(ge=1)] | None

@@ -1,4 +1,4 @@
-"""The half of section dataset that download reads: which images and masks, and how to read them."""
+"""The half of section dataset that download reads: the images and masks to use, and how to read them."""
 
 from typing import Annotated, Literal, Self
 
@@ -8,7 +8,7 @@ from maskline.params.section import Color, Name, Section
 
 
 class SourceParams(Section):
-    """Which images and masks, and how to read them."""
+    """The images and masks to use, and how to read them."""
 
     name: Name
     path: Name | None
@@ -27,20 +27,20 @@ class SourceParams(Section):
         if self.name == "folder" and self.classes is None:
             raise ValueError("classes must list the class names when name is 'folder'. Received: None")
         if self.masks == "color" and self.colors is None:
-            raise ValueError("colors must give one colour per class when masks is 'color'. Received: None")
+            raise ValueError("colors must give one color per class when masks is 'color'. Received: None")
         if self.colors is not None and len(self.colors) != len(self.classes or []):
             raise ValueError(
                 f"colors must have one entry per entry of classes. Received: {len(self.colors)} colors and "
                 f"{len(self.classes or [])} classes"
             )
-        wanted = str if self.masks == "color" else int
-        if not all(isinstance(value, wanted) for value in self.void):
+        value_type = str if self.masks == "color" else int
+        if not all(isinstance(value, value_type) for value in self.void):
             raise ValueError(
                 f"void must list label values for index masks and '#rrggbb' for color masks. Received: {self.void} for "
                 f"{self.masks} masks"
             )
         for field in ("classes", "colors"):
             values = [value.lower() for value in getattr(self, field) or []]
-            if twice := {value for value in values if values.count(value) > 1}:
-                raise ValueError(f"{field} must not name anything twice. Received: {min(twice)!r} twice")
+            if repeated := {value for value in values if values.count(value) > 1}:
+                raise ValueError(f"{field} must not repeat a value. Received: {min(repeated)!r} twice")
         return self

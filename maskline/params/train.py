@@ -1,4 +1,4 @@
-"""Section train: losses, optimizer, schedule and when to stop."""
+"""Section train: losses, optimizer, schedule and early stopping."""
 
 from typing import Annotated, Literal, Self
 
@@ -23,7 +23,7 @@ class LossParams(Section):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if not any(weight for _, weight in self):
-            raise ValueError("cross_entropy or another loss must have a weight above 0. Received: 0 for each")
+            raise ValueError("cross_entropy or another loss must have a weight above 0. Received: 0 for all")
         return self
 
 
@@ -42,7 +42,7 @@ class LossOptions(Section):
 
 
 class TrainParams(Section):
-    """Losses, optimizer, schedule and when to stop."""
+    """Losses, optimizer, schedule and early stopping."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]

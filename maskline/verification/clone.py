@@ -13,7 +13,7 @@ from typing import NamedTuple
 from maskline.errors import InputError
 
 _PATIENCE = 20  # seconds in which interrupted stages can save their work
-_CONFIG = "[cache]\n    dir = cache\n[core]\n    autostage = true\n"  # or DVC would propose a `git add` in the clone
+_CONFIG = "[cache]\n    dir = cache\n[core]\n    autostage = true\n"  # autostage: DVC asks for no `git add`
 
 
 class Committed(NamedTuple):
@@ -35,12 +35,14 @@ def committed(folder: Path) -> Committed:
     for name in ("dvc.yaml", "dvc.lock"):
         path = (inside / name).as_posix()
         if ".." in inside.parts or not _git(root, "ls-tree", "--name-only", "HEAD", "--", path):
-            raise InputError(f"Git's HEAD has no {path}; run the pipeline there and commit, or name it by --folder.")
+            raise InputError(
+                f"Git's HEAD has no {path}; run the pipeline there and commit, or name another folder with --folder."
+            )
     changed = _git(root, "diff", "--name-only", "HEAD").splitlines()
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise InputError(
-            f"{changed[0]}{more} changed since the last commit, but the committed result is checked; "
+            f"{changed[0]}{more} changed since the last commit, but only the committed result is checked; "
             "commit the changes, or set them aside with `git stash`."
         )
     return Committed(root, _git(root, "rev-parse", "HEAD"), inside)
@@ -64,12 +66,14 @@ def reproduced(source: Committed) -> Iterator[Path]:
         environment = _environment() | {"PATH": path, "TMPDIR": temporary, "DVC_SITE_CACHE_DIR": f"{temporary}/site"}
         code = _run([sys.executable, "-m", "dvc", "repro", "--force", "dvc.yaml"], clone / source.inside, environment)
         if code:
-            raise InputError(f"`dvc repro` exited {code} in a fresh clone; fix the error above, and commit.")
+            raise InputError(
+                f"`dvc repro` failed with exit code {code} in a fresh clone; fix the error above and commit."
+            )
         yield clone / source.inside
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
-    """Run a command in its own session and return its exit code; an interruption ends all its processes."""
+    """Run a command in its own session and return its exit code; an interrupt ends all its processes."""
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=sys.__stderr__, start_new_session=True
     ) as process:
