@@ -199,8 +199,8 @@ MISTAKES = {
     "JPEG mask by content": (lambda t: jpeg(t / "masks/3.png"), ["masks/3.png", "JPEG", "PNG"]),
     "mask of another format": (lambda t: (t / "masks/3.png").write_bytes(b"GIF89a.."), ["masks/3.png", "not a PNG"]),
     "image of another format": (lambda t: (t / "images/3.jpg").write_bytes(b"BM......"), ["3.jpg", "neither JPEG"]),
-    "image of no bytes": (lambda t: (t / "images/3.jpg").write_bytes(b""), ["images/3.jpg", "no bytes"]),
-    "mask of no bytes": (lambda t: (t / "masks/3.png").write_bytes(b""), ["masks/3.png", "no bytes"]),
+    "image of no bytes": (lambda t: (t / "images/3.jpg").write_bytes(b""), ["images/3.jpg", "is empty"]),
+    "mask of no bytes": (lambda t: (t / "masks/3.png").write_bytes(b""), ["masks/3.png", "is empty"]),
     "no masks folder": (lambda t: shutil.rmtree(t / "masks"), ["masks/", "dataset.path", "Received"]),
     "no folder": (lambda t: shutil.rmtree(t), ["dataset.path", "existing folder", "Received"]),
 }

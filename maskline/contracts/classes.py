@@ -1,4 +1,4 @@
-"""The classes, the roles of splits, and the void label, as all of maskline understands them."""
+"""Classes, the roles of splits, and the void label, as every part of maskline uses them."""
 
 import re
 from typing import Final, Literal, get_args
@@ -7,14 +7,14 @@ from pydantic import field_validator
 
 from maskline.files.records import Record
 
-VOID: Final = 255  # the void label in shards and labels everywhere, as in PASCAL VOC and Cityscapes
+VOID: Final = 255  # the void label of all shards and labels, as in PASCAL VOC and Cityscapes
 
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class ClassInfo(Record):
-    """A class: its name, and the color '#rrggbb' it is drawn in."""
+    """A class: its name, and the color '#rrggbb' in which it is drawn."""
 
     name: str
     color: str

@@ -20,9 +20,9 @@ class Counts(NamedTuple):
 
     Attributes:
         filenames: str [N].
-        matrices: int64 [N, C, C], pixels by true and predicted class; void pixels never count.
+        matrices: int64 [N, C, C], pixels by true and predicted class, without void pixels.
         void: int64 [N, C], predictions on void pixels, by class.
-        boundary: int64 [N, C, 3], pixels near a class's contour in truth, in prediction, and in both.
+        boundary: int64 [N, C, 3], pixels near a class's contour in ground truth, in prediction, and in both.
         trimap: int64 [N, D, 2], valid pixels within each distance of a border, and how many of them are right.
         calibration: int64 [N, K, 2], pixels by confidence, and how many of them are right.
         confidence: float64 [N, K], the sum of those pixels' confidences.
@@ -83,7 +83,7 @@ def new_counts(folder: Path, filenames: Sequence[str], classes: int, distances: 
 
 
 def read_matrices(file: BinaryIO, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read `filenames` and `matrices` alone, and check them.
+    """Read and check only `filenames` and `matrices`.
 
     Raises:
         ValueError: the file is not an archive of these arrays, or they are not of this many classes.

@@ -1,4 +1,4 @@
-"""encoder.json: the encoder's initial weights that download prepared."""
+"""encoder.json: the initial weights of the encoder, which download prepares."""
 
 from typing import Literal
 
@@ -11,14 +11,14 @@ Origin = Literal["none", "imagenet", "file"]
 
 
 def origin_of(param: str) -> Origin:
-    """Return the origin that the param model.encoder_weights asks for: anything else than two names is a path."""
+    """Return the origin of the weights from the param model.encoder_weights, which is none, imagenet or a path."""
     if param == "none":
         return "none"
     return "imagenet" if param == "imagenet" else "file"
 
 
 class EncoderWeights(Record):
-    """The encoder, the origin of its weights, and their file next to encoder.json with its SHA-256; None: no file."""
+    """The encoder, the origin of its weights, and the weights file next to encoder.json with its SHA-256, or None."""
 
     encoder: str
     weights: Origin

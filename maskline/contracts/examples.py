@@ -1,4 +1,4 @@
-"""examples/index.json: the examples of each split that preprocess drew as small pictures."""
+"""examples/index.json: the examples of each split that preprocess draws as small pictures."""
 
 from maskline.contracts.classes import Role
 from maskline.contracts.folders import SHARDS
@@ -17,5 +17,5 @@ class Examples(Record):
 
 
 def picture_name(role: Role, number: int) -> str:
-    """Return the name of an example's picture in FOLDER: its left half is the image, its right half the mask."""
+    """Return the name of an example's picture in FOLDER; its left half shows the image, its right half the mask."""
     return f"{role}-{number}.png"

@@ -1,4 +1,4 @@
-"""The folders in which stages leave their files, and the model, relative to the folder of dvc.yaml."""
+"""The folders that stages write, and the model file, relative to the folder of dvc.yaml."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""history.csv: what train measured after each epoch."""
+"""history.csv: what train measures after each epoch."""
 
 from pydantic import ConfigDict
 
@@ -10,10 +10,10 @@ PATH = MODEL / "history.csv"
 
 
 class Epoch(Record):
-    """An epoch, from 1; `best` marks the one whose weights were kept.
+    """An epoch, counted from 1; `best` marks the epoch whose weights the model has.
 
     The learning rate is that of the epoch's last step; the losses are means over images. A score is NaN, and its cell
-    empty, where the validation split has no valid pixel.
+    empty, if the validation split has no valid pixel.
     """
 
     model_config = ConfigDict(allow_inf_nan=True)

@@ -1,4 +1,4 @@
-"""manifest.json: what the shards hold, so that no reader has to guess."""
+"""manifest.json: the description of the shards that every reader of them uses."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -62,7 +62,7 @@ class Manifest(Record):
             if split.examples != sum(shard.examples for shard in split.shards):
                 raise ValueError(f"the shards of {role} do not add up to its {split.examples} examples")
             if not len(split.pixels) == len(split.images_with_class) == len(self.classes):
-                raise ValueError(f"{role} counts another number of classes than the {len(self.classes)} listed")
+                raise ValueError(f"the counts of {role} are not for the {len(self.classes)} classes listed")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The numbers that records hold, by their bounds."""
+"""The types of numbers in records, with their bounds."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""pictures.json: the test images that evaluate drew, in groups."""
+"""pictures.json: the test images that evaluate draws, in groups."""
 
 from typing import Literal, get_args
 
@@ -15,17 +15,17 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class Picture(Record):
-    """A test image and its scores; its pictures are of height x width pixels. None: it has no valid pixel.
+    """A test image, the folder of its pictures, and its scores, which are None if it has no valid pixel.
 
     Attributes:
         filename: the image's name in the data set.
         folder: of its pictures, relative to the folder of pictures.json.
-        height: pixels.
-        width: pixels.
-        mean_iou: over the classes in its truth or prediction.
+        height: of each picture, pixels.
+        width: of each picture, pixels.
+        mean_iou: over the classes in its ground truth or prediction.
         pixel_accuracy: the share of its valid pixels that are right.
         uncertainty: mean over its pixels.
-        classes: names of those in its truth or prediction.
+        classes: names of the classes in its ground truth or prediction.
     """
 
     filename: str
@@ -53,5 +53,5 @@ class Pictures(Record):
 
 
 def picture_path(folder: str, kind: Kind) -> str:
-    """Return the path of a picture of the image whose pictures are in `folder`, relative to that of pictures.json."""
+    """Return the path of a picture in an image's `folder`, relative to the folder of pictures.json."""
     return f"{folder}/{kind}.png"

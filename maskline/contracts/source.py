@@ -1,4 +1,4 @@
-"""source.json: what preprocess must know of the data set that download prepared."""
+"""source.json: the data set that download prepares, described for preprocess."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ class Source(Record):
     """A prepared TFDS data set under `data/raw/<name>/<version>` and how to read its masks.
 
     `labels` maps a stored mask value to the index of its class: decimal text for index masks, lower-case '#rrggbb' for
-    colour masks. Values in `void` become the void label; any other value is an error.
+    color masks. Values in `void` become the void label; any other value is an error.
     `splits` names the TFDS split of each role; a role without one is held out of another by preprocess.
     `left_out` counts the source's images that are in no split.
     """

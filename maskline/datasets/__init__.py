@@ -1,1 +1,1 @@
-"""Download: one TFDS builder per source, and the catalogue that names them."""
+"""Download: a TFDS builder for each source, and the encoder's initial weights."""

@@ -1,4 +1,4 @@
-"""Archives unpacked into a folder, and never outside it."""
+"""Unpacking archives into a folder, never outside it."""
 
 import shutil
 import stat
@@ -28,7 +28,7 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> Path:
 
 
 def _zip_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Check all members, and yield name and content of the wanted files."""
+    """Check all members, and yield the name and the content of the wanted files."""
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
             _check(archive, member.filename, plain=not stat.S_ISLNK(member.external_attr >> 16))
@@ -38,7 +38,7 @@ def _zip_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
 
 
 def _tar_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Check all members, and yield name and content of the wanted files."""
+    """Check all members, and yield the name and the content of the wanted files."""
     with tarfile.open(archive) as file:
         for member in file:
             _check(archive, member.name, plain=member.isfile() or member.isdir())

@@ -1,8 +1,8 @@
-"""The canonical copy of a prepared TFDS data set: bytes that depend on its examples alone, wherever they came from.
+"""The canonical copy of a prepared TFDS data set, whose bytes depend only on the examples.
 
-TFDS writes the features of an example in the order of a hash map, and records when and from where it came. Here every
-example is written in the order of its keys, in files of a fixed number of examples, with a dataset_info.json of the
-splits.
+TFDS itself writes the features of an example in the order of a hash map, and records the time and the origin of the
+data set. The copy has each example's features in the order of their keys, a fixed number of examples in a file, and a
+dataset_info.json that lists only the splits.
 """
 
 import functools
@@ -25,7 +25,7 @@ EXAMPLES_PER_FILE = 256
 def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: int, test_fraction: float) -> None:
     """Write the splits of `source` to `raw/<name>/<version>`, loadable by `tfds.builder_from_directory`.
 
-    A test split that the data set lacks is held out of train, each example by a hash of the seed and its name.
+    If the data set has no test split, one is held out of train by a hash of the seed and each example's name.
 
     Raises:
         InputError: a file is damaged or short, a split is empty, or the copy is not in TFRecord format.
@@ -55,7 +55,7 @@ def _copy_features(prepared: Path, folder: Path) -> None:
 
 
 def _examples(prepared: tfds.core.DatasetBuilder, split: str) -> Iterator[bytes]:
-    """Yield a split's examples in order, each serialised with its keys in order."""
+    """Yield a split's examples in order, each serialized with its keys in order."""
     info = prepared.info.splits[split]
     for path, length in zip(info.filepaths, info.shard_lengths, strict=True):
         count = 0
@@ -74,7 +74,7 @@ def _examples(prepared: tfds.core.DatasetBuilder, split: str) -> Iterator[bytes]
 
 
 def _held_out(examples: Iterable[bytes], name: str | None, seed: int, fraction: float) -> list[bool]:
-    """Return whether each example is held out: those of the lowest hashes, a fraction of all and at least one."""
+    """Return whether each example is held out: a fraction of all, at least one, those with the lowest hashes."""
     hashes = [_hash(f"{seed}/{_name(example, name, i)}") for i, example in enumerate(examples)]
     held = set(sorted(hashes)[: max(1, round(fraction * len(hashes)))])
     return [value in held for value in hashes]
@@ -95,7 +95,7 @@ def _where(examples: Iterable[bytes], held: list[bool], wanted: bool) -> Iterato
 
 
 def _write_split(folder: Path, name: str, split: str, examples: Iterable[bytes]) -> dict:
-    """Write a split's files and return its entry of dataset_info.json."""
+    """Write the files of a split, and return its entry for dataset_info.json."""
     lengths: list[int] = []
     size, writer = 0, None
     for i, example in enumerate(examples):

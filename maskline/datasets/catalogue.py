@@ -1,4 +1,4 @@
-"""The sources by name: how each is built, and what its masks mean."""
+"""The sources by name: the builder, the classes and the local copies that each accepts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +14,12 @@ class Entry(NamedTuple):
     """A source.
 
     Attributes:
-        version: of its TFDS data set; None for any version.
-        table: its classes; None if params give them.
-        builder: returns its TFDS builder; takes `tree`, an unpacked tree or None, and `data_dir`.
+        version: of its TFDS data set; None: any version.
+        table: its classes; None: the params list them.
+        builder: returns its TFDS builder from `tree`, an unpacked tree or None, and `data_dir`.
         find_tree: returns the unpacked tree in a user's path, or None.
-        layout: that tree in words; '' if a tree has no use.
-        published: whether the network or a TFDS data directory may hold it.
+        layout: description of that tree; '' if the source takes no tree.
+        published: whether it can be downloaded or be in a TFDS data directory.
     """
 
     version: str | None

@@ -4,11 +4,11 @@ import tensorflow_datasets as tfds
 
 
 def segmentation_info(
-    builder: tfds.core.DatasetBuilder, description: str, homepage: str, licence: str, citation: str
+    builder: tfds.core.DatasetBuilder, description: str, homepage: str, license: str, citation: str
 ) -> tfds.core.DatasetInfo:
-    """Return the info of a data set that keeps the bytes of image and mask files, in the order given.
+    """Return the info of a data set that stores image and mask files unchanged, in the given order.
 
-    Sizes and the masks' channels are open: a mask may be grayscale, palette or color.
+    Sizes and mask channels are not fixed: a mask may be grayscale, palette or color.
     """
     features = {
         "image": tfds.features.Image(shape=(None, None, 3)),
@@ -20,7 +20,7 @@ def segmentation_info(
         description=description,
         features=tfds.features.FeaturesDict(features),
         homepage=homepage or None,
-        license=licence or None,
+        license=license or None,
         citation=citation or None,
         supervised_keys=("image", "segmentation_mask"),
         disable_shuffling=True,

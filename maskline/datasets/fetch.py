@@ -1,4 +1,4 @@
-"""Files from the network: whole and checked, or absent. An attempt resumes where the last connection failed."""
+"""Downloads that are complete and checked, or leave nothing. A new attempt resumes where the last one failed."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ STALL = 60.0  # seconds without a byte after which a connection has failed
 
 _BLOCK = 1 << 16  # bytes
 _PARTIAL, _NO_SUCH_RANGE = 206, 416
-_TRANSIENT = (408, 429)  # client errors that another attempt may not meet
+_TRANSIENT = (408, 429)  # client errors after which another attempt may succeed
 _NAMES = {"md5": "MD5", "sha256": "SHA-256"}
 
 _Result = TypeVar("_Result")
@@ -32,9 +32,9 @@ def fetch(
     """Download the file at `url` to `path` and return `path`; an existing file with the right checksum is kept.
 
     Args:
-        remedy: a sentence that says what to do if the download fails.
-        checksum: the file's, in hex; None if none is published.
-        algorithm: the checksum's.
+        remedy: a sentence on what to do if the download fails.
+        checksum: of the file, in hex; None if none is published.
+        algorithm: of the checksum.
 
     Raises:
         InputError: the server refuses the file, its checksum is wrong, or every attempt failed. Nothing is left behind.
@@ -59,7 +59,7 @@ def fetch(
 
 
 def retry(work: Callable[[], _Result], what: str, remedy: str) -> _Result:
-    """Do work that needs the network, and do it again after a growing pause when the connection fails.
+    """Call `work`, which needs the network, and call it again after a growing pause if the connection fails.
 
     Raises:
         InputError: every attempt failed.
@@ -83,27 +83,27 @@ def one_line(error: Exception) -> str:
 
 
 class _Download:
-    """The attempts at one file. Each resumes after the bytes of the last one if the server still has the same file.
+    """The attempts to download a file. Each continues after the bytes received so far if the file is still the same.
 
     Args:
         url: of the file.
-        partial: receives the bytes.
-        remedy: a sentence that says what to do if the server refuses the file.
+        partial: the file that receives the bytes.
+        remedy: a sentence on what to do if the server refuses the file.
     """
 
     def __init__(self, url: str, partial: Path, remedy: str) -> None:
         self._url, self._partial, self._remedy = url, partial, remedy
-        self._version: str | None = None  # the server's name for the content of the partial file
+        self._version: str | None = None  # the ETag of the partial file's content
 
     def attempt(self) -> None:
-        """Fetch what is missing.
+        """Download the missing bytes.
 
         Raises:
             InputError: the server refuses the file.
             requests.RequestException: the connection failed; the bytes received so far are kept.
         """
         done = self._partial.stat().st_size if self._version and self._partial.is_file() else 0
-        headers = {"Accept-Encoding": "identity"}  # or ranges would count compressed bytes
+        headers = {"Accept-Encoding": "identity"}  # otherwise ranges count compressed bytes
         if done and self._version:
             headers |= {"Range": f"bytes={done}-", "If-Range": self._version}
         with requests.get(self._url, headers=headers, stream=True, timeout=STALL) as response:
@@ -118,7 +118,7 @@ class _Download:
             raise requests.ConnectionError(f"{self._url} has no bytes from {done} on")
         if 400 <= status < 500 and status not in _TRANSIENT:
             raise InputError(
-                f"{self._url} could not be downloaded: the server answers {status} {response.reason}. {self._remedy}"
+                f"{self._url} could not be downloaded: the server answered {status} {response.reason}. {self._remedy}"
             )
         response.raise_for_status()
 
@@ -140,13 +140,13 @@ class _Download:
 
 
 def _start(response: requests.Response) -> int | None:
-    """Return the first byte's offset in a partial answer."""
+    """Return the offset of the first byte in a partial response."""
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 
 
 def _version(response: requests.Response) -> str | None:
-    """Return the ETag, if it names the bytes as they are sent."""
+    """Return the ETag if it identifies the exact bytes that are sent, or None."""
     tag = response.headers.get("ETag", "W/")
     return None if tag.startswith("W/") or "Content-Encoding" in response.headers else tag
 

@@ -1,4 +1,4 @@
-"""The raw data set: a local copy or a builder's work, copied in canonical form together with what its masks mean."""
+"""The raw data set, from a local copy or a builder, written in canonical form with a description of its masks."""
 
 import json
 import os
@@ -26,10 +26,10 @@ ROLES: tuple[Role, ...] = ("train", "validation", "test")
 def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     """Replace the folder `raw` by the data set that the params of section `dataset` name.
 
-    Whole downloads are kept next to it, in `downloads`, until the data set is ready.
+    Complete downloads are kept next to it, in `downloads`, until the data set is ready.
 
     Raises:
-        InputError: params that do not fit, no usable copy, or a network that fails.
+        InputError: the params do not fit the data set, no copy is usable, or the download fails.
     """
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
@@ -56,7 +56,7 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
 
 
 def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path) -> tfds.core.DatasetBuilder:
-    """Return the builder of a prepared copy if there is one, else one that has prepared the data set."""
+    """Return the builder of a prepared copy if there is one, else a builder after it has prepared the data set."""
     places = tfds_dirs() if dataset.path is None else [_existing(dataset.path)]
     for place in places if entry.published else []:
         if (found := find_prepared(place, dataset.name, entry.version)) is not None:
@@ -80,7 +80,7 @@ def tfds_dirs() -> list[Path]:
 def find_prepared(place: Path, name: str, version: str | None) -> Path | None:
     """Return the folder of a prepared TFDS data set at `place`, `place/<version>` or `place/<name>/<version>`.
 
-    A name may carry '/config' and ':version'; without a version, the highest is taken.
+    A name may contain '/config' and ':version'; without a version, the highest one is used.
     """
     name, _, wanted = name.partition(":")
     version = version or wanted or None

@@ -1,4 +1,4 @@
-"""Data sets that TFDS downloads by itself, with limits on stalls and attempts that TFDS does not set."""
+"""Data sets that TFDS downloads itself, with a timeout and retries, which TFDS does not offer."""
 
 import contextlib
 import functools
@@ -15,12 +15,12 @@ from maskline.errors import InputError
 
 
 def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, manual: Path, remedy: str) -> None:
-    """Run a builder, and run it again when a connection fails.
+    """Run a builder, and run it again if a connection fails.
 
     Args:
-        downloads: where whole downloads are kept.
-        manual: where TFDS looks for files that the user has to download.
-        remedy: a sentence that says what to do if a download fails.
+        downloads: folder for complete downloads.
+        manual: folder in which TFDS looks for files that the user has to download.
+        remedy: a sentence on what to do if a download fails.
 
     Raises:
         InputError: the server refuses a file, its checksum is wrong, every attempt failed, or the builder lacks
@@ -30,7 +30,7 @@ def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, man
 
     def work() -> None:
         try:
-            with _limited(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints folders that do not stay
+            with _limited(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints the names of temporary folders
                 builder.download_and_prepare(download_dir=downloads, download_config=config)
         except util.DownloadError as error:
             raise InputError(f"{builder.name} could not be downloaded: {fetch.one_line(error)} {remedy}") from None
@@ -38,7 +38,10 @@ def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, man
             raise InputError(
                 f"{builder.name} was downloaded with a wrong checksum: {fetch.one_line(error)} {remedy}"
             ) from None
-        except (AssertionError, ImportError) as error:  # missing files of the user's, or a package
+        except (
+            AssertionError,
+            ImportError,
+        ) as error:  # a missing file that the user has to download, or a missing package
             raise InputError(f"{builder.name} cannot be prepared: {fetch.one_line(error)}") from None
 
     fetch.retry(work, builder.name, remedy)
@@ -46,9 +49,9 @@ def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, man
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    """Within the block, end TFDS's stalled connections, and its own attempts: the caller repeats them.
+    """Within the block, let TFDS's stalled connections time out, and stop its own retries, because the caller retries.
 
-    TFDS has no settings for either. It opens HTTP with requests, and FTP with urllib, which uses the sockets' limit.
+    TFDS has no setting for either. It opens HTTP with requests, and FTP with urllib, which uses the sockets' timeout.
     """
     open_url, retries, limit = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
     downloader._open_url = functools.partial(open_url, timeout=fetch.STALL)

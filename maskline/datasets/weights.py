@@ -1,4 +1,4 @@
-"""The encoder's initial weights: none, the ImageNet file of keras.applications, or a file that params name."""
+"""The encoder's initial weights: none, the ImageNet weights of keras.applications, or a file named in the params."""
 
 import os
 import shutil
@@ -50,14 +50,17 @@ KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
 def prepare_weights(model: EncoderParams, folder: Path) -> None:
     """Replace `folder` by encoder.json and, unless the encoder starts from random weights, its weights file.
 
-    The file is `encoder.weights.h5` in Keras 3's format and `encoder.h5` in that of keras.applications.
+    The file is `encoder.weights.h5` if it is in Keras 3's format, and `encoder.h5` if in that of keras.applications.
 
     Raises:
         InputError: the file is missing, cannot be fetched, or is not HDF5.
     """
-    given = model.encoder_weights
-    origin = origin_of(given)
-    path = None if origin == "none" else _imagenet(model.encoder) if origin == "imagenet" else _given(given)
+    origin = origin_of(model.encoder_weights)
+    path = None
+    if origin == "imagenet":
+        path = _imagenet(model.encoder)
+    elif origin == "file":
+        path = _existing(model.encoder_weights)
     with new_directory(folder) as new:
         copy = _copied(path, new) if path else None
         record = EncoderWeights(
@@ -73,7 +76,7 @@ def _copied(path: Path, folder: Path) -> Path:
     return Path(shutil.copyfile(path, folder / _format(path)))
 
 
-def _given(path: str) -> Path:
+def _existing(path: str) -> Path:
     file = Path(path).expanduser()
     if not file.is_file():
         raise InputError(f"model.encoder_weights must be none, imagenet or an existing file. Received: {path!r}")
@@ -81,7 +84,7 @@ def _given(path: str) -> Path:
 
 
 def _imagenet(encoder: str) -> Path:
-    """Return the file in Keras's cache, and fetch it if it is not there."""
+    """Return the ImageNet weights from Keras's cache, downloading them if necessary."""
     if encoder not in IMAGENET:
         raise InputError(
             f"model.encoder_weights can be imagenet for {', '.join(IMAGENET)}; set it to none for other encoders. "
@@ -95,7 +98,7 @@ def _imagenet(encoder: str) -> Path:
 
 
 def _format(path: Path) -> str:
-    """Return the file name for the format of the weights."""
+    """Return the file name that names the format of the weights."""
     import h5py
 
     try:
@@ -104,4 +107,4 @@ def _format(path: Path) -> str:
     except OSError as error:
         if isinstance(error, PermissionError):
             raise
-        raise InputError(f"{path} is not a whole HDF5 file; remove it and get the weights again.") from None
+        raise InputError(f"{path} is not a complete HDF5 file; remove it and get the weights again.") from None

@@ -31,19 +31,19 @@ def map_tasks(
 
     Every implementation guarantees:
 
-    - Order: the results are in the order of the tasks, whichever worker finishes first.
-    - Progress: a bar on stderr counts images as tasks finish, on a terminal only.
-    - Errors: an exception of `work` reaches the caller with its type and message; of several, that of the first task
+    - Order: results are in the order of the tasks.
+    - Progress: if stderr is a terminal, a bar counts the images of finished tasks.
+    - Errors: the caller gets an exception of `work` with its type and message; if several tasks fail, that of the first
       in order. No further task starts.
-    - Ctrl-C: only the caller answers, with one KeyboardInterrupt. Workers finish the task at hand and print nothing.
-    - Killed processes: a killed worker becomes one InputError; workers of a killed caller end too.
-    - At the return or the exception, no worker runs any more.
+    - Ctrl-C: only the caller raises KeyboardInterrupt. Workers finish their current task and print nothing.
+    - Killed processes: a killed worker raises one InputError; if the caller is killed, its workers end.
+    - When the function returns or raises, all workers have ended.
 
     Args:
-        work: importable by name; it, the tasks and the results can be pickled.
-        tasks: what to compute.
-        size: how many images a task holds.
-        description: what is done, such as 'writing shards', for the bar and the error.
+        work: a function that can be imported by name. It, the tasks and the results must be picklable.
+        tasks: the arguments of `work`, one for each call.
+        size: returns the number of images in a task.
+        description: of the work, such as 'writing shards', for the bar and the error.
         workers: number of processes; None takes one for each core.
 
     Raises:
@@ -80,7 +80,7 @@ def _start(pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: S
 
 
 def _die_with_parent() -> None:
-    """End this worker when its parent has ended, even by SIGKILL."""
+    """End this worker when its parent ends, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

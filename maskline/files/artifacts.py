@@ -1,4 +1,4 @@
-"""Byte-stable, atomic writing of files and folders: written under another name, flushed to disk, then renamed."""
+"""Byte-stable, atomic writing: files and folders get a temporary name, are flushed to disk, and are then renamed."""
 
 import contextlib
 import hashlib
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold, in place of now
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP archive can hold, instead of the current time
 _STORED_BLOCK = 65535  # the longest stored block of a deflate stream
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    """Write a file so that readers see the old or the new content, never a part of it, even after a crash."""
     path = Path(path)
     _make_directory(path.parent)
     partial = path.with_name(f"{path.name}.partial")
@@ -39,7 +39,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _with_filename(path: Path) -> Iterator[None]:
-    """Add the output's name to an error without a file name, such as that of a full disk."""
+    """Add the output's name to an OSError without a file name, such as the error of a full disk."""
     try:
         yield
     except OSError as error:
@@ -110,7 +110,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Encode as UTF-8 JSON, indented, in the order given; NaN and infinity are refused."""
+    """Encode as indented UTF-8 JSON in the given order; NaN and infinity raise ValueError."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -120,7 +120,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Encode arrays as an .npz file, uncompressed; objects that would need pickle are refused."""
+    """Encode arrays as an uncompressed .npz file; objects that need pickle raise ValueError."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, array in arrays.items():
@@ -139,7 +139,7 @@ def sha256(path: Path) -> str:
 def stored_png(pixels: np.ndarray) -> bytes:
     """Encode uint8 pixels [H, W] or [H, W, 3] as an uncompressed PNG.
 
-    The bytes depend on the pixels alone; those of a compressor depend on its build and on the CPU.
+    The bytes depend only on the pixels. A compressor's bytes also depend on its build and on the CPU.
     """
     height, width = pixels.shape[:2]
     color_type = {2: 0, 3: 2}[pixels.ndim]

@@ -1,4 +1,4 @@
-"""SHA256SUMS: the digest of every file that a stage writes, in the format of `sha256sum --check`; and sealed bytes."""
+"""SHA256SUMS: the SHA-256 of every file that a stage writes, as `sha256sum --check` reads it; and sealed bytes."""
 
 import hashlib
 import os
@@ -12,18 +12,18 @@ from maskline.errors import ArtifactError
 from maskline.files.artifacts import sha256, write_bytes
 
 NAME = "SHA256SUMS"
-_SETTLED = 2.0  # seconds: a file written earlier than this cannot change without a change of its time
+_SETTLED = 2.0  # seconds; a file older than this cannot change without a new modification time
 
 
 def write_sums(folder: Path, others: Iterable[Path] = ()) -> None:
-    """Write SHA256SUMS into a folder: for its files, and for other files and folders, by path relative to it."""
+    """Write SHA256SUMS into a folder. It lists the folder's files and those of other places, by relative path."""
     files = [file for place in (folder, *others) for file in _files(place)]
     lines = [f"{digest}  {_relative(file, folder)}\n" for file, digest in zip(files, _digests(files), strict=True)]
     write_bytes(folder / NAME, "".join(lines).encode())
 
 
 def parse_sums(text: bytes) -> dict[str, str]:
-    """Return the SHA-256 by path of a SHA256SUMS file.
+    """Return the SHA-256 of each path in a SHA256SUMS file.
 
     Raises:
         ValueError: a line is not a SHA-256 and a path.
@@ -41,7 +41,8 @@ def check_sums(folder: Path, wanted: Path) -> None:
     """Check a file, or every file of a folder, against SHA256SUMS in `folder`.
 
     Raises:
-        ArtifactError: a file differs from what is recorded, is not recorded, or is missing; or SHA256SUMS itself is.
+        ArtifactError: a file differs from the recorded one, is not recorded, or is missing; or SHA256SUMS is missing or
+            damaged.
     """
     try:
         sums = parse_sums((folder / NAME).read_bytes())
@@ -59,22 +60,22 @@ def check_sums(folder: Path, wanted: Path) -> None:
 
 
 def sealed(data: bytes) -> bytes:
-    """Return data with their digest at the end.
+    """Return data with their SHA-256 at the end.
 
-    The checksums inside an archive do not cover the headers that say how its arrays are read.
+    The checksums inside an .npz archive do not cover the headers that describe its arrays.
     """
     return data + hashlib.sha256(data).digest()
 
 
 def unsealed(data: bytes) -> bytes:
-    """Return the data without their digest.
+    """Return the data without their SHA-256.
 
     Raises:
         ValueError: the data differ from what was sealed.
     """
     whole = data[: -hashlib.sha256().digest_size]
     if sealed(whole) != data:
-        raise ValueError("the data differ from their digest")
+        raise ValueError("the data do not match their SHA-256")
     return whole
 
 
@@ -93,11 +94,11 @@ def _digests(files: list[Path]) -> list[str]:
 
 
 def cached_sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hex; each process reads a file once, unless it was written just now."""
-    about = os.stat(path)
-    if time.time() - about.st_mtime < _SETTLED:
+    """Return a file's SHA-256 in hex; each process reads a file only once, unless it was just written."""
+    stat = os.stat(path)
+    if time.time() - stat.st_mtime < _SETTLED:
         return sha256(path)
-    return _remembered(str(path), about.st_ino, about.st_size, about.st_mtime_ns)
+    return _remembered(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Typed records as JSON files, and rows of them as CSV files, with one way to say what is wrong with a file."""
+"""Typed records in JSON files, tables of records in CSV files, and one form of error for damaged ones."""
 
 import csv
 import io
@@ -40,8 +40,8 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
 
 
 def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
-    """Write records of one kind, at least one, as CSV with Unix line ends; None and NaN become empty cells."""
-    import pandas as pd  # not at the top: a stage that reads tables alone starts without it
+    """Write records of one kind, at least one, as CSV with Unix line endings; None and NaN become empty cells."""
+    import pandas as pd  # not at the top, because a stage that only reads tables starts faster without it
 
     values = [row.model_dump(by_alias=True) for row in rows]
     cells = [[_cell(value) for value in row.values()] for row in values]
@@ -59,9 +59,9 @@ def read_table(path: Path, kind: type[_Record]) -> list[_Record]:
     try:
         rows: list[Any] = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ArtifactError(path, f"is damaged at the file: {error}") from None
+        raise ArtifactError(path, f"is damaged: {error}") from None
     if not rows:
-        raise ArtifactError(path, "is damaged at the file: it holds no row")
+        raise ArtifactError(path, "is damaged: it has no rows")
     return [_row(path, number, row, kind) for number, row in enumerate(rows, 1)]
 
 
@@ -91,7 +91,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return the place and the reason of the first thing wrong, on one line."""
+    """Return the place of the first error and its reason, on one line."""
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"])) or "the file"
     reason = first["msg"].removeprefix("Value error, ")

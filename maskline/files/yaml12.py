@@ -1,4 +1,4 @@
-"""A reader of YAML 1.2, which DVC reads too: `1e-3` is a float, `no` is a string, keys are unique."""
+"""A reader of YAML 1.2, the version that DVC reads: `1e-3` is a float, `no` is a string, keys are unique."""
 
 import re
 from collections.abc import Hashable

@@ -1,4 +1,4 @@
-"""Class tables: the names, colours and labels of a source's masks."""
+"""Class tables: the names, colors and labels of a source's masks."""
 
 from typing import Literal, NamedTuple
 
@@ -20,7 +20,7 @@ class ClassTable(NamedTuple):
 
 
 def index_table(names: dict[str, str], first: int = 0, void: tuple[int, ...] = ()) -> ClassTable:
-    """Return the table of index masks whose labels count from `first` in the order of `names`, name to colour."""
+    """Return the table of index masks with labels from `first` on; `names` maps each class in order to its color."""
     classes = [ClassInfo(name=name, color=color) for name, color in names.items()]
     labels = {str(first + i): i for i in range(len(classes))}
     return ClassTable("index", classes, labels, [str(value) for value in void])
@@ -30,7 +30,7 @@ def table_of(dataset: SourceParams) -> ClassTable:
     """Return the table that the params of section `dataset` describe.
 
     Raises:
-        InputError: no classes, or a value that is both void and a class.
+        InputError: there are no classes, or a value is both void and a class.
     """
     if dataset.classes is None:
         raise InputError(f"dataset.classes must list the class names of {dataset.name} in label order. Received: null")
@@ -43,7 +43,7 @@ def table_of(dataset: SourceParams) -> ClassTable:
         if value in labels:
             name = classes[labels[value]].name
             raise InputError(
-                f"dataset.void names {value}, the label of class {name}; take it out of void, or out of classes."
+                f"dataset.void contains {value}, the label of class {name}; remove it there, or remove the class."
             )
     return ClassTable(dataset.masks, classes, labels, void)
 
@@ -54,12 +54,12 @@ def refuse_own_classes(dataset: SourceParams) -> None:
         value = getattr(dataset, key)
         if value != default:
             raise InputError(
-                f"dataset.{key} is for folder and other TFDS data sets, and {dataset.name} defines its own; "
+                f"dataset.{key} is only for folder and other TFDS data sets, because {dataset.name} defines its own; "
                 f"set it to {'null' if default is None else default}. Received: {value!r}"
             )
 
 
 def palette_color(index: int) -> str:
-    """Return '#rrggbb' of PASCAL VOC's palette: the bits of the index dealt to red, green and blue, highest first."""
+    """Return '#rrggbb' of PASCAL VOC's palette: the index's bits go in turn to red, green and blue, highest first."""
     channels = [sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for channel in range(3)]
     return "#{:02x}{:02x}{:02x}".format(*channels)

@@ -1,4 +1,4 @@
-"""Pairs of image and mask files, checked before any work: present, not empty, and of a lossless format for masks."""
+"""Pairs of image and mask files, which must exist, not be empty, and have a lossless format for masks."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,10 +10,10 @@ _JPEG = b"\xff\xd8\xff"
 
 
 def read_list(path: Path) -> list[str]:
-    """Return the lines of a split list without the blank ones.
+    """Return the non-blank lines of a split list.
 
     Raises:
-        InputError: the list is missing, empty, not UTF-8, or holds a line twice.
+        InputError: the list is missing, empty or not UTF-8, or has a line twice.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -23,7 +23,7 @@ def read_list(path: Path) -> list[str]:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from None
     lines = [line for line in lines if line]
     if not lines:
-        raise InputError(f"{path} lists no image; fill it, or remove it.")
+        raise InputError(f"{path} lists no images; add some, or remove the file.")
     seen: set[str] = set()
     for line in lines:
         if line in seen:
@@ -33,10 +33,10 @@ def read_list(path: Path) -> list[str]:
 
 
 def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
-    """Return an example as paths of its image and mask, and its name; TFDS copies the files' bytes unchanged.
+    """Return an example: the paths of its image and mask, whose bytes TFDS copies unchanged, and its name.
 
     Raises:
-        InputError: a file is missing, has no bytes, or is neither PNG nor, for images only, JPEG.
+        InputError: a file is missing or empty, an image is neither PNG nor JPEG, or a mask is not PNG.
     """
     start = _start(image)
     if not start.startswith((_PNG, _JPEG)):
@@ -54,9 +54,9 @@ def _start(path: Path) -> bytes:
         with open(path, "rb") as file:
             start = file.read(len(_PNG))
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; restore it, or take it out of its split's list.") from None
+        raise InputError(f"{path} is missing; restore it, or remove it from its split's list.") from None
     if not start:
-        raise InputError(f"{path} has no bytes; restore it, or remove it with its pair.")
+        raise InputError(f"{path} is empty; restore it, or remove it and its pair.")
     return start
 
 

@@ -1,1 +1,1 @@
-"""Sources: where images and masks come from, a file each."""
+"""Sources of images and masks, one file each."""

@@ -1,4 +1,4 @@
-"""CamVid in the form SegNet published: 367 / 101 / 233 street scenes of 480 x 360 pixels, 11 classes and void."""
+"""CamVid as SegNet published it: 367 / 101 / 233 street scenes of 480 x 360 pixels, 11 classes and void."""
 
 from pathlib import Path, PurePosixPath
 
@@ -39,7 +39,7 @@ _CITATION = """@article{badrinarayanan2017segnet,
 
 
 class Camvid(TreeBuilder):
-    """CamVid in a tree of split lists and folders of images and masks."""
+    """CamVid from a tree of split lists and folders of images and masks."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -57,17 +57,17 @@ class Camvid(TreeBuilder):
 
 
 def find_tree(path: Path) -> Path | None:
-    """Return the folder of the lists in or under a user's path."""
+    """Return the folder of the lists, which is a user's path or in it."""
     return first_with([path, path / "CamVid"], lambda folder: (folder / LISTS["train"]).is_file())
 
 
 def _unpacked_tree(folder: Path) -> Path | None:
-    """Return the tree in the archive's one folder, which is named for the repository's branch."""
+    """Return the tree in the archive's only folder, whose name contains the repository's branch."""
     return next((tree for path in sorted(folder.iterdir()) if (tree := find_tree(path))), None)
 
 
 def _examples(tree: Path, listing: Path) -> list[FileExample]:
-    """Resolve the lists' absolute names by their last two parts."""
+    """Return a list's examples; its absolute paths are resolved in the tree by their last two parts."""
     examples = []
     for line in read_list(listing):
         names = line.split()

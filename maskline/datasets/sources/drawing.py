@@ -1,7 +1,8 @@
 """Pictures of overlapping, textured shapes, drawn from an integer key with the same bytes on every machine.
 
-Only operations that IEEE 754 defines exactly (+ - * / sqrt, comparisons, rounding) touch a pixel, element by element,
-and every random bit is Philox's raw stream, so no library version or instruction set can change a picture.
+Pixels are computed element by element with operations that IEEE 754 defines exactly (+ - * / sqrt, comparisons,
+rounding), and random bits are taken from Philox's raw stream, so that no library version or instruction set changes a
+picture.
 """
 
 import math
@@ -10,20 +11,20 @@ import numpy as np
 
 SIZE = 128  # pixels on a side
 CLASSES = ("background", "circle", "square", "triangle", "star", "ring", "cross")
-FREQUENCIES = (16, 13, 11, 10, 10, 7)  # how often each shape is drawn; circles cover five times what crosses do
+FREQUENCIES = (16, 13, 11, 10, 10, 7)  # how often each shape is drawn; circles cover five times the area of crosses
 RADII = ((9, 25), (9, 25), (10, 26), (10, 26), (10, 25), (9, 18))  # pixels
 
-HUES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # sixths of the colour circle: red, yellow, green, cyan, blue, magenta
+HUES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # sixths of the color circle: red, yellow, green, cyan, blue, magenta
 SCENE = (0.05, 0.25)  # saturation of a background
 CLUTTER = (0.10, 0.50)  # of a distractor
 PAINT = (0.55, 0.95)  # of a shape
 
 # These set how hard the task is.
 OBJECTS = (6, 12)  # shapes tried in a picture
-DISTRACTORS = (3, 8)  # lines, bars and blotches that are background
-HUE_SPREAD = 0.35  # how far a shape's hue strays from its class's, in sixths; a distractor's is any
-CONTRAST = (0.70, 1.00)  # how far a shape's colours stand from the scene's, as a share of a random colour's distance
-VISIBLE = 0.4  # share of a shape that later ones leave to be seen
+DISTRACTORS = (3, 8)  # lines, bars and blotches, which are background
+HUE_SPREAD = 0.35  # largest distance of a shape's hue from its class's, in sixths; distractors have any hue
+CONTRAST = (0.70, 1.00)  # distance of a shape's colors from the scene's, as a share of a random color's
+VISIBLE = 0.4  # share of a shape that must stay visible under later ones
 NOISE = (4.0, 14.0)  # amplitude of the pixel noise, in steps of 255
 BLUR = (0.0, 1.0)  # weight of a 3 x 3 binomial blur
 
@@ -56,7 +57,7 @@ def draw(stream: int, index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _add_shapes(bits: np.random.Philox, image: np.ndarray, scene: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
-    """Paint shapes over each other; returns the picture, the owner of each pixel (0: none) and each owner's class."""
+    """Paint shapes over each other, and return the picture, each pixel's owner (0: none) and each owner's class."""
     owners = np.zeros((SIZE, SIZE), np.int64)
     kinds, areas = [0], [0]
     for _ in range(_integer(bits, *OBJECTS)):
@@ -87,7 +88,7 @@ def _labels(owners: np.ndarray, kinds: list) -> np.ndarray:
 
 
 def _distance(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return how far each point is outside (above 0) or inside the shape that fits a circle of radius 1."""
+    """Return each point's signed distance (above 0: outside) from the shape that fits into a circle of radius 1."""
     match CLASSES[kind + 1]:
         case "circle":
             return np.sqrt(u * u + v * v) - 0.95
@@ -129,7 +130,7 @@ def _fill(bits: np.random.Philox, scene: np.ndarray, hue: float, saturations: tu
 
 
 def _paint(bits: np.random.Philox, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return a texture [3, H, W] between two colours."""
+    """Return a texture [3, H, W] between two colors."""
     first, second = first[:, None, None], second[:, None, None]
     return first + (second - first) * _texture(bits)
 
@@ -210,12 +211,12 @@ def _scribble(bits: np.random.Philox) -> np.ndarray:
 
 
 def _over(image: np.ndarray, distance: np.ndarray, fill: np.ndarray) -> np.ndarray:
-    """Lay a fill over the picture where `distance` is negative, with an edge one pixel soft."""
+    """Paint a fill over the picture where `distance` is negative, with an antialiased edge."""
     return image + (fill - image) * np.clip(0.5 - distance, 0, 1)
 
 
 def _shadow(bits: np.random.Philox, image: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Darken the picture softly down and right of a shape, as if it lay a little above."""
+    """Darken the picture softly below and to the right of a shape, as if the shape floated above it."""
     drop = _integer(bits, 1, 3)
     moved = np.full_like(distance, np.inf)
     moved[drop:, drop:] = distance[:-drop, :-drop]
@@ -245,7 +246,7 @@ def _binomial(image: np.ndarray) -> np.ndarray:
 
 
 def _color(bits: np.random.Philox, hue: float, saturations: tuple[float, float]) -> np.ndarray:
-    """Return the RGB colour, each from 0 to 1, of a hue in sixths of the circle, at a random saturation and value."""
+    """Return an RGB color [3] in 0..1 with this hue, in sixths of the circle, and random saturation and value."""
     hue -= 6 * math.floor(hue / 6)
     saturation, value = _uniform(bits, *saturations), _uniform(bits, 0.4, 0.95)
     ramps = [abs(hue - 3) - 1, 2 - abs(hue - 2), 2 - abs(hue - 4)]
@@ -253,9 +254,9 @@ def _color(bits: np.random.Philox, hue: float, saturations: tuple[float, float])
 
 
 def _color_near(bits: np.random.Philox, color: np.ndarray) -> np.ndarray:
-    """Return a second colour for a texture: lighter or darker, and part of the way to grey."""
-    grey = (color[0] + color[1] + color[2]) / 3
-    return np.clip((color + (grey - color) * _uniform(bits, 0.0, 0.5)) * _uniform(bits, 0.6, 1.4), 0, 1)
+    """Return a second color for a texture: lighter or darker, and closer to gray."""
+    gray = (color[0] + color[1] + color[2]) / 3
+    return np.clip((color + (gray - color) * _uniform(bits, 0.0, 0.5)) * _uniform(bits, 0.6, 1.4), 0, 1)
 
 
 def _kind(bits: np.random.Philox) -> int:

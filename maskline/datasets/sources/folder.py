@@ -1,4 +1,4 @@
-"""A user's own pairs: images/ and masks/ with the same relative names, and split lists if there are any."""
+"""A user's own pairs: images/ and masks/ with the same relative names, and optional split lists."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ LISTS = {"train": ("train.txt",), "validation": ("validation.txt", "val.txt"), "
 
 
 class Folder(TreeBuilder):
-    """Without lists, all is train, and the test split is held out of it."""
+    """A folder of images and masks. Without lists, all images are train, and a test split is held out of them later."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -28,10 +28,10 @@ class Folder(TreeBuilder):
         return len(_pairs(self._tree)) - self.info.splits.total_num_examples
 
     def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
-        """Return the checked examples by split, in the order of the lists, or of the names where there are none.
+        """Return the checked examples by split, in the order of the lists, or of the names if there are no lists.
 
         Raises:
-            InputError: a file without its pair, two files for one name, a wrong list, or a file of a wrong format.
+            InputError: a file has no pair, two files share a name, a list is wrong, or a file has the wrong format.
         """
         pairs = _pairs(tree)
         splits = _listed(tree, pairs) or {"train": sorted(pairs)}
@@ -48,25 +48,25 @@ def _example(tree: Path, image: str, mask: str) -> FileExample:
 
 
 def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
-    """Return image and mask, relative to their folders, by the name they share."""
+    """Return the paths of image and mask, relative to their folders, by their common name."""
     images, masks = _files(tree / "images"), _files(tree / "masks")
     if not images:
-        raise InputError(f"{tree / 'images'} holds no image; put JPEG or PNG files there.")
+        raise InputError(f"{tree / 'images'} has no images; put JPEG or PNG files there.")
     for name in images:
         if name not in masks:
             raise InputError(
-                f"{tree / 'images' / images[name]} has no mask; add {tree / 'masks' / name}.png, or move it away."
+                f"{tree / 'images' / images[name]} has no mask; add {tree / 'masks' / name}.png, or move it elsewhere."
             )
     for name in masks:
         if name not in images:
             raise InputError(
-                f"{tree / 'masks' / masks[name]} has no image; add it under {tree / 'images'}, or move the mask away."
+                f"{tree / 'masks' / masks[name]} has no image; add one in {tree / 'images'}, or move it elsewhere."
             )
     return {name: (images[name], masks[name]) for name in images}
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return the visible files at any depth: POSIX path relative to the folder, by the same without suffix."""
+    """Return the visible files at any depth: their POSIX path relative to the folder, by that path without suffix."""
     files: dict[str, str] = {}
     for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         folders.sort()
@@ -96,10 +96,12 @@ def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str
             for line in read_list(listing):
                 name = line if line in pairs else _stem(line)
                 if name not in pairs:
-                    raise InputError(f"{listing} lists {line!r}, which images/ does not hold; add it, or take it out.")
+                    raise InputError(
+                        f"{listing} lists {line!r}, which is not in images/; add the image, or remove the line."
+                    )
                 if name in owner:
                     raise InputError(
-                        f"{listing} lists {line!r}, which {owner[name].name} lists as well; take it out of one of them."
+                        f"{listing} lists {line!r}, which {owner[name].name} lists too; remove it from one of the two."
                     )
                 owner[name] = listing
                 splits.setdefault(split, []).append(name)

@@ -1,4 +1,4 @@
-"""Any other TFDS data set: the builder by its name, image and mask by the features that params name."""
+"""Any other TFDS data set: its builder, and the features that hold image and mask."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def builder(name: str, data_dir: Any) -> tfds.core.DatasetBuilder:
 
 
 def check_features(info: tfds.core.DatasetInfo, image_feature: str, mask_feature: str) -> None:
-    """Raise InputError where the two features are not the data set's images."""
+    """Raise InputError if one of the two features is not an image feature of the data set."""
     images = sorted(key for key, feature in info.features.items() if isinstance(feature, tfds.features.Image))
     for key, value in (("image_feature", image_feature), ("mask_feature", mask_feature)):
         if value not in images:
@@ -36,6 +36,6 @@ def check_features(info: tfds.core.DatasetInfo, image_feature: str, mask_feature
 
 
 def filename_feature(info: tfds.core.DatasetInfo) -> str | None:
-    """Return the text feature that names each image, if there is one."""
+    """Return the text feature that holds each image's file name, or None."""
     texts = {key for key, feature in info.features.items() if isinstance(feature, tfds.features.Text)}
     return next((name for name in ("file_name", "filename", "image_id") if name in texts), None)

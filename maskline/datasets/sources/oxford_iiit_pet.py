@@ -1,4 +1,4 @@
-"""Oxford-IIIT Pet by TFDS's own builder: 3,680 / 3,669 photographs with trimaps of pet, background and border."""
+"""Oxford-IIIT Pet from TFDS's own builder: 3,680 / 3,669 photographs with trimaps of pet, background and border."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _TfdsPets: Any = tfds.builder_cls("oxford_iiit_pet")
 
 
 class _Unpacked:
-    """Answers for TFDS's download manager with one folder that holds the content of both archives."""
+    """Stands in for TFDS's download manager: every archive is the folder in which both were unpacked."""
 
     def __init__(self, tree: Path) -> None:
         self._tree = tree

@@ -1,4 +1,4 @@
-"""The embedded data set: textured, cluttered, overlapping shapes, drawn here and the same on every machine."""
+"""The built-in data set: textured, overlapping shapes among clutter, drawn with the same bytes on every machine."""
 
 from collections.abc import Iterator
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Data sets of image and mask files in an unpacked tree: a local copy, or one from the network."""
+"""Data sets of image and mask files in an unpacked tree, which is a local copy or is downloaded."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ FileExample = dict[str, str]  # paths of image and segmentation_mask, and file_n
 
 
 class TreeBuilder(tfds.core.GeneratorBasedBuilder):
-    """Reads the folder `tree`, or fetches one if that is None.
+    """A builder that reads the folder `tree`, or downloads one if `tree` is None.
 
-    A subclass has `_info` and `examples_of`; one that is published has `fetch_tree` too.
+    Subclasses define `_info` and `examples_of`, and `fetch_tree` if they can be downloaded.
     """
 
     def __init__(self, *, tree: Path | None = None, **kwargs: Any) -> None:
@@ -30,7 +30,7 @@ class TreeBuilder(tfds.core.GeneratorBasedBuilder):
         """Return a tree's checked examples by split, in order."""
 
     def fetch_tree(self, downloads: Path, folder: Path) -> Path:
-        """Fetch an archive to `downloads`, unpack it into the new `folder` and return the tree in it."""
+        """Download an archive to `downloads`, unpack it into the new `folder`, and return the tree in it."""
         raise NotImplementedError
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
@@ -50,16 +50,16 @@ def fetch_archive(
     wanted: Callable[[str], bool],
     find_tree: Callable[[Path], Path | None],
 ) -> Path:
-    """Fetch an archive, unpack its wanted files into the new `folder`, and return the tree in it.
+    """Download an archive, unpack its wanted files into the new `folder`, and return the tree in it.
 
     Args:
-        checksum: SHA-256 of the archive, or None if the server may pack it again.
-        downloads: keeps the whole archive for the next run if this one fails.
-        layout: the tree in words.
+        checksum: SHA-256 of the archive, or None if its bytes are not fixed.
+        downloads: folder that keeps the complete archive for the next run if this one fails.
+        layout: description of the tree.
         find_tree: returns the tree in the folder, or None.
 
     Raises:
-        InputError: the archive cannot be downloaded, is damaged, or does not hold the tree.
+        InputError: the archive cannot be downloaded, is damaged, or does not contain the tree.
     """
     remedy = f"Check the network, or set dataset.path to a local copy: {layout}."
     archive = fetch(url, downloads / PurePosixPath(urlsplit(url).path).name, remedy, checksum)
@@ -67,8 +67,8 @@ def fetch_archive(
         unpack(archive, folder, wanted)
         tree = find_tree(folder)
         if tree is None:
-            raise InputError(f"{url} holds no {layout}; set dataset.path to a local copy.")
+            raise InputError(f"{url} does not contain {layout}; set dataset.path to a local copy.")
     except InputError:
-        archive.unlink()  # or the next run would use it again
+        archive.unlink()  # otherwise the next run uses it again
         raise
     return tree

@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012 segmentation: 1,464 images to train on and the 1,449 of the official validation set to test on."""
+"""PASCAL VOC 2012 segmentation: 1,464 training images; the 1,449 of the official validation set are the test split."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ _CITATION = """@article{everingham2015pascal,
 
 
 class Voc2012(TreeBuilder):
-    """VOC2012 in the folders of its development kit. Masks stay palette PNGs whose indices are labels."""
+    """VOC2012 from the folders of its development kit. Masks are palette PNGs whose indices are labels."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -47,7 +47,7 @@ class Voc2012(TreeBuilder):
 
 
 def find_tree(path: Path) -> Path | None:
-    """Return the folder VOC2012 at or under a user's path."""
+    """Return the folder VOC2012, which is a user's path or in it."""
     candidates = [path, path / "VOC2012", path / "VOCdevkit" / "VOC2012"]
     return first_with(candidates, lambda folder: (folder / FOLDERS[2]).is_dir())
 
