@@ -251,7 +251,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         (FOLDER | {"dataset.void": [1, "#12"]}, ["dataset.void.1 must be a color such as", "'#12'"]),
         (FOLDER | {"dataset.void": [65536]}, ["dataset.void.0 must be at most 65535", "65536"]),
         (FOLDER | {"dataset.colors": ["red", "#000000"]}, ["dataset.colors.0 must be a color such as", "'red'"]),
-        (FOLDER | {"dataset.colors": ["#aaaaaa", "#AAAAAA"]}, ["dataset.colors must not name", "#aaaaaa"]),
+        (FOLDER | {"dataset.colors": ["#aaaaaa", "#AAAAAA"]}, ["dataset.colors must not repeat", "#aaaaaa"]),
         (FOLDER | {"dataset.classes": ["cat", "Cat"]}, ["dataset.classes must not repeat a value", "'cat'"]),
         (
             {"model.architecture": "unet_pix2pix", "model.encoder": "unet"},

@@ -39,7 +39,7 @@ class ModelParams(EncoderParams):
             )
         if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:
             raise ValueError(
-                f"width must be 64 when {self.encoder} starts from pretrained weights, which fix its channels. "
+                f"width must be 64 when {self.encoder} starts from a file of weights, which fixes its channels. "
                 f"Received: {self.width}"
             )
         if self.architecture == "bayesian_segnet" and not self.dropout:

@@ -1,1 +1,1 @@
-"""Preprocess and reading: audit, conversion, the TFRecord shards and the batches made of them."""
+"""The TFRecord shards: writing them with an audit, and reading batches from them."""

@@ -1,4 +1,4 @@
-"""Encoded images and masks to arrays, with every odd form either handled and counted, or refused by name."""
+"""Decoding of images and masks: unusual forms are converted and counted, or raise an error that names the file."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ _EXIF_ORIENTATION = 0x0112
 
 
 class DecodedImage(NamedTuple):
-    """An RGB image, and which conversions made it one."""
+    """An RGB image, and the conversions that it needed."""
 
     image: Image.Image
     conversions: tuple[str, ...]
@@ -90,7 +90,7 @@ def _open(data: bytes, name: str, kind: str) -> Image.Image:
 
 
 def _is_sixteen_bit(data: bytes) -> bool:
-    """Read the bit depth of a PNG header; Pillow turns 16-bit colour into 8 bits without a word."""
+    """Read the bit depth from a PNG header, because Pillow silently reduces 16-bit color to 8 bits."""
     return data.startswith(_PNG_MAGIC) and data[24] == 16
 
 
@@ -107,7 +107,7 @@ def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarr
 
 
 def _labels_of_colors(colors: np.ndarray, name: str, source: Source) -> np.ndarray:
-    """Look up the runs of one colour, of which a mask has few, rather than its pixels."""
+    """Look up runs of equal color instead of pixels, because a mask has few runs."""
     red, green, blue = np.moveaxis(colors.reshape(-1, 3).astype(np.uint32), 1, 0)
     packed = red << 16 | green << 8 | blue
     starts = np.append(0, np.flatnonzero(packed[1:] != packed[:-1]) + 1)

@@ -1,4 +1,4 @@
-"""One example of the shards: its feature keys, and how its image and labels are encoded and decoded."""
+"""One example of the shards: its feature keys, and the encoding and decoding of its image and labels."""
 
 import io
 from itertools import islice
@@ -20,7 +20,7 @@ _PNG_LEVEL = 3
 def serialized(image: Image.Image, labels: np.ndarray, name: str, encoding: Encoding) -> bytes:
     """Return the tf.train.Example of an RGB image, its labels uint8 [H, W] and its name.
 
-    Labels are stored without loss: as PNG where the image is JPEG.
+    Labels are stored without loss: as PNG if the image is JPEG.
     """
     labels_encoding: Encoding = "png" if encoding == "jpeg" else encoding
     return encode_example(
@@ -48,7 +48,7 @@ def _encoded(image: Image.Image, encoding: Encoding) -> bytes:
 
 
 def read_example(path: Path, index: int, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of one example of a shard, without a check of the shard."""
+    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of one example of a shard, without checking the shard."""
     record = next(islice(records(path), index, None))
     with open(path, "rb") as file:
         data = read_record(file, record)
@@ -61,10 +61,10 @@ def read_example(path: Path, index: int, manifest: Manifest) -> tuple[np.ndarray
 
 
 def decoded(image: bytes | bytearray, labels: bytes | bytearray) -> tuple[np.ndarray, np.ndarray]:
-    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of their PNG or JPEG bytes."""
-    import cv2  # here, because the worker processes that write shards start faster without it
+    """Decode PNG or JPEG bytes to an image uint8 [H, W, 3] and labels uint8 [H, W]."""
+    import cv2  # not at the top, because the workers that write shards start faster without it
 
     pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
     classes = cv2.imdecode(np.frombuffer(labels, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert pixels is not None and classes is not None  # both lie in a record that passed its checksum
+    assert pixels is not None and classes is not None  # the record that holds both passed its checksum
     return pixels, classes

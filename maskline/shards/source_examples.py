@@ -1,4 +1,4 @@
-"""The examples that download prepared: where they are, their encoded features, and their names."""
+"""The examples that download prepared: their place in the files, their encoded features and their names."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from maskline.shards.tfrecord import Record, bytes_features, read_record, record
 
 
 class SourceExample(NamedTuple):
-    """An example of the source: its record, and its place in a TFDS split, which names it if no feature does."""
+    """An example of the source: its record, its TFDS split, and its position there."""
 
     record: Record
     split: str
@@ -24,8 +24,8 @@ def list_examples(raw: Path, source: Source, role: Role) -> list[SourceExample]:
     Raises:
         ArtifactError: a file is damaged.
     """
-    places = [record for file in source.files(raw, role) for record in records(file)]
-    return [SourceExample(record, source.splits[role], position) for position, record in enumerate(places)]
+    listed = [record for file in source.files(raw, role) for record in records(file)]
+    return [SourceExample(record, source.splits[role], position) for position, record in enumerate(listed)]
 
 
 def read_features(
@@ -49,8 +49,8 @@ def read_features(
             for feature in (source.image_feature, source.mask_feature):
                 if feature not in features:
                     raise InputError(
-                        f"{path} has no encoded image under {feature}. Received: {', '.join(sorted(features))}; "
-                        "correct dataset.image_feature or dataset.mask_feature."
+                        f"{path} has no encoded image in the feature {feature}; correct dataset.image_feature or "
+                        f"dataset.mask_feature. Received: {', '.join(sorted(features))}"
                     )
             yield example, features
     finally:
@@ -59,7 +59,7 @@ def read_features(
 
 
 def example_name(example: SourceExample, features: dict[str, bytes], source: Source) -> str:
-    """Return the example's file name, or its split and place where the source stores no name."""
+    """Return the example's file name, or its split and position if the source stores no name."""
     if source.filename_feature in features:
         return features[source.filename_feature].decode()
     return f"{example.split}-{example.position:08d}"

@@ -1,4 +1,4 @@
-"""TFRecord framing and the tf.train.Example wire format, without TensorFlow, so that workers start fast.
+"""TFRecord framing and the tf.train.Example wire format without TensorFlow, so that workers start fast.
 
 Records: https://www.tensorflow.org/tutorials/load_data/tfrecord.
 Messages: tensorflow/core/example/example.proto and feature.proto.
@@ -14,11 +14,11 @@ import google_crc32c
 from maskline.errors import ArtifactError
 
 HEADER = 12  # bytes before a record's data: its length and that length's checksum
-FOOTER = 4  # bytes after it: the data's checksum
+FOOTER = 4  # bytes after a record's data: their checksum
 
 
 class Record(NamedTuple):
-    """Where one record's data lies in a file; bytes."""
+    """The place of a record's data in a file; offset and length in bytes."""
 
     path: str
     offset: int
@@ -38,14 +38,14 @@ def frame(data: bytes) -> bytes:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yield the place of each record of a file; only the headers are read and checked.
+    """Yield the place of each record in a file; only the headers are read and checked.
 
     Raises:
-        ArtifactError: the file is empty, truncated, or a header's checksum is wrong.
+        ArtifactError: the file is empty or truncated, or a header's checksum is wrong.
     """
     size = Path(path).stat().st_size
     if size == 0:
-        raise _damaged(path, "it holds zero bytes")
+        raise _damaged(path, "it is empty")
     with open(path, "rb") as file:
         position = 0
         while position < size:
@@ -97,7 +97,7 @@ def _feature(value: bytes | int) -> list[bytes]:
 
 
 def _field(number: int, payload: list[bytes]) -> list[bytes]:
-    """Return a field's parts. They are joined only once: an image is large, and nested four messages deep."""
+    """Return the parts of a field. They are joined only once, because an image is large and nested in four messages."""
     return [bytes([number << 3 | 2]) + _varint(sum(map(len, payload))), *payload]
 
 
@@ -128,7 +128,7 @@ def bytes_features(data: bytes | memoryview) -> dict[str, slice]:
 
 
 def _fields(data: bytes | memoryview, position: int, end: int) -> Iterator[tuple[int, slice]]:
-    """Yield number and place of each length-delimited field of a message."""
+    """Yield the number and the place of each length-delimited field of a message."""
     while position < end:
         key, position = _read_varint(data, position)
         if key & 7 != 2:

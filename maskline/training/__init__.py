@@ -1,1 +1,1 @@
-"""The training loop, losses, schedule, moving average, checkpoints and resume."""
+"""The training loop with losses, schedule, moving average, early stopping, checkpoints and resume."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a whole run: two are kept, and a damaged one, or one of another run, is never used."""
+"""Checkpoints of a run: the last two are kept, and one that is damaged or of another run is never loaded."""
 
 import hashlib
 import io
@@ -17,13 +17,13 @@ from maskline.files.checksums import sealed, unsealed
 
 @dataclass
 class State:
-    """All that a run needs to continue as if it had never stopped.
+    """Everything that a run needs to resume exactly.
 
     Attributes:
-        step: steps done since the start of the run.
+        step: finished steps since the start of the run.
         history: one row per finished epoch.
         variables: values of model, optimizer, moving average and running loss, in order.
-        best: values of the model after its best epoch; empty before the first epoch ends.
+        best: values of the model's variables after the best epoch; empty before the end of the first epoch.
     """
 
     step: int = 0
@@ -36,9 +36,9 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        root: folder of all runs' checkpoints.
-        fingerprint: all that the run depends on: params, code, data and library versions. A run never loads a
-            checkpoint of another fingerprint.
+        root: folder of the checkpoints of all runs.
+        fingerprint: everything that the run depends on: params, code, data and library versions. A run never loads a
+            checkpoint with another fingerprint.
     """
 
     def __init__(self, root: Path, fingerprint: Any) -> None:
@@ -48,7 +48,7 @@ class Checkpoints:
         self._recent: list[Path] = []
 
     def save(self, state: State) -> None:
-        """Write a checkpoint, then remove all but this and the one written or loaded before it."""
+        """Write a checkpoint, then remove all others except the one written or loaded before it."""
         header = {
             "run": self._run,
             "step": state.step,
@@ -66,7 +66,7 @@ class Checkpoints:
                 file.unlink()
 
     def load(self, shapes: Sequence[tuple[int, ...]]) -> State | None:
-        """Return the latest whole checkpoint whose variables have these shapes, or None."""
+        """Return the latest intact checkpoint whose variables have these shapes, or None."""
         files = self._files()
         while files:
             path = files[-1]
@@ -74,12 +74,12 @@ class Checkpoints:
             if state and [value.shape for value in state.variables] == list(shapes):
                 self._recent = files[-2:]
                 return state
-            print(f"train: {path} is damaged or of another run; the checkpoint before it is used.")
+            print(f"train: {path} is damaged or of another run; the previous checkpoint is used if there is one.")
             files.pop()
         return None
 
     def clear(self) -> None:
-        """Remove the run's checkpoints, once its result is safe."""
+        """Remove the run's checkpoints, once its result is on disk."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
@@ -95,5 +95,5 @@ def _read(path: Path, run: str) -> State | None:
         if (header["run"], header["best"]) != (run, len(arrays) - count):
             return None
         return State(header["step"], header["history"], arrays[:count], arrays[count:])
-    except Exception:  # a damaged file can make zipfile and NumPy raise anything
+    except Exception:  # zipfile and NumPy raise many kinds of errors on a damaged file
         return None

@@ -1,4 +1,4 @@
-"""Exponential moving average of a model's float variables, batch-normalisation statistics included."""
+"""Exponential moving average of a model's float variables, batch-normalization statistics included."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ class MovingAverage:
 
     Args:
         model: a built model.
-        decay: weight of the old average in each step. Early steps use (1 + step) / (10 + step) where that is less, so
-            that the average soon forgets the initial values.
+        decay: weight of the old average in each step. Early steps use (1 + step) / (10 + step) if that is less, so that
+            the average soon forgets the initial values.
     """
 
     def __init__(self, model: keras.Model, decay: float) -> None:
@@ -30,7 +30,7 @@ class MovingAverage:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Give the model the averages as its weights within the block."""
+        """Use the averages as the model's weights within the block."""
         kept = [tf.identity(v) for v in self._followed]
         self._assign(self.variables)
         try:

@@ -1,4 +1,4 @@
-"""The training loop: it resumes from the last checkpoint, and ends in the same bytes as a run that never stopped."""
+"""The training loop. A resumed run ends with the same bytes as an uninterrupted one."""
 
 import contextlib
 import math
@@ -21,7 +21,7 @@ from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
 
 _SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
-_CHECK_EVERY = 16  # steps between checks of the loss, each of which waits for the device
+_CHECK_EVERY = 16  # steps between checks of the loss; each check waits for the device
 
 
 def fit(
@@ -37,14 +37,14 @@ def fit(
     Args:
         batches: yields images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for a range of steps, counted
             from the start of the run.
-        rate: the schedule, whose `total_steps` are `params.epochs` epochs.
+        rate: the schedule; its `total_steps` cover `params.epochs` epochs.
 
     Returns:
-        The history.
+        The history, one row for each epoch.
 
     Raises:
         InputError: the loss became NaN or infinite.
-        Stopped: Ctrl-C or SIGTERM; the last whole step is saved, and the message says which.
+        Stopped: Ctrl-C or SIGTERM, after the last finished step was saved; the message names the step.
     """
     epoch_steps = rate.total_steps // params.epochs
     state = checkpoints.load(trainer.shapes()) or State()

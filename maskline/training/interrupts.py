@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM wait until a step is over: one that ends a step early would leave it done but not counted."""
+"""Ctrl-C and SIGTERM deferred to the end of a step, because an interrupted step can be done but not counted."""
 
 import contextlib
 import signal
@@ -12,16 +12,16 @@ _received: list[int] = []
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Let signals that would end the block wait for the next `stop_if_requested`, or for the block's end.
+    """Defer signals in the block to the next `stop_if_requested`, or to the end of the block.
 
     Raises:
-        Stopped: a signal still waits at the block's end.
+        Stopped: a deferred signal is pending at the end of the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     _received.clear()
-    # A stage in the background ignores Ctrl-C; so does the block.
+    # A stage in the background ignores Ctrl-C, and the block must not change that.
     handlers = {s: h for s in (signal.SIGINT, signal.SIGTERM) if callable(h := signal.getsignal(s))}
     try:
         for number in handlers:
@@ -34,10 +34,10 @@ def deferred_signals() -> Iterator[None]:
 
 
 def stop_if_requested() -> None:
-    """End the work here if a signal waits.
+    """Stop here if a deferred signal is pending.
 
     Raises:
-        Stopped: a signal waits.
+        Stopped: a signal is pending.
     """
     if _received:
         raise Stopped

@@ -1,4 +1,4 @@
-"""Losses on logits [B, H, W, C] of any float type and integer labels [B, H, W]; void never counts, all-void is 0."""
+"""Losses of logits [B, H, W, C], any float type, and integer labels [B, H, W]; void never counts, all void gives 0."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +13,7 @@ from maskline.training.region_losses import dice, focal_tversky, iou, lovasz, tv
 
 
 def weighted_sum(weights: Mapping[str, float], losses: Mapping[str, Loss]) -> Loss:
-    """Return the sum of the named losses times their weights; 0 leaves a loss out."""
+    """Return the weighted sum of the named losses, without those of weight 0."""
     terms = [(weight, losses[name]) for name, weight in weights.items() if weight]
 
     def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -26,22 +26,22 @@ def named_losses(options: LossOptions, class_weights: np.ndarray | None) -> dict
     """Return every loss by its name in params.
 
     Args:
-        options: settings of some of the losses.
-        class_weights: float [C] for the losses that are means over pixels, or None for equal weights; the other
+        options: settings of the losses.
+        class_weights: float [C] for the losses that are means over pixels, or None for equal weights. The other
             losses weigh all classes equally.
     """
-    o, w = options, class_weights
-    tversky_weights = {"alpha": o.tversky_alpha, "beta": o.tversky_beta}
+    weighted = {"class_weights": class_weights}
+    tversky_weights = {"alpha": options.tversky_alpha, "beta": options.tversky_beta}
     return {
-        "cross_entropy": partial(cross_entropy, class_weights=w, label_smoothing=o.label_smoothing),
-        "focal": partial(focal, class_weights=w, gamma=o.focal_gamma),
+        "cross_entropy": partial(cross_entropy, **weighted, label_smoothing=options.label_smoothing),
+        "focal": partial(focal, **weighted, gamma=options.focal_gamma),
         "dice": dice,
         "iou": iou,
         "tversky": partial(tversky, **tversky_weights),
-        "focal_tversky": partial(focal_tversky, **tversky_weights, gamma=o.focal_tversky_gamma),
+        "focal_tversky": partial(focal_tversky, **tversky_weights, gamma=options.focal_tversky_gamma),
         "lovasz": lovasz,
-        "ohem": partial(ohem, class_weights=w, threshold=o.ohem_threshold, share=o.ohem_share),
-        "boundary": partial(boundary, class_weights=w, weight=o.boundary_weight, sigma=o.boundary_sigma),
+        "ohem": partial(ohem, **weighted, threshold=options.ohem_threshold, share=options.ohem_share),
+        "boundary": partial(boundary, **weighted, weight=options.boundary_weight, sigma=options.boundary_sigma),
     }
 
 
@@ -49,11 +49,12 @@ def class_weights(kind: str, pixels: np.ndarray, images: np.ndarray, image_size:
     """Return float32 [C] weights with mean 1 over the train split's pixels, or None for 'none'.
 
     Args:
-        kind: 'none'; 'inverse' of the class's share of pixels; or 'median_frequency', the median over classes of the
-            share of pixels in images that show the class, over the class's own (Eigen and Fergus, ICCV 2015).
-        pixels: int [C], of each class in train.
-        images: int [C], train images that show each class.
-        image_size: pixels in an image.
+        kind: 'none'; 'inverse' of the class's share of pixels; or 'median_frequency', the median of all frequencies
+            over the class's own, where the frequency of a class is its share of the pixels in images that show it
+            (Eigen and Fergus, ICCV 2015).
+        pixels: int [C], pixels of each class in train.
+        images: int [C], number of train images that show each class.
+        image_size: number of pixels in an image.
     """
     if kind == "none":
         return None

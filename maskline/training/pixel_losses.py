@@ -1,4 +1,4 @@
-"""Losses that are a weighted mean over pixels of a function of p, the probability of the pixel's own class."""
+"""Losses that are weighted means over pixels of a function of p, the probability of the pixel's true class."""
 
 import math
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from maskline.contracts.classes import VOID
 from maskline.training.void import without_void
 
-_TINY = float(np.finfo(np.float32).tiny)  # keeps a power's slope finite at 0
+_TINY = float(np.finfo(np.float32).tiny)  # keeps the gradient of a power finite at 0
 
 
 def cross_entropy(
@@ -16,13 +16,14 @@ def cross_entropy(
 ) -> tf.Tensor:
     """Return the mean of -log p over valid pixels, weighted by the pixel's class, as a scalar.
 
-    With label smoothing e (Szegedy et al., CVPR 2016) the target is 1 - e on the pixel's class plus e / C on every one.
+    With label smoothing e (Szegedy et al., CVPR 2016) the target is 1 - e for the pixel's class plus e / C for each
+    class.
     """
     valid, safe = without_void(labels)
     each = _minus_log_p(safe, logits)
     if label_smoothing:
-        even = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=-1)
-        each = (1.0 - label_smoothing) * each + label_smoothing * even
+        uniform = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=-1)
+        each = (1.0 - label_smoothing) * each + label_smoothing * uniform
     return _mean(each, _weights(valid, safe, class_weights))
 
 
@@ -31,7 +32,7 @@ def focal(
 ) -> tf.Tensor:
     """Return the mean of (1 - p)^gamma * -log p over valid pixels, weighted by the pixel's class, as a scalar.
 
-    Lin et al., ICCV 2017; the class weights are the paper's alpha, and the mean is over their sum.
+    Lin et al., ICCV 2017; the class weights are the paper's alpha, and the mean divides by their sum.
     """
     valid, safe = without_void(labels)
     each = _minus_log_p(safe, logits)
@@ -48,13 +49,13 @@ def ohem(
 ) -> tf.Tensor:
     """Return the mean of -log p over the batch's hard pixels, weighted by the pixel's class, as a scalar.
 
-    Online hard example mining (Shrivastava et al., CVPR 2016) on pixels: those of p below the threshold, and in any
-    case the hardest `share` of the valid ones, rounded up. Pixels as hard as the last of these are all kept.
+    Online hard example mining (Shrivastava et al., CVPR 2016) of pixels: those with p below the threshold, and at least
+    the hardest `share` of the valid pixels, rounded up, with all pixels that are as hard as the last of them.
     """
     valid, safe = without_void(labels)
     each = _minus_log_p(safe, logits)
-    least = tf.maximum(tf.cast(tf.math.ceil(share * tf.reduce_sum(valid)), tf.int32), 1)
-    hardest, _ = tf.math.top_k(tf.reshape(tf.where(valid > 0, each, -1.0), [-1]), least)
+    count = tf.maximum(tf.cast(tf.math.ceil(share * tf.reduce_sum(valid)), tf.int32), 1)
+    hardest, _ = tf.math.top_k(tf.reshape(tf.where(valid > 0, each, -1.0), [-1]), count)
     kept = (tf.exp(-each) < threshold) | (each >= hardest[-1])
     return _mean(each, _weights(valid, safe, class_weights) * tf.cast(kept, tf.float32))
 
@@ -79,14 +80,14 @@ def boundary(
 def boundary_distance(labels: tf.Tensor, radius: int) -> tf.Tensor:
     """Return each pixel's squared distance in pixels to the nearest boundary pixel; infinite beyond the radius.
 
-    A boundary pixel has a pixel of another class above, below, left or right of it; neither void nor the image's edge
-    makes one. Exact: the nearest in each column first, then the nearest of those along the row.
+    A boundary pixel has a pixel of another class above, below, left or right of it; void and the image's edge do not
+    count. The distance is exact: the minimum along each column, then along each row.
     """
     offsets = np.arange(-radius, radius + 1, dtype=np.float32)
     nearest = tf.where(_is_boundary(labels), 0.0, -np.inf)[..., None]
     for shape in ((-1, 1, 1), (1, -1, 1)):
-        falls = -np.square(offsets).reshape(shape)
-        nearest = tf.nn.dilation2d(nearest, falls, (1, 1, 1, 1), "SAME", "NHWC", (1, 1, 1, 1))
+        kernel = -np.square(offsets).reshape(shape)
+        nearest = tf.nn.dilation2d(nearest, kernel, (1, 1, 1, 1), "SAME", "NHWC", (1, 1, 1, 1))
     squared = -nearest[..., 0]
     return tf.where(squared <= radius**2, squared, np.inf)
 

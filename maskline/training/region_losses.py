@@ -1,4 +1,4 @@
-"""Losses on the overlap of prediction and truth, for each class over the whole batch, averaged over classes in it."""
+"""Losses of the overlap of prediction and ground truth per class over the batch, averaged over the classes in it."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from maskline.training.void import without_void
 
-_TINY = float(np.finfo(np.float32).tiny)  # keeps a power's slope finite at 0
+_TINY = float(np.finfo(np.float32).tiny)  # keeps the gradient of a power finite at 0
 
 
 class _Sums(NamedTuple):
-    """Sums [C] over the batch's valid pixels: of P T, of the probabilities P and of the one-hot truth T."""
+    """Sums [C] over the batch's valid pixels: of P T, of the probabilities P, and of the one-hot ground truth T."""
 
     both: tf.Tensor
     predicted: tf.Tensor
@@ -39,7 +39,7 @@ def iou(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def tversky(labels: tf.Tensor, logits: tf.Tensor, alpha: float = 0.3, beta: float = 0.7) -> tf.Tensor:
     """Return 1 - TP / (TP + alpha FP + beta FN) of soft counts, averaged over the classes in the batch, as a scalar.
 
-    Salehi et al., MLMI 2017: alpha is the price of false positives, beta of false negatives.
+    Salehi et al., MLMI 2017: alpha weighs false positives, beta false negatives.
     """
     sums = _sums(labels, logits)
     return _mean(1.0 - _tversky_index(sums, alpha, beta), sums)
@@ -50,7 +50,7 @@ def focal_tversky(
 ) -> tf.Tensor:
     """Return (1 - TI)^(1 / gamma) of the Tversky index TI, averaged over the classes in the batch, as a scalar.
 
-    Abraham and Khan, ISBI 2019. Where TI is 1 the slope, infinite by the formula, is 0.
+    Abraham and Khan, ISBI 2019. At TI = 1 the gradient, which the formula makes infinite, is 0.
     """
     sums = _sums(labels, logits)
     missing = tf.maximum(1.0 - _tversky_index(sums, alpha, beta), _TINY)
@@ -60,8 +60,8 @@ def focal_tversky(
 def lovasz(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Return the Lovász extension of the Jaccard loss, averaged over the classes in the batch, as a scalar.
 
-    Lovász-softmax, Berman et al., CVPR 2018: the sum of each pixel's error |T - P| times the growth of the Jaccard loss
-    when the pixel joins those of larger error. Void pixels have the error 0: they add nothing, and follow all that do.
+    Lovász-softmax, Berman et al., CVPR 2018: the sum over pixels of the error |T - P| times the increase of the Jaccard
+    loss when the pixel joins those with larger errors. Void pixels have error 0, so they come last and add nothing.
     """
     probabilities, truth = _masked(labels, logits)
     present = tf.where(tf.reduce_any(truth > 0, axis=[0, 1, 2]))[:, 0]
@@ -75,19 +75,19 @@ def lovasz(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def _jaccard_growth(errors: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
-    """Return by how much each pixel raises the Jaccard loss in the order of falling errors, all [classes, pixels]."""
+    """Return the increase of the Jaccard loss by each pixel, in order of decreasing errors; all [classes, pixels]."""
     pixels = tf.shape(errors)[1]
     _, order = tf.math.top_k(errors, pixels)
     places = order + pixels * tf.range(tf.shape(errors)[0])[:, None]
     truth = tf.gather(tf.reshape(truth, [-1]), places)
-    kept = tf.cumsum(truth, axis=1, exclusive=True, reverse=True)  # of the class, and not yet wrong
+    kept = tf.cumsum(truth, axis=1, exclusive=True, reverse=True)  # pixels of the class that are not wrong yet
     union = kept + tf.range(1.0, tf.cast(pixels, tf.float32) + 1.0)
     growth = tf.where(truth > 0, 1.0, kept / tf.maximum(union - 1.0, 1.0)) / union
     return tf.reshape(tf.dynamic_stitch([places], [growth]), tf.shape(errors))
 
 
 def _masked(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return probabilities and one-hot truth, both [B, H, W, C] and 0 where the pixel is void."""
+    """Return probabilities and one-hot ground truth, both [B, H, W, C], which are 0 at void pixels."""
     valid, safe = without_void(labels)
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32)) * valid[..., None]
     return probabilities, tf.one_hot(safe, logits.shape[-1]) * valid[..., None]

@@ -1,4 +1,4 @@
-"""The learning rate of each step, as a function of the step alone."""
+"""The learning rate as a function of the step, and the optimizer."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         kind: 'constant' or 'cosine'.
         peak: the highest learning rate.
-        warmup_steps: steps of the warm-up; the first has peak / (warmup_steps + 1).
+        warmup_steps: steps of the warm-up, which starts at peak / (warmup_steps + 1).
         total_steps: steps of the whole run.
     """
 
@@ -30,14 +30,14 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         """Return the learning rate of a step, counted from 0, as a float32 scalar."""
-        c = self._config
+        warmup_steps = self._config["warmup_steps"]
         step = tf.cast(step, tf.float32)
-        rise = (step + 1.0) / (c["warmup_steps"] + 1.0)
+        rise = (step + 1.0) / (warmup_steps + 1.0)
         fall = 1.0
-        if c["kind"] == "cosine":
-            progress = (step - c["warmup_steps"]) / max(1, c["total_steps"] - c["warmup_steps"])
+        if self._config["kind"] == "cosine":
+            progress = (step - warmup_steps) / max(1, self.total_steps - warmup_steps)
             fall = 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(progress, 0.0, 1.0)))
-        return c["peak"] * tf.minimum(rise, 1.0) * fall
+        return self._config["peak"] * tf.minimum(rise, 1.0) * fall
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -45,7 +45,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def schedule(params: TrainParams, epoch_steps: int) -> Schedule:
-    """Return the schedule that params ask for; the warm-up takes half of the run at most."""
+    """Return the schedule of the params; the warm-up takes at most half of the run."""
     warmup_epochs = min(params.warmup_epochs, params.epochs / 2)
     return Schedule(
         params.schedule, params.learning_rate, round(warmup_epochs * epoch_steps), params.epochs * epoch_steps
@@ -53,10 +53,10 @@ def schedule(params: TrainParams, epoch_steps: int) -> Schedule:
 
 
 def optimizer(params: TrainParams, rate: Schedule) -> keras.optimizers.Optimizer:
-    """Return the optimizer that the params ask for; float16 gets dynamic loss scaling."""
+    """Return the optimizer of the params, with dynamic loss scaling for float16."""
     if params.optimizer == "adamw":
         chosen = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
-        # Norms and biases are not decayed, as in the recipes that AdamW's weight_decay values come from.
+        # Normalization weights and biases are not decayed, as is usual with AdamW.
         chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     else:
         chosen = keras.optimizers.Adam(rate)

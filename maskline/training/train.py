@@ -1,4 +1,4 @@
-"""From shards and encoder weights to a saved model and its history."""
+"""Train: from shards and encoder weights to a saved model and its history."""
 
 from functools import partial
 from pathlib import Path
@@ -44,16 +44,16 @@ def train(
     params: TrainParams,
     code: str,
 ) -> None:
-    """Write `model.keras` and `history.csv` into `out`; the bytes depend only on what the arguments hold.
+    """Write `model.keras` and `history.csv` into `out`; the bytes depend only on the arguments and the files they name.
 
     Args:
         shards: folder of shards and manifest.
-        weights: folder of encoder.json and, where it names one, the encoder's weights file.
-        checkpoints: folder of unfinished runs; this run's part is removed at its end.
-        code: digest of the training code, so that other code never resumes from this run's checkpoints.
+        weights: folder of encoder.json and, if it names one, the encoder's weights file.
+        checkpoints: folder of the checkpoints of unfinished runs; those of this run are removed at its end.
+        code: digest of the training code, so that changed code never resumes from this run's checkpoints.
 
     Raises:
-        ArtifactError: the shards or the weights are damaged, or the weights are of another network.
+        ArtifactError: the shards or the weights are damaged, or the weights are for another network.
         InputError: the loss became NaN or infinite.
         Stopped: Ctrl-C or SIGTERM.
     """

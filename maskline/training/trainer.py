@@ -16,9 +16,9 @@ class Trainer:
 
     Args:
         model: a built model.
-        loss: of labels and logits.
-        optimizer: new; its variables are created here.
-        ema: decay of the moving average of the weights, 0 for none.
+        loss: function of labels and logits.
+        optimizer: a new one, whose variables are created here.
+        ema: decay of the moving average of the weights; 0: no average.
     """
 
     def __init__(self, model: SegmentationModel, loss: Loss, optimizer: keras.optimizers.Optimizer, ema: float) -> None:
@@ -30,14 +30,14 @@ class Trainer:
         self.step: Callable[[tf.Tensor, tf.Tensor], None] = tf.function(self._step)
 
     def _step(self, images: tf.Tensor, labels: tf.Tensor) -> None:
-        done = self.optimizer.iterations + 0
+        finished_steps = self.optimizer.iterations + 0
         with tf.GradientTape() as tape:
             loss = self.model.training_loss(images, labels, self._loss)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
         if self.average:
-            self.average.update(done)
+            self.average.update(finished_steps)
         self.loss_sum.assign_add(tf.cast(loss, tf.float64))
 
     def values(self) -> list[np.ndarray]:
@@ -45,7 +45,7 @@ class Trainer:
         return [np.array(variable.numpy()) for variable in self._variables()]
 
     def assign(self, values: Sequence[np.ndarray]) -> None:
-        """Set all variables to values that `values` returned."""
+        """Set all variables to values from `values`."""
         for variable, value in zip(self._variables(), values, strict=True):
             variable.assign(value)
 

@@ -1,4 +1,4 @@
-"""Loss and metrics of a model on a split, from one data-set confusion matrix."""
+"""Loss of a model on a split, and metrics from one confusion matrix over all its images."""
 
 from typing import NamedTuple
 
@@ -23,10 +23,10 @@ class Scores(NamedTuple):
 
 
 class Validator:
-    """Scores a model on a split with one traced function; each call scores it again.
+    """A function that scores a model on a split; each call scores the model's current weights.
 
     Args:
-        model: the model, scored with the weights that it has at the time of the call.
+        model: the model to score.
         loss: the training loss.
         reader: the split.
         batch_size: images predicted at once.

@@ -1,4 +1,4 @@
-"""Void pixels masked out of labels without a change of shape."""
+"""A mask of valid pixels, and labels without void."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from maskline.contracts.classes import VOID
 
 
 def without_void(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return float32 1.0 where a pixel is not void and 0.0 elsewhere, and labels int32 with 0 in place of void."""
+    """Return float32 1.0 where a pixel is not void and 0.0 elsewhere, and labels int32 with 0 instead of void."""
     labels = tf.cast(labels, tf.int32)
     valid = labels != VOID
     return tf.cast(valid, tf.float32), tf.where(valid, labels, 0)

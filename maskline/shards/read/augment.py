@@ -1,8 +1,8 @@
-"""Stateless augmentation: functions of an image, its labels and uniform draws, that change both in place.
+"""Stateless augmentation: functions of an image, its labels and uniform random numbers that change both in place.
 
 An operation takes an image uint8 [H, W, 3], labels uint8 [H, W] and draws float32 [DRAWS] in [0, 1). Pixels from
-outside the image become black and void. The operations use OpenCV: it is many times faster than TensorFlow on a batch,
-and lets other threads run.
+outside the image become black and void. The operations use OpenCV, which is many times faster than TensorFlow on a
+batch and lets other threads run.
 """
 
 import math
@@ -23,7 +23,7 @@ _GRAY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
 def augmentation(params: AugmentParams) -> Operation:
-    """Return the operation that does all that the params ask for."""
+    """Return an operation that applies all augmentations of the params in turn."""
     operations = [
         *([flip] if params.flip else []),
         *([affine(params.scale, params.rotation)] if params.scale or params.rotation else []),
@@ -42,7 +42,7 @@ def augmentation(params: AugmentParams) -> Operation:
 
 
 def flip(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
-    """Mirror half of the images left to right."""
+    """Mirror image and labels left to right with probability 0.5."""
     if draws[_FLIP] < 0.5:
         cv2.flip(image, 1, image)
         cv2.flip(labels, 1, labels)
@@ -55,7 +55,7 @@ def affine(scale: float, rotation: float) -> Operation:
         height, width = labels.shape
         transform = _transform(height, width, scale, rotation, draws)
         warp = partial(cv2.warpAffine, M=transform, dsize=(width, height), borderMode=cv2.BORDER_CONSTANT)
-        # OpenCV resamples four channels in less than half the time that three take.
+        # OpenCV resamples four channels in less than half the time of three.
         four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
         moved = warp(four, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, image)
@@ -70,14 +70,14 @@ def _transform(height: int, width: int, scale: float, rotation: float, draws: np
     angle = math.radians(rotation) * _signed(draws[_ROTATION])
     cos, sin = zoom * math.cos(angle), zoom * math.sin(angle)
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-    room = abs(1.0 - zoom)  # keeps the whole image, or the whole output, in view
+    room = abs(1.0 - zoom)  # shifts within this keep the whole image, or the whole output, in view
     shift_x = middle_x * (1.0 + room * _signed(draws[_SHIFT_X])) - cos * middle_x + sin * middle_y
     shift_y = middle_y * (1.0 + room * _signed(draws[_SHIFT_Y])) - sin * middle_x - cos * middle_y
     return np.array([[cos, -sin, shift_x], [sin, cos, shift_y]])
 
 
 def color_jitter(brightness: float, contrast: float, saturation: float) -> Operation:
-    """Change brightness, then contrast, then saturation, in one rounding.
+    """Change brightness, then contrast, then saturation, and round once.
 
     Args:
         brightness: largest share of the full scale that is added or subtracted.
@@ -91,7 +91,7 @@ def color_jitter(brightness: float, contrast: float, saturation: float) -> Opera
         mean = sum(cv2.mean(image)[:3]) / 3 + added
         saturated = 1.0 + saturation * _signed(draws[_SATURATION])
         mixing = saturated * np.eye(3) + (1.0 - saturated) * np.array(_GRAY)
-        # `mixing` keeps gray, and with it what is added to all channels.
+        # `mixing` does not change gray, nor a value that is added to all channels.
         shift = np.full((3, 1), factor * added + (1.0 - factor) * mean)
         cv2.transform(image, np.hstack([factor * mixing, shift]), image)
 

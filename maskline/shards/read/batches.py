@@ -1,4 +1,4 @@
-"""Shards to tf.data: shuffled and augmented for training, in order for evaluation."""
+"""Batches from shards as tf.data: shuffled and augmented for training, in order for evaluation."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,7 +12,7 @@ from maskline.shards.read.buffers import BufferPool
 from maskline.shards.read.draws import DRAWS, epoch_order, uniform
 from maskline.shards.read.reader import ShardReader
 
-_PARALLEL = min(4, cores())  # batches made at the same time
+_PARALLEL = min(4, cores())  # batches that are made in parallel
 _PREFETCH = 2
 
 
@@ -30,14 +30,14 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Yield augmented images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for each step of a run.
 
-    A batch is a pure function of (seed, step). Every epoch is a new permutation of the whole split, without its last
-    `examples % batch_size` examples.
+    A batch is a pure function of (seed, step). Every epoch is a new permutation of the whole split, whose last
+    `examples % batch_size` examples are dropped.
 
     Args:
         augment: changes an image uint8 [H, W, 3] and its labels uint8 [H, W] in place, by draws float32 [DRAWS].
         steps: a range of steps, counted from the start of the run.
     """
-    cv2.setNumThreads(1)  # batches are made in parallel; threads within one image would only compete
+    cv2.setNumThreads(1)  # batches are made in parallel, so threads within one image only compete
     batch_size = min(batch_size, len(reader))
     epoch_steps = steps_per_epoch(len(reader), batch_size)
     order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, len(reader)))

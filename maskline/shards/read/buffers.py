@@ -1,4 +1,4 @@
-"""Buffers for batches that are used again: the first touch of new pages costs more than the copy into them."""
+"""Reusable buffers for batches, because the first write to new memory pages costs more than the copy itself."""
 
 import math
 import weakref
@@ -6,25 +6,25 @@ from collections import defaultdict
 
 import numpy as np
 
-_ALIGNMENT = 64  # bytes; TensorFlow takes over memory with this alignment without a copy
+_ALIGNMENT = 64  # bytes; TensorFlow uses memory with this alignment without a copy
 _KEPT = 8  # free buffers of each size
 
 
 class BufferPool:
-    """Hands out uint8 arrays, and reuses their memory once nothing refers to them or to a part of them."""
+    """A pool of uint8 arrays that reuses their memory once nothing refers to an array or a part of it."""
 
     def __init__(self) -> None:
         self._free: dict[int, list[bytearray]] = defaultdict(list)
 
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an aligned uint8 array of any content."""
+        """Return an aligned uint8 array with arbitrary content."""
         size = math.prod(shape)
         free = self._free[size]
         try:
             buffer = free.pop()
         except IndexError:
             buffer = bytearray(size + _ALIGNMENT)
-        whole = np.frombuffer(buffer, np.uint8)  # every view of it, and of those, keeps it alive
+        whole = np.frombuffer(buffer, np.uint8)  # every view of it, direct or indirect, keeps it alive
         weakref.finalize(whole, _release, free, buffer).atexit = False
         start = -whole.ctypes.data % _ALIGNMENT
         return whole[start : start + size].reshape(shape)

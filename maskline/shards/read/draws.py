@@ -1,8 +1,8 @@
-"""Random numbers as pure functions of (seed, epoch, example): no state to save, and no order to keep."""
+"""Random numbers as pure functions of (seed, epoch, example), without state and in any order."""
 
 import numpy as np
 
-DRAWS = 8  # for the augmentation of one image
+DRAWS = 8  # random numbers for the augmentation of one image
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -1,4 +1,4 @@
-"""The images of a split before they were resized, in the order of the shards."""
+"""The images of a split at their original size, in the order of the shards."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ from maskline.shards.source_examples import example_name, list_examples, read_fe
 
 
 class Originals:
-    """The examples of one split as download left them.
+    """The examples of one split as download prepared them.
 
     Args:
         raw: folder of the prepared source.
-        role: a split that the source itself has.
+        role: a split of the source itself.
         names: names of the examples, in the shards' order.
 
     Raises:
-        ArtifactError: no example has one of the names, or a file is damaged.
+        ArtifactError: an example with one of the names is missing, or a file is damaged.
     """
 
     def __init__(self, raw: Path, role: Role, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Random access to a split's examples, read from the shards straight into the batch, so that memory stays small."""
+"""Random access to a split's examples, which are read from the shards directly into the batch to save memory."""
 
 import io
 import os
@@ -25,7 +25,7 @@ def _fresh(shape: tuple[int, ...]) -> np.ndarray:
 
 
 class ShardReader:
-    """The examples of one split, checked against the manifest when opened.
+    """The examples of one split, checked against the manifest when the reader is created.
 
     Args:
         folder: the shards and their manifest.
@@ -37,7 +37,7 @@ class ShardReader:
         names: each example's file name, in the shards' order.
 
     Raises:
-        ArtifactError: a shard is missing, or its content is not what the manifest records.
+        ArtifactError: a shard is missing, or differs from the manifest's record of it.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, role: Role) -> None:
@@ -58,8 +58,8 @@ class ShardReader:
                     if not (self._fits(data[image], 3) and self._fits(data[labels], 1)):
                         raise ArtifactError(
                             path,
-                            f"holds no {self.size[0]}x{self.size[1]} {manifest.encoding} images, "
-                            "but the manifest records them",
+                            f"does not hold the {self.size[0]}x{self.size[1]} {manifest.encoding} images "
+                            "that the manifest records",
                         )
                     start = record.offset
                     places.append(
@@ -101,10 +101,10 @@ class ShardReader:
         """Return images uint8 [N, H, W, 3] and labels uint8 [N, H, W] (void is 255) of the examples at `indices`.
 
         Args:
-            empty: makes a uint8 array of a shape, to read into.
+            empty: returns a uint8 array of a given shape to read into.
 
         Raises:
-            ArtifactError: a shard became shorter.
+            ArtifactError: a shard was truncated after it was opened.
         """
         images, labels = empty((len(indices), *self.size, 3)), empty((len(indices), *self.size))
         for place, image, mask in zip(self._places[indices].tolist(), images, labels, strict=True):
@@ -115,14 +115,14 @@ class ShardReader:
         self, image: np.ndarray, mask: np.ndarray, number: int, at: int, length: int, mask_at: int, mask_length: int
     ) -> None:
         between = bytearray(mask_at - at - length)
-        file = self._open(number)  # kept in a variable: another thread may push it out of the cache
+        file = self._open(number)  # a reference, because another thread may evict it from the cache
         if self._is_compressed:
             parts = bytearray(length), bytearray(mask_length)
             read = os.preadv(file.fileno(), [parts[0], between, parts[1]], at)
         else:
             read = os.preadv(file.fileno(), [image.data, between, mask.data], at)
         if read < mask_at + mask_length - at:
-            raise ArtifactError(self._paths[number], "became shorter while it was read")
+            raise ArtifactError(self._paths[number], "was truncated while it was read")
         if self._is_compressed:
             image[...], mask[...] = decoded(*parts)
 

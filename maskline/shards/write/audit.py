@@ -21,12 +21,12 @@ def audit(
     left_out_by_lists: int,
     left_out_by_limit: dict[Role, int],
 ) -> Audit:
-    """Sum up the counts of each split's shards.
+    """Combine the statistics of each split's shards.
 
     Args:
         manifest: of the shards.
-        counts: the statistics of each shard of each split.
-        left_out_by_lists: number of the source's images that no split lists.
+        counts: the statistics of every shard, by split.
+        left_out_by_lists: number of the source's images that are in no split.
         left_out_by_limit: number of examples of each split beyond dataset.limit.
 
     Returns:
@@ -36,8 +36,8 @@ def audit(
     pixels = {role: _total(part.pixels for part in parts) for role, parts in counts.items()}
     shares = {role: total / max(total.sum(), 1) for role, total in pixels.items()}
     with_class = {role: _total(part.images_with_class for part in parts) for role, parts in counts.items()}
-    everything = [part for parts in counts.values() for part in parts]
-    sizes = sorted({size for part in everything for size in part.sizes}, key=lambda size: (size[0] * size[1], size))
+    all_parts = [part for parts in counts.values() for part in parts]
+    sizes = sorted({size for part in all_parts for size in part.sizes}, key=lambda size: (size[0] * size[1], size))
     return Audit(
         source=manifest.source,
         height=manifest.height,
@@ -51,7 +51,7 @@ def audit(
         class_share={role: _by_name(names, share.round(6)) for role, share in shares.items()},
         images_with_class={role: _by_name(names, total) for role, total in with_class.items()},
         class_drift={role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
-        converted={kind: sum(part.conversions.get(kind, 0) for part in everything) for kind in _CONVERSIONS},
+        converted={kind: sum(part.conversions.get(kind, 0) for part in all_parts) for kind in _CONVERSIONS},
         duplicates=duplicates(counts),
     )
 
@@ -75,7 +75,7 @@ def _drift(train: np.ndarray, other: np.ndarray) -> float:
 
 
 def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
-    """Find images that two splits share, equal or nearly so; equal images of one split count once."""
+    """Find exact and near duplicates in different splits; equal images of one split count once."""
     parts = [part for of_split in counts.values() for part in of_split]
     names = [name for part in parts for name in part.names]
     splits = np.repeat(np.arange(len(counts)), [sum(len(p.names) for p in of_split) for of_split in counts.values()])
@@ -92,7 +92,7 @@ def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
 
 
 def _first_of_each(splits: np.ndarray, digests: np.ndarray) -> np.ndarray:
-    """Return the indices, ascending, of the first image of each split and digest."""
+    """Return the indices of the first image of each split and digest, ascending."""
     order = np.lexsort((*digests.T, splits))
     rows = np.column_stack([splits.astype(np.uint64), digests])[order]
     return np.sort(order[np.append(True, (rows[1:] != rows[:-1]).any(axis=1))])
@@ -104,7 +104,7 @@ def _exact(digests: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _near(digests: np.ndarray, hashes: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield near duplicates that are not exact ones. By the pigeonhole principle they share a band of bits."""
+    """Yield near duplicates that are not exact. They share a band of bits, by the pigeonhole principle."""
     bands = _bands(hashes)
     for number, band in enumerate(bands):
         for pairs in _sharing(band, splits):
@@ -115,10 +115,10 @@ def _near(digests: np.ndarray, hashes: np.ndarray, splits: np.ndarray) -> Iterat
 
 
 def _bands(hashes: np.ndarray) -> np.ndarray:
-    """Return each image's bits in bands, uint64 [bands, N]: one band more than the bits that may differ.
+    """Return each image's bits in bands, uint64 [bands, N]: one more than the number of bits that may differ.
 
-    A band takes every ninth bit, so that images with the same flat sky do not all share one. Its bits have different
-    places in the four words of a hash, so that one word can hold them.
+    A band takes every ninth bit, so that images with the same flat sky do not all share one. Bits of different words
+    have different places in them, so that one word holds the band.
     """
     count = _NEAR_BITS + 1
     bands = np.zeros((count, len(hashes)), np.uint64)
@@ -130,15 +130,15 @@ def _bands(hashes: np.ndarray) -> np.ndarray:
 
 
 def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the pairs of images of two splits with the same key, int64 [pairs, 2], the lower index first.
+    """Yield the pairs of images with the same key in different splits, int64 [pairs, 2], the lower index first.
 
-    Memory is a few numbers an image, however many images share a key. `splits` must be in ascending order.
+    Memory is a few numbers per image, even if many images share a key. `splits` must be in ascending order.
     """
     order = np.argsort(keys, kind="stable")
     keys, splits = keys[order], splits[order]
     others = keys[1:] != keys[:-1]
     starts = _starts(others)
-    ends = _starts(others | (splits[1:] != splits[:-1]))  # of the earlier splits' images with the key
+    ends = _starts(others | (splits[1:] != splits[:-1]))  # where the earlier splits' images with the key end
     places = np.arange(len(keys))
     for distance in range(len(keys)):
         places = places[starts[places] + distance < ends[places]]
@@ -148,12 +148,12 @@ def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _starts(changes: np.ndarray) -> np.ndarray:
-    """Return the start of each place's run; `changes`, bool [N - 1], is true where the next place starts a new one."""
+    """Return the start of each place's run; `changes`, bool [N - 1], is true if the next place starts a new run."""
     return np.maximum.accumulate(np.append(0, np.arange(1, len(changes) + 1) * changes))
 
 
 def _count(found: Iterable[np.ndarray]) -> tuple[int, list[tuple[int, int]]]:
-    """Return the number of pairs, and the lowest pairs, at most as many as the audit lists."""
+    """Return the number of pairs, and the lowest pairs, at most _LISTED_PAIRS."""
     count, lowest = 0, np.empty((0, 2), np.int64)
     for pairs in found:
         if len(pairs):

@@ -1,4 +1,4 @@
-"""From the prepared source to a folder of shards, manifest and audit."""
+"""Preprocess: write a folder of shards, manifest and audit from the prepared source."""
 
 import json
 from collections import Counter
@@ -29,7 +29,7 @@ Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 
 
 class SplitOptions(NamedTuple):
-    """How examples are divided: at most `limit` in each split, and the share of train held out for validation."""
+    """The largest number of examples in a split, the share of train held out for validation, and the seed of both."""
 
     seed: int
     limit: int | None
@@ -41,11 +41,11 @@ def build_shards(
 ) -> None:
     """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
 
-    The bytes depend on the data and the arguments except `workers`, which defaults to the number of cores.
+    The bytes depend on the data and on all arguments except `workers`, which defaults to the number of cores.
 
     Raises:
         ArtifactError: a file in `raw` is missing or damaged.
-        InputError: an example cannot be used, a split is empty, or a class is never seen in train.
+        InputError: an example cannot be used, a split is empty, train lacks a class, or a name appears twice.
     """
     source = read_source(raw)
     splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
@@ -78,7 +78,7 @@ def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:
 
 
 def _recorded(path: Path, split: str) -> int:
-    """Return the recorded number of examples of a split; nothing else shows a lost file, or one cut between records."""
+    """Return the recorded number of examples of a split, which reveals a lost file or one cut between records."""
     try:
         infos = json.loads(path.read_bytes())["splits"]
         return sum(int(length) for info in infos if info["name"] == split for length in info["shardLengths"])
@@ -91,7 +91,7 @@ def _recorded(path: Path, split: str) -> int:
 def _choose(
     listed: Splits, source: Source, options: SplitOptions, workers: int | None
 ) -> tuple[Splits, dict[Role, int]]:
-    """Hold out a validation split if there is none, then keep at most `limit` examples of each split."""
+    """Return the examples of each split, after holding out validation and applying `limit`, and how many that drops."""
     splits = dict(listed)
     limit = options.limit or max(map(len, splits.values()))
     if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
@@ -174,14 +174,14 @@ def _names(results: Results) -> dict[Role, list[list[str]]]:
 
 
 def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]]) -> None:
-    """Refuse a class that train never shows, and two examples of one name."""
+    """Raise InputError if a class does not appear in train, or two examples have one name."""
     pixels = manifest.splits["train"].pixels
     unseen = [c.name for c, count in zip(manifest.classes, pixels, strict=True) if not count]
     if unseen:
         raise InputError(
-            f"{manifest.source.name} never shows {', '.join(unseen)} in its {manifest.splits['train'].examples} train "
-            "images; raise dataset.limit, correct the masks, or take the name out of dataset.classes."
+            f"{manifest.source.name} has no pixel of {', '.join(unseen)} in its {manifest.splits['train'].examples} "
+            "train images; raise dataset.limit, correct the masks, or remove the class from dataset.classes."
         )
     name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
     if times > 1:
-        raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each a name of its own.")
+        raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each its own name.")

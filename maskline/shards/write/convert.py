@@ -1,4 +1,4 @@
-"""One source example to a serialized example of the shards: decoded, checked, resized and encoded."""
+"""The conversion of a source example to an example of the shards: decode, check, resize and encode it."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from maskline.shards.write.shard_statistics import ShardStatistics, count
 
 @dataclass(frozen=True)
 class Target:
-    """The form of the examples in the shards: height and width in pixels, and the encoding."""
+    """Height and width in pixels, and encoding, of the images in the shards."""
 
     height: int
     width: int
@@ -26,7 +26,7 @@ class Target:
 def convert(
     example: SourceExample, features: dict[str, bytes], source: Source, target: Target, statistics: ShardStatistics
 ) -> bytes:
-    """Return one serialized example, and add it to `statistics`.
+    """Return the serialized example for the shards, and add it to `statistics`.
 
     Raises:
         InputError: the image or the mask cannot be used, or their sizes differ.
@@ -43,7 +43,7 @@ def convert(
         )
     statistics.sizes.add((height, width))
     size = (target.width, target.height)
-    # Pillow resamples with fixed-point arithmetic, so that every CPU gives the same pixels.
+    # Pillow resamples with fixed-point arithmetic, which gives the same pixels on every CPU.
     small = image.resize(size, Image.Resampling.BILINEAR)
     labels = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     count(statistics, image, labels, conversions)

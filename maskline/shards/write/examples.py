@@ -1,4 +1,4 @@
-"""A few examples of each split as small pictures next to the audit: the image and its painted mask, side by side."""
+"""Small pictures of a few examples of each split, with the image and its painted mask side by side."""
 
 import hashlib
 import heapq
@@ -22,13 +22,13 @@ LONGEST = 160  # side of a picture's half, in pixels
 def write_examples(folder: Path, manifest: Manifest, names: Mapping[Role, Sequence[Sequence[str]]]) -> None:
     """Write `examples/<split>-<n>.png` and `examples/index.json`, the file names by split, into the shards' folder.
 
-    Images are chosen by a hash of the name alone, so that another order or an added image changes few of them. A
-    picture's left half is the image, its right half the mask in the classes' colors, void white.
+    Images are chosen by a hash of the name only, so that another order changes none of them, and an added image at most
+    one. A picture's left half is the image, its right half the mask in the colors of the classes, with void in white.
 
     Args:
         folder: holds the shards that the manifest lists.
         manifest: describes these shards.
-        names: the examples' names in each shard of each split.
+        names: of the examples in each shard, by split.
     """
     index: dict[Role, list[str]] = {}
     for role, shards in names.items():
@@ -53,6 +53,6 @@ def side_by_side(image: np.ndarray, labels: np.ndarray, classes: Sequence[ClassI
 
 
 def _chosen(shards: Sequence[Sequence[str]]) -> list[tuple[int, int, str]]:
-    """Return (shard, place in it, name) of the MOST names of lowest hash."""
+    """Return (shard, place in it, name) of the MOST names with the lowest hashes."""
     places = ((shard, place, name) for shard, names in enumerate(shards) for place, name in enumerate(names))
     return heapq.nsmallest(MOST, places, key=lambda each: hashlib.sha256(each[-1].encode()).digest())

@@ -1,4 +1,4 @@
-"""The problems of a task's examples, collected so that one run counts them all."""
+"""The problems of a task's examples, collected so that one error can count them."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Statistics of a shard's examples before and after conversion; the audit is their sum over all shards."""
+"""Statistics of a shard's examples before and after conversion; the audit combines those of all shards."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from PIL import Image
 
 from maskline.contracts.classes import VOID
 
-_HASH_SIDE = 16  # the difference hash has this number of bits, squared
+_HASH_SIDE = 16  # the difference hash has the square of this number of bits
 
 
 @dataclass
 class ShardStatistics:
-    """Counts over a shard's examples, and the names and fingerprints of each."""
+    """Counts over a shard's examples, and the name and hashes of each example."""
 
     pixels: np.ndarray  # int64 [C]
     images_with_class: np.ndarray  # int64 [C]
@@ -21,8 +21,8 @@ class ShardStatistics:
     sizes: set[tuple[int, int]] = field(default_factory=set)
     conversions: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    digests: bytearray = field(default_factory=bytearray)  # BLAKE2b of the decoded pixels, 16 bytes an example
-    hashes: bytearray = field(default_factory=bytearray)  # difference hash, 32 bytes an example
+    digests: bytearray = field(default_factory=bytearray)  # BLAKE2b of the decoded pixels, 16 bytes per example
+    hashes: bytearray = field(default_factory=bytearray)  # difference hash, 32 bytes per example
 
 
 def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, conversions: tuple[str, ...]) -> None:
@@ -39,6 +39,6 @@ def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, c
 
 
 def _difference_hash(image: Image.Image) -> bytes:
-    """Return whether each cell of a small grey copy is brighter than its left neighbour, 256 bits."""
-    grey = np.asarray(image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX))
-    return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()
+    """Return 256 bits: whether each cell of a small gray copy is brighter than its left neighbor."""
+    gray = np.asarray(image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX))
+    return np.packbits(gray[:, 1:] > gray[:, :-1]).tobytes()

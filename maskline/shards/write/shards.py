@@ -1,4 +1,4 @@
-"""Source examples to TFRecord shards; a task is one whole shard."""
+"""Writing TFRecord shards from source examples; each task writes one shard."""
 
 import hashlib
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def write_shards(
 def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) -> tuple[Shard, ShardStatistics]:
     classes = len(source.classes)
     statistics = ShardStatistics(np.zeros(classes, np.int64), np.zeros(classes, np.int64))
-    sha256, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     problems: list[str] = []
     with open(Path(folder) / task.file, "wb") as file:
         for example, features in read_features(task.examples, source):
@@ -51,7 +51,7 @@ def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) 
                 data = frame(convert(example, features, source, target, statistics))
                 statistics.names.append(f"{task.role}/{example_name(example, features, source)}")
                 file.write(data)
-                sha256.update(data)
+                digest.update(data)
                 size += len(data)
     raise_if_any(problems)
-    return Shard(file=task.file, examples=len(task.examples), bytes=size, sha256=sha256.hexdigest()), statistics
+    return Shard(file=task.file, examples=len(task.examples), bytes=size, sha256=digest.hexdigest()), statistics

@@ -1,4 +1,4 @@
-"""Which examples each split holds: a validation split held out, and small stratified subsets."""
+"""Stratified choice of examples, for a held-out validation split and for small subsets."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -9,23 +9,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ClassPresence:
-    """Which classes the mask of one example shows: bool [C], with the example's name."""
+    """The name of an example, and which classes appear in its mask, bool [C]."""
 
     name: str
     present: np.ndarray
 
 
 def stratified(examples: Sequence[ClassPresence], count: int, seed: int, leave_one: bool = False) -> list[int]:
-    """Choose `count` examples that keep each class's share of images, and show every class if `count` allows it.
+    """Choose `count` examples that keep each class's share of images, and contain every class if `count` allows it.
 
-    The rarest class comes first, as in iterative stratification (Sechidis et al., ECML 2011). Equal examples are
-    ordered by a hash of seed and name, so that an added example changes few choices.
+    The rarest class comes first, as in iterative stratification (Sechidis et al., ECML 2011). A hash of seed and name
+    orders the candidates, so that an added example changes few choices.
 
     Args:
         examples: to choose from.
         count: number of examples to choose.
         seed: of the hash.
-        leave_one: also leave out at least one example of every class, where possible.
+        leave_one: leave at least one example of every class unchosen, if possible.
 
     Returns:
         The chosen indices, ascending.

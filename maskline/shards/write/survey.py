@@ -1,4 +1,4 @@
-"""Which classes each mask of the source shows, so that splits and subsets can keep every class."""
+"""The classes in each mask of the source, so that splits and subsets can keep every class."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +16,7 @@ _CHUNK = 64  # examples per task
 
 
 def survey(examples: Sequence[SourceExample], source: Source, workers: int | None = None) -> list[ClassPresence]:
-    """Read every mask and return which classes it shows, in the order of `examples`."""
+    """Read every mask, and return the classes in each, in the order of `examples`."""
     chunks = [examples[i : i + _CHUNK] for i in range(0, len(examples), _CHUNK)]
     found = pool.map_tasks(partial(_survey, source=source), chunks, len, "reading masks", workers)
     return [presence for chunk in found for presence in chunk]
