@@ -282,7 +282,7 @@ def other_file(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["unet", "enet", "mobilenet_v2", "vgg16_bn"])
 def test_weights_of_another_network_are_refused(name, other_file):
-    with pytest.raises(InputError, match=rf"other\.weights\.h5 does not hold the weights of {name[:5]}"):
+    with pytest.raises(InputError, match=rf"other\.weights\.h5 does not contain the weights of {name[:5]}"):
         build_encoder(name, Options(weights=other_file))
 
 
@@ -303,7 +303,7 @@ def test_a_weights_file_that_leaves_something_out_is_refused(tmp_path):
     with h5py.File(path, "a") as file:
         kernel = file["layers/conv2d/vars/0"]
         kernel[...] = np.full(kernel.shape, np.nan)
-    with pytest.raises(InputError, match="sets no finite"):
+    with pytest.raises(InputError, match="has no finite values for"):
         build_encoder("unet", Options(width=4, weights=path))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskline.models.layers.normalisation import BatchNormalization, batch_norm, fused
+from maskline.models.layers.normalization import BatchNormalization, batch_norm, fused
 
 SHAPES = [(4, 5, 6, 3), (1, 1, 1, 8), (2, 16, 1, 1)]
 TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 2e-2, "mixed_float16": 2e-3}

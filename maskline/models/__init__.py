@@ -1,1 +1,1 @@
-"""Encoders, shared blocks, one file per architecture, and the registry."""
+"""Segmentation networks: encoders, decoders, the layers they share, and the catalogue of their names."""

@@ -1,4 +1,4 @@
-"""Every network and every encoder by name, with what params, the docs and the registry need to know about them.
+"""Every network and every encoder by name, with the properties that params, docs and registry need.
 
 This file imports no TensorFlow. A new network is a file in decoders/ and an entry in `NETWORKS`.
 """
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class Encoder(NamedTuple):
-    """An encoder that networks extract features with.
+    """An encoder.
 
     Attributes:
-        imagenet: ImageNet weights for it are published.
+        imagenet: whether ImageNet weights for it are published.
     """
 
     imagenet: bool
@@ -20,15 +20,15 @@ class Network(NamedTuple):
     """A network without its encoder.
 
     Attributes:
-        module: its file in decoders/, in which the function of the network's own name is the decoder.
-        encoders: the encoders it works with, the paper's or the nearest to it first.
-        output_strides: the output strides of the encoder that it works with, the paper's first.
-        refinable: PointRend can refine it, because its own logits are smaller than the image.
-        refines: it refines a refinable network; the function in its file takes and returns an `Architecture`.
-        auxiliary_loss: its file has a function of this name, whose result is added to the loss of the logits.
-        encoder_dropout: drop features inside the encoder too, if the encoder can.
-        multi_grid: give the blocks of a ResNet's last stage the rates 1, 2, 4.
-        samples: passes with dropout at inference, whose probabilities are averaged; 0: one pass without dropout.
+        module: its file in decoders/; the decoder is the function there that has the network's name.
+        encoders: the encoders that it works with; the first is the paper's or the most similar one.
+        output_strides: the encoder output strides that it works with; the first is the paper's.
+        refinable: whether PointRend can refine it, which needs logits smaller than the image.
+        refines: whether it refines a refinable network; its function then takes and returns an `Architecture`.
+        auxiliary_loss: whether its file has a function `auxiliary_loss`, which is added to the loss of the logits.
+        encoder_dropout: whether to drop features inside the encoder too, if the encoder supports it.
+        multi_grid: whether the blocks of a ResNet's last stage have the dilation rates 1, 2, 4.
+        samples: number of passes with dropout that inference averages; 0: one pass without dropout.
     """
 
     module: str
@@ -59,7 +59,7 @@ _APPLICATIONS = (
 ENCODERS = {
     "unet": Encoder(imagenet=False),
     "enet": Encoder(imagenet=False),
-    # SegNet's VGG takes the convolutions of the plain one.
+    # SegNet's VGG starts from the convolutions of the VGG without batch normalization.
     "vgg16_bn": Encoder(imagenet=True),
     "vgg19_bn": Encoder(imagenet=True),
     **{name: Encoder(imagenet=True) for name in _APPLICATIONS},
@@ -67,7 +67,7 @@ ENCODERS = {
 
 
 def _first(encoder: str) -> tuple[str, ...]:
-    """Return an encoder, and after it the networks of keras.applications."""
+    """Return an encoder followed by all other networks of keras.applications."""
     return (encoder, *(name for name in _APPLICATIONS if name != encoder))
 
 

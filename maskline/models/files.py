@@ -1,4 +1,4 @@
-"""Saving a model to a .keras file whose bytes depend on the model alone, and loading it."""
+"""Saving a model to a .keras file whose bytes depend only on the model, and loading it."""
 
 import io
 import json
@@ -14,8 +14,10 @@ from maskline.models.segmentation import SegmentationModel
 
 
 def save_model(model: SegmentationModel, path: Path) -> None:
-    """Write a .keras file, without the save time, archive times and memory addresses that Keras puts in."""
-    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:  # goes with the output's folder if killed here
+    """Write a .keras file without the save time, archive times and memory addresses that Keras adds."""
+    with tempfile.TemporaryDirectory(
+        dir=Path(path).parent
+    ) as folder:  # is removed with the output's folder after a kill
         saved = Path(folder) / "model.keras"
         model.save(saved)
         write_bytes(path, _stable(saved))
@@ -27,21 +29,21 @@ def _stable(saved: Path) -> bytes:
         for name in sorted(source.namelist()):
             data = source.read(name)
             if name.endswith(".json"):
-                data = json.dumps(_without_chance(json.loads(data)), indent=1, sort_keys=True).encode()
+                data = json.dumps(_deterministic(json.loads(data)), indent=1, sort_keys=True).encode()
             target.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), data)
     return out.getvalue()
 
 
-def _without_chance(value: object) -> object:
+def _deterministic(value: object) -> object:
     if isinstance(value, dict):
         return {
-            key: _without_chance(item) for key, item in value.items() if key not in ("date_saved", "shared_object_id")
+            key: _deterministic(item) for key, item in value.items() if key not in ("date_saved", "shared_object_id")
         }
-    return [_without_chance(item) for item in value] if isinstance(value, list) else value
+    return [_deterministic(item) for item in value] if isinstance(value, list) else value
 
 
 def load_model(path: Path) -> SegmentationModel:
-    """Load a saved model; code in the file is never run.
+    """Load a saved model; code in the file is never executed.
 
     Raises:
         ArtifactError: the file is missing, damaged, or not a model of this project.
@@ -50,7 +52,7 @@ def load_model(path: Path) -> SegmentationModel:
         raise ArtifactError(path, "is missing")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its readers meet
+    except Exception as error:  # Keras passes on any error of its readers
         reason = " ".join(str(error).split())[:200]
         raise ArtifactError(path, f"cannot be loaded ({reason})") from None
     if not isinstance(model, SegmentationModel):

@@ -1,4 +1,4 @@
-"""What a decoder gets and returns, and what an architecture is: its decoder and what it changes elsewhere."""
+"""The interface of decoders, and the definition of an architecture."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 @dataclass(frozen=True)
 class Features:
-    """An encoder's features, from shallow to deep.
+    """The features of an encoder, from shallow to deep.
 
     Attributes:
         levels: float [B, H / stride, W / stride, channels] each.
-        strides: one for each level, in rising order; a dilated encoder repeats its last.
+        strides: of each level, in ascending order; a dilated encoder repeats its last stride.
     """
 
     levels: tuple[keras.KerasTensor, ...]
     strides: tuple[int, ...]
 
     def at(self, stride: int) -> keras.KerasTensor:
-        """Return the deepest features of a stride.
+        """Return the deepest features with this stride.
 
         Raises:
-            KeyError: the encoder has none of this stride.
+            KeyError: the encoder has no features with this stride.
         """
         return dict(zip(self.strides, self.levels, strict=True))[stride]
 
     @property
     def deepest(self) -> keras.KerasTensor:
-        """The last features, of stride `output_stride`."""
+        """The last features, with stride `output_stride`."""
         return self.levels[-1]
 
     @property
@@ -46,7 +46,7 @@ class Decoded(NamedTuple):
 
     Attributes:
         logits: float32 [B, H / stride, W / stride, C].
-        stride: the logits' own; they are upsampled bilinearly to the image's size.
+        stride: of the logits, which are then upsampled bilinearly to the image's size.
         extras: further outputs by name, for the architecture's `auxiliary_loss`.
     """
 
@@ -56,7 +56,7 @@ class Decoded(NamedTuple):
 
 
 class Decoder(Protocol):
-    """From an encoder's features to logits."""
+    """A function from an encoder's features to logits."""
 
     def __call__(self, features: Features, classes: int, width: int, dropout: float) -> Decoded:
         """Return the logits.
@@ -64,13 +64,13 @@ class Decoder(Protocol):
         Args:
             features: of the encoder.
             classes: number of classes C.
-            width: scale of the channels; 64 is the paper's.
-            dropout: share of features dropped in training, where the paper drops them.
+            width: scale of the channels; 64 gives the paper's.
+            dropout: share of features dropped in training, in the places where the paper drops them.
         """
 
 
 class AuxiliaryLoss(Protocol):
-    """What an architecture adds to the loss of its logits."""
+    """A function that an architecture adds to the loss of its logits."""
 
     def __call__(self, outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         """Return a scalar.
@@ -78,7 +78,7 @@ class AuxiliaryLoss(Protocol):
         Args:
             outputs: 'logits' and the decoder's extras, by name.
             labels: integer [B, H, W].
-            loss: of labels and logits.
+            loss: function of labels and logits.
         """
 
 

@@ -1,4 +1,4 @@
-"""From a name in the catalogue to the architecture, whose file is imported only then."""
+"""Architectures by name; the file of an architecture is imported on demand."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -8,11 +8,11 @@ from maskline.models.interface import Architecture
 
 
 def find_architecture(name: str, coarse: str) -> Architecture:
-    """Return an architecture by name; one that refines another is returned with `coarse` in it.
+    """Return an architecture by name; one that refines another refines `coarse`.
 
     Args:
         name: one of `catalogue.NETWORKS`.
-        coarse: one of `catalogue.REFINABLE`; ignored if the network refines nothing.
+        coarse: one of `catalogue.REFINABLE`; ignored unless the network refines another.
     """
     network = NETWORKS[name]
     module = import_module(f"maskline.models.decoders.{network.module}")

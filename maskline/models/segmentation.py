@@ -1,4 +1,4 @@
-"""The model that is trained, saved and used: any architecture on any encoder, for images of any size."""
+"""The segmentation model: any architecture with any encoder, for images of any size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,26 +21,26 @@ _TINY = 1e-30  # a probability whose logarithm is still finite
 class SegmentationModel(keras.Model):
     """Semantic segmentation of RGB images in 0..255, of any height and width.
 
-    Called on images [B, H, W, 3], integer or float, it returns logits float32 [B, H, W, C]. It pads inside to whole
-    strides, normalises inside, and holds the names and colours of its classes, so that a saved file is complete.
-    Training calls `training_loss`, validation the model itself, and prediction `probabilities` or `sampled`, whatever
-    the architecture.
+    Called on images [B, H, W, 3], integer or float, it returns logits float32 [B, H, W, C]. It pads
+    images to a multiple of the output stride, normalizes them, and holds the names and colors of its classes, so that a
+    saved file is complete. For every architecture, training calls `training_loss`, validation calls the model, and
+    prediction calls `probabilities` or `sampled`.
 
     Args:
         architecture: one of `catalogue.NETWORKS`.
         encoder: one of `catalogue.ENCODERS`.
         class_names: C names, in label order.
-        class_colors: C colours '#rrggbb'.
-        width: scale of the channels of the decoder, and of the project's own encoders; 64 is each paper's.
-        dropout: share of features dropped in training, where the paper drops them.
-        freeze_encoder: do not train the encoder.
+        class_colors: C colors '#rrggbb'.
+        width: scale of the channels of the decoder and of the project's own encoders; 64 gives each paper's.
+        dropout: share of features dropped in training, in the places where the paper drops them.
+        freeze_encoder: whether the encoder is not trained.
         precision: Keras dtype policy of the layers; weights and logits stay float32.
         output_stride: of the encoder: 8, 16 or 32.
         coarse: the architecture that 'pointrend' refines, one of `catalogue.REFINABLE`; others ignore it.
-        encoder_weights: a file for the encoder; not part of the saved configuration.
+        encoder_weights: a weights file for the encoder; not part of the saved configuration.
 
     Raises:
-        InputError: `encoder_weights` are of another network.
+        InputError: `encoder_weights` belong to another network.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SegmentationModel(keras.Model):
         self.architecture = find_architecture(architecture, coarse)
         strides = encoders.strides(encoder, output_stride)
         self.stride = strides[-1]
-        outer = keras.config.dtype_policy()
+        previous_policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(precision)
         try:
             backbone = encoders.build_encoder(
@@ -96,24 +96,24 @@ class SegmentationModel(keras.Model):
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
         finally:
-            keras.config.set_dtype_policy(outer)
+            keras.config.set_dtype_policy(previous_policy)
         self.built = True
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return logits float32 [B, H, W, C]; of a sampled network, the log of its mean probabilities."""
+        """Return logits float32 [B, H, W, C]; a network with samples returns the log of its mean probabilities."""
         if training or not self.architecture.samples:
             return self._cropped(self._outputs(images, training)["logits"], images)
         return tf.math.log(tf.maximum(self.probabilities(images), _TINY))
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Return probabilities float32 [B, H, W, C]; of a sampled network, the mean of its samples."""
+        """Return probabilities float32 [B, H, W, C]; a network with samples returns their mean."""
         samples = self.architecture.samples
         if not samples:
             return tf.nn.softmax(self(images))
         return tf.add_n([self.sampled(images, number) for number in range(1, samples + 1)]) / samples
 
     def sampled(self, images: tf.Tensor, number: int) -> tf.Tensor:
-        """Return the probabilities [B, H, W, C] of one pass with dropout, a function of its number from 1 on."""
+        """Return the probabilities [B, H, W, C] of one pass with dropout, whose masks depend on `number`, from 1 on."""
         layers = self.dropouts
         for layer in layers:
             layer.sample.assign(number)
@@ -124,11 +124,11 @@ class SegmentationModel(keras.Model):
 
     @property
     def dropouts(self) -> list[MonteCarloDropout]:
-        """The network's layers that drop features, encoder and decoder."""
+        """The layers of encoder and decoder that drop features."""
         return list(_dropouts(self.network))
 
     def training_loss(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tf.Tensor:
-        """Return the scalar to minimise: the loss of the logits, and what the architecture adds."""
+        """Return the scalar to minimize: the loss of the logits plus the architecture's auxiliary loss."""
         labels = tf.pad(labels, self._padding(images)[:3], constant_values=VOID)
         outputs = self._outputs(images, training=True)
         total = loss(labels, outputs["logits"])
@@ -137,7 +137,7 @@ class SegmentationModel(keras.Model):
         return total
 
     def _outputs(self, images: tf.Tensor, training: bool) -> Mapping[str, tf.Tensor]:
-        """Return the network's outputs on images padded to whole strides."""
+        """Return the network's outputs for images padded to a multiple of the output stride."""
         padded = tf.pad(tf.cast(images, tf.float32), self._padding(images), "SYMMETRIC")
         outputs: Mapping[str, tf.Tensor] = self.network(padded, training=training)
         return outputs

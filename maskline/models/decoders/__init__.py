@@ -1,1 +1,1 @@
-"""Decoders: from an encoder's features to logits, a file for each architecture."""
+"""Decoders from an encoder's features to logits, one file for each architecture."""

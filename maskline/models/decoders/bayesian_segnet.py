@@ -1,7 +1,7 @@
-"""Bayesian SegNet: SegNet with dropout in its middle blocks, sampled at inference too.
+"""Bayesian SegNet: SegNet with dropout in its middle blocks, also at inference.
 
 Kendall, Badrinarayanan and Cipolla, BMVC 2017. The prediction is the mean of the samples' probabilities, and the
-uncertainty their variance.
+uncertainty is their variance.
 """
 
 from maskline.models.decoders.segnet import mirrored
@@ -9,5 +9,5 @@ from maskline.models.interface import Decoded, Features
 
 
 def bayesian_segnet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Decode as SegNet does, with dropout after the three deepest blocks, as the encoder has too."""
+    """Decode as SegNet does, with dropout after the three deepest blocks, as in the encoder."""
     return mirrored(features.deepest, features, classes, middle_dropout=dropout)

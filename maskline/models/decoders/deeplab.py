@@ -1,6 +1,6 @@
 """DeepLab v1 and v2 with a large field of view: atrous convolution at output stride 8, and fc6 with rate 12.
 
-Chen et al., ICLR 2015 (DeepLab-LargeFOV); Chen et al., TPAMI 2018. The papers refine its predictions by a fully
+Chen et al., ICLR 2015 (DeepLab-LargeFOV); Chen et al., TPAMI 2018. The papers refine the predictions with a fully
 connected CRF, which is not part of the network.
 """
 
@@ -14,7 +14,7 @@ _RATE = 12
 
 
 def deeplab(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Score the deepest features through fc6 (3x3 of rate 12) and fc7, of 1024 channels each at width 64."""
+    """Classify the deepest features with fc6 (3x3, rate 12) and fc7, which have 1024 channels at width 64."""
     x = features.deepest
     for kernel, rate, stream in ((3, _RATE, 6), (1, 1, 7)):
         x = layers.Conv2D(

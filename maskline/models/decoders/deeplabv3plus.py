@@ -1,6 +1,6 @@
-"""DeepLabv3+: DeepLabv3's ASPP in separable convolutions, and a decoder with low-level features.
+"""DeepLabv3+: DeepLabv3's ASPP with separable convolutions, and a decoder with low-level features.
 
-Chen, Zhu, Papandreou, Schroff and Adam, ECCV 2018. Its Xception is deeper than that of keras.applications.
+Chen, Zhu, Papandreou, Schroff and Adam, ECCV 2018. The paper's Xception is deeper than that of keras.applications.
 """
 
 from keras import layers
@@ -13,7 +13,7 @@ from maskline.models.layers.resizing import Upsampling
 
 
 def deeplabv3plus(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Join ASPP with 48 channels of stride 4, and refine by two 3x3 convolutions of 256, at width 64."""
+    """Concatenate ASPP with 48 channels of stride 4, and refine with two 3x3 convolutions of 256, at width 64."""
     low = conv(features.at(4), scaled(48, width), kernel=1)
     x = aspp(features.deepest, features.output_stride, scaled(256, width), separable_conv)
     x = layers.Concatenate()([Upsampling(features.output_stride // 4)(x), low])

@@ -8,12 +8,12 @@ from keras import layers
 
 from maskline.models.interface import Decoded, Features
 from maskline.models.layers.bottleneck import bottleneck
-from maskline.models.layers.normalisation import batch_norm
+from maskline.models.layers.normalization import batch_norm
 from maskline.models.layers.unpooling import MaxUnpooling
 
 
 def enet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Unpool by the indices of the encoder's two poolings, then upsample once more to the image's size."""
+    """Unpool with the indices of the encoder's two poolings, then upsample to the image's size."""
     initial, first = features.at(2), features.at(4)
     x = _up_bottleneck(features.deepest, first)
     for stream in (30, 31):
@@ -24,7 +24,7 @@ def enet(features: Features, classes: int, width: int, dropout: float) -> Decode
 
 
 def _up_bottleneck(x: keras.KerasTensor, pooled: keras.KerasTensor) -> keras.KerasTensor:
-    """Twice the size: max-unpooling to where `pooled` had its maxima, added to a transposed convolution."""
+    """Double the size: add max-unpooling to the positions of the maxima of `pooled` and a transposed convolution."""
     channels = pooled.shape[-1]
     narrow = max(1, channels // 4)
     inner = layers.ReLU()(batch_norm(layers.Conv2D(narrow, 1, use_bias=False)(x)))

@@ -1,7 +1,7 @@
-"""FCN-32s, FCN-16s and FCN-8s: a classifier made convolutional, whose scores at several strides are summed.
+"""FCN-32s, FCN-16s and FCN-8s: a fully convolutional classifier, whose scores at several strides are summed.
 
-Long, Shelhamer and Darrell, CVPR 2015; Shelhamer, Long and Darrell, TPAMI 2017. All strides are trained at once, from
-scores that start small, as in the "at-once" variant of the latter.
+Long, Shelhamer and Darrell, CVPR 2015; Shelhamer, Long and Darrell, TPAMI 2017. All strides are trained together
+and start with small scores, as in the "at-once" variant of the latter.
 """
 
 import keras
@@ -33,12 +33,12 @@ def fcn8s(features: Features, classes: int, width: int, dropout: float) -> Decod
 
 
 def _is_vgg(features: Features) -> bool:
-    """Return whether features are those before each pooling; FCN wants those after it, then fc6 and fc7."""
+    """Return whether the features are those of VGG, from before each pooling; FCN uses those after it."""
     return features.strides[0] == 1
 
 
 def _classifier(features: Features, classes: int, width: int, dropout: float) -> keras.KerasTensor:
-    """Score the deepest features: through fc6 and fc7 on VGG; other classifiers have no hidden layers."""
+    """Score the deepest features, with fc6 and fc7 for VGG; other classifiers have no hidden layers."""
     x = features.deepest
     if _is_vgg(features):
         for kernel, stream in ((7, 6), (1, 7)):
@@ -60,13 +60,13 @@ def _fused(x: keras.KerasTensor, skip: keras.KerasTensor, classes: int) -> keras
 
 
 def _score(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
-    """1x1 convolution to scores, which start near the paper's zeros."""
+    """1x1 convolution to scores, initialized near zero, where the paper has zeros."""
     initializer = keras.initializers.RandomNormal(stddev=0.01)
     return layers.Conv2D(classes, 1, kernel_initializer=initializer, dtype="float32")(x)
 
 
 def _upsampled(x: keras.KerasTensor, factor: int, learned: bool) -> keras.KerasTensor:
-    """Upsample by a transposed convolution that starts as bilinear interpolation, and stays so unless `learned`."""
+    """Upsample with a transposed convolution initialized to bilinear interpolation, and fixed unless `learned`."""
     layer = layers.Conv2DTranspose(
         x.shape[-1],
         2 * factor,
@@ -81,7 +81,7 @@ def _upsampled(x: keras.KerasTensor, factor: int, learned: bool) -> keras.KerasT
 
 
 def _bilinear(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
-    """Return a kernel [size, size, C, C] that interpolates each class by itself."""
+    """Return a kernel [size, size, C, C] that interpolates each class separately."""
     size, _, classes, _ = shape
     ramp = 1 - np.abs((np.arange(size) - (size - 1) / 2) / (size / 2))
     return (np.outer(ramp, ramp)[..., None, None] * np.eye(classes)).astype(dtype)

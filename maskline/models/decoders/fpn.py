@@ -1,4 +1,4 @@
-"""Feature pyramid network with a segmentation head that sums its levels.
+"""Feature pyramid network with a segmentation head that sums the levels.
 
 Lin, Dollar, Girshick, He, Hariharan and Belongie, CVPR 2017; the head after Kirillov et al., "A Unified Architecture
 for Instance and Semantic Segmentation", COCO workshop 2017.
@@ -14,13 +14,13 @@ from maskline.models.layers.resizing import Upsampling
 
 
 def fpn(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Sum the levels of strides 4 to 32, after one 3x3 convolution each; pyramid 256, head 128 channels at width 64."""
+    """Sum the levels of strides 4 to 32 after a 3x3 convolution each; at width 64, 256 channels, 128 in the head."""
     levels = pyramid(features, scaled(256, width))
     return summed_head(levels, classes, scaled(128, width), dropout)
 
 
 def pyramid(features: Features, channels: int) -> dict[int, keras.KerasTensor]:
-    """Return the top-down pyramid by stride, 4 to 32, each level of `channels`."""
+    """Return the levels of the top-down pyramid by stride, 4 to 32, with `channels` each."""
     x, levels = None, {}
     for stride in (32, 16, 8, 4):
         lateral = layers.Conv2D(channels, 1)(features.at(stride))
@@ -30,6 +30,6 @@ def pyramid(features: Features, channels: int) -> dict[int, keras.KerasTensor]:
 
 
 def summed_head(levels: dict[int, keras.KerasTensor], classes: int, channels: int, dropout: float) -> Decoded:
-    """Return the logits of the sum at stride 4 of all levels, each after a 3x3 convolution."""
+    """Return the logits of the sum of all levels at stride 4, each after a 3x3 convolution."""
     parts = [Upsampling(stride // 4)(conv(level, channels)) for stride, level in levels.items()]
     return Decoded(head(MonteCarloDropout(dropout)(layers.Add()(parts)), classes), 4)

@@ -1,4 +1,4 @@
-"""LinkNet: bottleneck decoder blocks whose outputs are added to the encoder's features.
+"""LinkNet: decoder blocks with a bottleneck, whose outputs are added to the encoder's features.
 
 Chaurasia and Culurciello, VCIP 2017.
 """
@@ -12,7 +12,7 @@ from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def linknet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Decode with the channels of the encoder's features down to stride 4; the last layers have 32 at width 64."""
+    """Decode with as many channels as the encoder down to stride 4; the last layers have 32 channels at width 64."""
     x = MonteCarloDropout(dropout)(features.deepest)
     stride = features.output_stride
     while stride > 4:
@@ -26,7 +26,7 @@ def linknet(features: Features, classes: int, width: int, dropout: float) -> Dec
 
 
 def _block(x: keras.KerasTensor, channels: int, strides: int = 2) -> keras.KerasTensor:
-    """1x1 convolution to a quarter of the channels, transposed 3x3, 1x1 to `channels`."""
+    """1x1 convolution to a quarter of the channels, transposed 3x3 convolution, 1x1 convolution to `channels`."""
     narrow = max(1, x.shape[-1] // 4)
     x = norm_relu(up_conv(conv(x, narrow, kernel=1), narrow, kernel=3, strides=strides))
     return conv(x, channels, kernel=1)

@@ -1,6 +1,6 @@
-"""PANet: FPN with bottom-up path augmentation, under FPN's summed segmentation head.
+"""PANet: FPN with bottom-up path augmentation and FPN's segmentation head.
 
-Liu, Qi, Qin, Shi and Jia, CVPR 2018, whose instance heads are left out.
+Liu, Qi, Qin, Shi and Jia, CVPR 2018, without the heads for instances.
 """
 
 from keras import layers
@@ -11,7 +11,7 @@ from maskline.models.layers.blocks import conv, scaled
 
 
 def panet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Carry the pyramid from stride 4 down to 32 again, adding its levels, and sum; 256 and 128 channels at 64."""
+    """Add a bottom-up path from stride 4 to 32 to the pyramid, and sum; at width 64, 256 channels, 128 in the head."""
     channels = scaled(256, width)
     levels = pyramid(features, channels)
     x = levels[4]

@@ -1,7 +1,7 @@
 """PointRend: a coarse network whose uncertain points are predicted again from fine features.
 
-Kirillov, Wu, He and Girshick, CVPR 2020. Trained on points of which most are uncertain; at inference the coarse logits
-are doubled in size step by step, and each step's most uncertain points are replaced.
+Kirillov, Wu, He and Girshick, CVPR 2020. Most training points are uncertain ones. At inference the coarse logits are
+doubled in size step by step, and in each step the most uncertain points are replaced.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,30 @@ from maskline.contracts.classes import VOID
 from maskline.models.interface import Architecture, Decoded, Features, Loss
 from maskline.models.layers.blocks import scaled
 
-_Shape = tuple[int | None, int | None, int | None, int]  # of a tensor [B, H, W, channels]
+_Shape = tuple[int | None, int | None, int | None, int]  # shape of a tensor [B, H, W, channels]
 
-_POINTS_PER_AREA = 256  # pixels of the image for each point: as many points as there are pixels at stride 16
+_POINTS_PER_AREA = 256  # image pixels per point, which gives one point for each pixel at stride 16
 _OVERSAMPLING = 3
 _UNCERTAIN_SHARE = 0.75
 _HIDDEN = 3
 
 
 def pointrend(coarse: Architecture) -> Architecture:
-    """Return the architecture that refines `coarse`, whose logits must be smaller than the image."""
+    """Return an architecture that refines `coarse`, whose logits must be smaller than the image."""
 
     def decoder(features: Features, classes: int, width: int, dropout: float) -> Decoded:
         decoded = coarse.decoder(features, classes, width, dropout)
         return _refined(decoded, features.at(4), scaled(256, width))
 
     def auxiliary_loss(outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
-        other = coarse.auxiliary_loss(outputs, labels, loss) if coarse.auxiliary_loss else 0.0
-        return other + point_loss(outputs["points"], outputs["point_logits"], labels)
+        coarse_loss = coarse.auxiliary_loss(outputs, labels, loss) if coarse.auxiliary_loss else 0.0
+        return coarse_loss + point_loss(outputs["points"], outputs["point_logits"], labels)
 
     return coarse._replace(decoder=decoder, auxiliary_loss=auxiliary_loss)
 
 
 def _refined(decoded: Decoded, fine: keras.KerasTensor, channels: int) -> Decoded:
-    """Refine coarse logits by the encoder's features at stride 4; the paper's point head has 256 channels."""
+    """Refine coarse logits with the encoder's features at stride 4; the point head has `channels`, 256 in the paper."""
     refined = PointRend(decoded.stride, channels)([decoded.logits, fine])
     logits = refined.pop("logits")
     return Decoded(logits, 1, {**decoded.extras, **refined})
@@ -61,24 +61,24 @@ def point_loss(points: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Te
 
 @keras.saving.register_keras_serializable("maskline")
 class PointRend(layers.Layer):
-    """The point head, and the choice of points in training and at inference.
+    """The point head, and the selection of points in training and at inference.
 
     Called on coarse logits [B, H / stride, W / stride, C] and fine features [B, h, w, D], it returns 'logits' float32
     [B, H, W, C], 'points' [B, N, 2] and 'point_logits' [B, N, C]. In training the logits are the coarse ones; at
     inference N is 0.
 
     Args:
-        stride: of the coarse logits, a power of 2 above 1.
+        stride: of the coarse logits; a power of 2 above 1.
         channels: of the point head's three hidden layers.
     """
 
     def __init__(self, stride: int, channels: int, **options: object) -> None:
-        super().__init__(autocast=False, **options)  # autocasting would round the coarse logits
+        super().__init__(autocast=False, **options)  # autocasting rounds the coarse logits
         self.stride, self.channels = stride, channels
         self._generator = keras.random.SeedGenerator()
 
     def build(self, shapes: list[_Shape]) -> None:
-        """Make the point head: each layer reads the coarse logits with the features."""
+        """Build the point head; the coarse logits are an input of every layer."""
         classes, inputs = shapes[0][-1], shapes[1][-1]
         self._layers_of_head = [
             layers.Dense(self.channels, activation="relu", kernel_initializer="he_normal") for _ in range(_HIDDEN)
@@ -111,7 +111,7 @@ class PointRend(layers.Layer):
         return tf.maximum(1, height * width // _POINTS_PER_AREA)
 
     def _uncertain_points(self, coarse: tf.Tensor) -> tf.Tensor:
-        """Return points [B, N, 2]: most of them the least certain of many, the rest anywhere."""
+        """Return points [B, N, 2]: most are the least certain of many random points, the others are random."""
         batch, count = tf.shape(coarse)[0], self._count(coarse)
         many = keras.random.uniform((batch, _OVERSAMPLING * count, 2), seed=self._generator)
         chosen = tf.cast(_UNCERTAIN_SHARE * tf.cast(count, tf.float32), tf.int32)
@@ -120,17 +120,17 @@ class PointRend(layers.Layer):
         return tf.stop_gradient(tf.concat([tf.gather(many, best, batch_dims=1), anywhere], axis=1))
 
     def _subdivided(self, coarse: tf.Tensor, fine: tf.Tensor) -> tf.Tensor:
-        """Double the logits until they have the image's size, predicting the least certain points again each time."""
+        """Double the size of the logits up to the image's, and predict the least certain points again each time."""
         logits = coarse
         for _ in range(self.stride.bit_length() - 1):
             logits = tf.image.resize(logits, tf.shape(logits)[1:3] * 2)
             batch, height, width, classes = tf.unstack(tf.shape(logits))
             flat = tf.reshape(logits, [batch, height * width, classes])
             _, chosen = tf.math.top_k(_uncertainty(flat), tf.minimum(self._count(coarse), height * width))
-            centres = (tf.cast(tf.stack([chosen // width, chosen % width], axis=-1), tf.float32) + 0.5) / tf.cast(
+            centers = (tf.cast(tf.stack([chosen // width, chosen % width], axis=-1), tf.float32) + 0.5) / tf.cast(
                 tf.stack([height, width]), tf.float32
             )
-            new = self._head(coarse, fine, centres)
+            new = self._head(coarse, fine, centers)
             images = tf.broadcast_to(tf.range(batch)[:, None], tf.shape(chosen))
             flat = tf.tensor_scatter_nd_update(flat, tf.stack([images, chosen], axis=-1), new)
             logits = tf.reshape(flat, tf.shape(logits))
@@ -159,13 +159,13 @@ class PointRend(layers.Layer):
 
 
 def _uncertainty(logits: tf.Tensor) -> tf.Tensor:
-    """Return how close the two highest logits are, [B, N] from [B, N, C]; 0 is the most uncertain."""
+    """Return minus the gap between the two highest logits, [B, N] from [B, N, C]; 0 is the most uncertain."""
     top = tf.math.top_k(logits, 2).values
     return top[..., 1] - top[..., 0]
 
 
 def _at_points(x: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Return x [B, H, W, C] at points [B, N, 2] (rows and columns in 0..1), bilinearly, as [B, N, C]."""
+    """Sample x [B, H, W, C] bilinearly at points [B, N, 2], rows and columns in 0..1; return [B, N, C]."""
     size = tf.shape(x)[1:3]
     place = points * tf.cast(size, tf.float32) - 0.5
     low = tf.floor(place)

@@ -1,4 +1,4 @@
-"""PSPNet: pyramid pooling over 1, 2, 3 and 6 bins, and an auxiliary loss on the stage before the last.
+"""PSPNet: pyramid pooling over 1, 2, 3 and 6 bins, and an auxiliary loss on the second to last stage.
 
 Zhao, Shi, Qi, Wang and Jia, CVPR 2017.
 """
@@ -18,7 +18,7 @@ _AUXILIARY_WEIGHT = 0.4
 
 
 def pspnet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Join the deepest features with their averages over each grid; 512 channels at width 64."""
+    """Concatenate the deepest features with their averages over each grid; 512 channels at width 64."""
     x = features.deepest
     channels = scaled(512, width)
     pooled = [conv(AdaptiveAveragePooling(bins)(x), channels, kernel=1) for bins in _BINS]

@@ -1,6 +1,6 @@
 """U-Net: an expanding path that concatenates the encoder's features at every level.
 
-Ronneberger, Fischer and Brox, MICCAI 2015. Padded convolutions keep the size, and batch normalisation follows each, as
+Ronneberger, Fischer and Brox, MICCAI 2015. Padded convolutions keep the size, and batch normalization follows each, as
 in most later work.
 """
 
@@ -12,7 +12,7 @@ from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def unet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Decode from the deepest features upwards; `width` channels at stride 1, doubled at each level below.
+    """Decode from the deepest features up, with `width` channels at stride 1, twice as many at each deeper level.
 
     Dropout is at the end of the contracting path, as in the paper.
     """

@@ -1,4 +1,4 @@
-"""The classification networks of keras.applications as encoders: the layers to read and the input they expect."""
+"""The classification networks of keras.applications as encoders: their feature layers and input normalization."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,9 +7,9 @@ import keras
 from keras import layers
 
 from maskline.models.encoders.dilation import dilated, same_padding
-from maskline.models.layers.normalisation import fused
+from maskline.models.layers.normalization import fused
 
-Normalisation = Callable[[keras.KerasTensor], keras.KerasTensor]
+Normalization = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # of ImageNet, BGR in 0..255
@@ -25,14 +25,14 @@ def caffe(images: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Rescaling(1.0, offset=[-mean for mean in _CAFFE_MEAN], dtype="float32")(images[..., ::-1])
 
 
-def _standardised(images: keras.KerasTensor) -> keras.KerasTensor:
+def _standardized(images: keras.KerasTensor) -> keras.KerasTensor:
     scale = [1 / (255 * std) for std in _STD]
     offset = [-mean / std for mean, std in zip(_MEAN, _STD, strict=True)]
     return layers.Rescaling(scale, offset=offset, dtype="float32")(images)
 
 
 def _inside(images: keras.KerasTensor) -> keras.KerasTensor:
-    """The network normalises by itself."""
+    """The network has its own normalization."""
     return images
 
 
@@ -40,13 +40,13 @@ class Backbone(NamedTuple):
     """A network of keras.applications.
 
     Attributes:
-        build: its function.
-        normalisation: from RGB 0..255 to what its ImageNet weights expect.
-        features: layers to read, from shallow to deep; the last has stride 32, each one before it half the next.
+        build: its function in keras.applications.
+        normalization: function from RGB 0..255 to the input that its ImageNet weights expect.
+        features: names of the feature layers, from shallow to deep, with strides that double up to 32.
     """
 
     build: Callable[..., keras.Model]
-    normalisation: Normalisation
+    normalization: Normalization
     features: tuple[str, ...]
 
     @property
@@ -69,7 +69,7 @@ def _vgg(build: Callable[..., keras.Model], deep: int) -> Backbone:
 
 _apps = keras.applications
 BACKBONES = {
-    # Read as in TensorFlow's segmentation tutorial.
+    # The feature layers of TensorFlow's segmentation tutorial.
     "mobilenet_v2": Backbone(
         _apps.MobileNetV2,
         minus_one_to_one,
@@ -87,7 +87,7 @@ BACKBONES = {
     "vgg16": _vgg(_apps.VGG16, 3),
     "vgg19": _vgg(_apps.VGG19, 4),
     "densenet121": Backbone(
-        _apps.DenseNet121, _standardised, ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
+        _apps.DenseNet121, _standardized, ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
     ),
     "efficientnet_b0": Backbone(
         _apps.EfficientNetB0,
@@ -120,7 +120,7 @@ BACKBONES = {
 
 
 def network(name: str, output_stride: int, multi_grid: bool) -> keras.Model:
-    """Return the network without its classifier and with new weights, at an output stride of 8, 16 or 32."""
+    """Return the network without its classifier, with random weights and an output stride of 8, 16 or 32."""
     built = BACKBONES[name].build(input_shape=(None, None, 3), include_top=False, weights=None)
     if name == "xception":
         built = same_padding(built, "block1_conv[12]")
@@ -135,11 +135,11 @@ def features(name: str, built: keras.Model) -> keras.Model:
     outputs = [built.get_layer(layer).output for layer in backbone.features]
     images = keras.Input((None, None, 3))
     if name == "efficientnet_b0":
-        # keras.applications adds this step only if it loads the ImageNet weights itself, which were trained with it.
-        normalised = next(layer.output for layer in built.layers if isinstance(layer, layers.Normalization))
+        # The ImageNet weights were trained with this step, which keras.applications adds only if it loads them itself.
+        normalized = next(layer.output for layer in built.layers if isinstance(layer, layers.Normalization))
         scaled = layers.Rescaling([std**-0.5 for std in _STD], dtype="float32")(
-            keras.Model(built.input, normalised)(images)
+            keras.Model(built.input, normalized)(images)
         )
-        return keras.Model(images, fused(keras.Model(normalised, outputs))(scaled), name=name)
-    taps = fused(keras.Model(built.input, outputs))
-    return keras.Model(images, taps(backbone.normalisation(images)), name=name)
+        return keras.Model(images, fused(keras.Model(normalized, outputs))(scaled), name=name)
+    extractor = fused(keras.Model(built.input, outputs))
+    return keras.Model(images, extractor(backbone.normalization(images)), name=name)

@@ -1,4 +1,4 @@
-"""Dilated convolutions (à trous): a classification network with a smaller output stride and the same weights."""
+"""Dilated (atrous) convolutions: a classification network with a smaller output stride and the same weights."""
 
 import re
 
@@ -11,24 +11,24 @@ _MULTI_GRID = {"conv5_block1_2_conv": 1, "conv5_block2_2_conv": 2, "conv5_block3
 
 
 def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) -> keras.Model:
-    """Return the network with strides beyond `output_stride` replaced by dilation of what follows.
+    """Return the network with strides beyond `output_stride` replaced by dilation of the following layers.
 
-    Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Away from the border, every second feature is that of
-    the network itself.
+    Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Away from the border, the original network's
+    features are among the new ones, at every second position for a stride that is halved.
 
     Args:
-        network: from keras.applications, whose strides are 1 or 2; its weights are not copied.
+        network: one of keras.applications, with strides of 1 or 2; its weights are not copied.
         output_stride: 8, 16 or 32.
         multi_grid: multiply the rates of a ResNet's last three blocks by 1, 2, 4 (Chen et al. 2017, DeepLabv3).
     """
-    strides: dict[int, tuple[keras.KerasTensor, int]] = {}  # of the given network; a held tensor keeps its id
+    strides: dict[int, tuple[keras.KerasTensor, int]] = {}  # in the given network; keeping a tensor keeps its id unique
 
     def call(layer: layers.Layer, *args: keras.KerasTensor, **options: object) -> keras.KerasTensor:
         inputs = keras.tree.flatten(args)
         before = max(strides.get(id(x), (x, 1))[1] for x in inputs)
         after = before * _stride(layer)
         if isinstance(layer, layers.ZeroPadding2D) and before >= output_stride:
-            return inputs[0]  # it pads for a stride that is removed
+            return inputs[0]  # this padding is for a stride that is removed
         rate = max(1, before // output_stride)
         if multi_grid:
             rate *= _MULTI_GRID.get(layer.name, 1)
@@ -44,7 +44,7 @@ def _stride(layer: layers.Layer) -> int:
 
 
 def _changed(layer: layers.Layer, rate: int, dense: bool) -> layers.Layer:
-    """Return the layer with kernels spread by `rate`, and without its stride if `dense`."""
+    """Return the layer with kernels dilated by `rate`, and with stride 1 if `dense`."""
     changes = {}
     if isinstance(layer, _CONVOLUTIONS) and (dense or (rate > 1 and max(layer.kernel_size) > 1)):
         changes = {"strides": (1, 1), "padding": "same"}
@@ -57,7 +57,10 @@ def _changed(layer: layers.Layer, rate: int, dense: bool) -> layers.Layer:
 
 
 def same_padding(network: keras.Model, pattern: str) -> keras.Model:
-    """Return the network with zero padding in the convolutions whose names match, so that sizes stay multiples."""
+    """Return the network with "same" padding in the convolutions whose names match a pattern.
+
+    Feature sizes are then the image's size divided by the stride.
+    """
 
     def call(layer: layers.Layer, *args: keras.KerasTensor, **options: object) -> keras.KerasTensor:
         if re.fullmatch(pattern, layer.name):

@@ -12,16 +12,16 @@ from maskline.models.layers.bottleneck import bottleneck, norm_prelu
 
 STRIDES = (2, 4, 8)
 
-# The second and the third stage: the middle convolution of each bottleneck.
+# The middle convolutions of the bottlenecks of the second stage, and again of the third.
 _STAGE = ((3, 1), (3, 2), (5, 1), (3, 4), (3, 1), (3, 8), (5, 1), (3, 16))  # kernel (5: asymmetric) and rate
 
 
 def encoder(width: int, dropout: float) -> keras.Model:
-    """Return the encoder, whose features are those of the initial block, the first stage and the third.
+    """Return the encoder, with the features of the initial block, the first stage and the third stage.
 
     Args:
         width: channels of the first stage.
-        dropout: share of channels dropped in each bottleneck, a tenth of it in the first stage; the paper's is 0.1.
+        dropout: share of channels dropped in each bottleneck, a tenth of it in the first stage; 0.1 in the paper.
     """
     images = keras.Input((None, None, 3))
     x = minus_one_to_one(images)

@@ -1,4 +1,4 @@
-"""From an encoder's name to the encoder: RGB 0..255 to features, with the normalisation that its weights expect.
+"""Encoders by name: from RGB 0..255 to features, with the normalization that their weights expect.
 
 An encoder is a `keras.Model` from images [B, H, W, 3] to a list of features from shallow to deep. Their strides are
 `strides(name, output_stride)`.
@@ -17,13 +17,13 @@ from maskline.models.encoders.weights import load_weights
 
 
 class Options(NamedTuple):
-    """What an encoder can be built with.
+    """The options of an encoder.
 
     Attributes:
-        width: channels of the first level; networks of keras.applications have their own.
-        dropout: share of features dropped in training, in those whose papers drop any.
-        output_stride: of the deepest features; only networks of keras.applications can have less than 32.
-        multi_grid: rates 1, 2, 4 in the last stage of a ResNet.
+        width: channels of the first level; networks of keras.applications ignore it.
+        dropout: share of features dropped in training; used by encoders whose papers drop features.
+        output_stride: of the deepest features, 8, 16 or 32; only networks of keras.applications use it.
+        multi_grid: whether the last stage of a ResNet has the rates 1, 2, 4.
         weights: a weights file.
     """
 
@@ -79,12 +79,12 @@ def build_encoder(name: str, options: Options) -> keras.Model:
     """Return an encoder, one of `catalogue.ENCODERS`.
 
     Raises:
-        InputError: the weights are of another network.
+        InputError: the weights belong to another network.
     """
     return _OWN[name].build(options) if name in _OWN else _application(name, options)
 
 
 def strides(name: str, output_stride: int = 32) -> tuple[int, ...]:
     """Return the strides of an encoder's features, from shallow to deep."""
-    whole = _OWN[name].strides if name in _OWN else BACKBONES[name].strides
-    return tuple(min(stride, output_stride) for stride in whole)
+    undilated = _OWN[name].strides if name in _OWN else BACKBONES[name].strides
+    return tuple(min(stride, output_stride) for stride in undilated)

@@ -1,6 +1,6 @@
-"""U-Net's encoder: its contracting path, five levels whose channels double.
+"""U-Net's encoder: the contracting path, five levels with doubling channels.
 
-Ronneberger, Fischer and Brox, MICCAI 2015, with padded convolutions and batch normalisation.
+Ronneberger, Fischer and Brox, MICCAI 2015, with padded convolutions and batch normalization.
 """
 
 import keras
@@ -13,10 +13,10 @@ STRIDES = (1, 2, 4, 8, 16)
 
 
 def encoder(width: int) -> keras.Model:
-    """Return the encoder, whose features are those of each level before pooling.
+    """Return the encoder, with the features of each level before pooling.
 
     Args:
-        width: channels of the first level; the paper's is 64.
+        width: channels of the first level; 64 in the paper.
     """
     images = keras.Input((None, None, 3))
     x = minus_one_to_one(images)

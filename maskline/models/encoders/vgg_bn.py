@@ -1,4 +1,4 @@
-"""VGG with batch normalisation after each convolution, the encoder of SegNet.
+"""VGG with batch normalization after each convolution, the encoder of SegNet.
 
 Simonyan and Zisserman, ICLR 2015; Badrinarayanan, Kendall and Cipolla, TPAMI 2017.
 """
@@ -10,23 +10,23 @@ from keras import layers
 from maskline.errors import InputError
 from maskline.models.encoders.applications import caffe
 from maskline.models.layers.dropout import MonteCarloDropout
-from maskline.models.layers.normalisation import batch_norm
+from maskline.models.layers.normalization import batch_norm
 
 STRIDES = (1, 2, 4, 8, 16, 32)
 
 _CONVOLUTIONS = {"vgg16_bn": (2, 2, 3, 3, 3), "vgg19_bn": (2, 2, 4, 4, 4)}
-_CHANNELS = (1, 2, 4, 8, 8)  # of each block, in widths
-_MIDDLE = 3  # blocks from the deepest that drop features, as in Bayesian SegNet
+_CHANNELS = (1, 2, 4, 8, 8)  # channels of each block, as multiples of the width
+_MIDDLE = 3  # number of deepest blocks that drop features, as in Bayesian SegNet
 
 
 def encoder(name: str, width: int, dropout: float, plain: keras.Model | None = None) -> keras.Model:
-    """Return VGG16 or VGG19 up to the last pooling; its features are those before each pooling, and after the last.
+    """Return VGG16 or VGG19 up to the last pooling, with the features before each pooling and after the last.
 
     Args:
         name: vgg16_bn or vgg19_bn.
-        width: channels of the first block; the paper's is 64.
+        width: channels of the first block; 64 in the paper.
         dropout: share of features dropped after each of the three deepest blocks.
-        plain: the same network of keras.applications; start from its convolutions.
+        plain: the same network of keras.applications, whose convolutions are the initial weights.
 
     Raises:
         InputError: `plain` is given and width is not 64.
@@ -52,16 +52,16 @@ def encoder(name: str, width: int, dropout: float, plain: keras.Model | None = N
             x = MonteCarloDropout(dropout, stream=block)(x)
     network = keras.Model(images, [*features, x], name=name)
     if plain is not None:
-        _take_over(network, plain, width)
+        _copy_convolutions(network, plain, width)
     return network
 
 
-def _take_over(network: keras.Model, plain: keras.Model, width: int) -> None:
-    """Copy kernels, and biases as the means that normalisation subtracts, so that the features stay the same."""
+def _copy_convolutions(network: keras.Model, plain: keras.Model, width: int) -> None:
+    """Copy kernels, and biases as negated means of the normalization, so that the features stay the same."""
     if width != 64:
         raise InputError(
-            f"model.width must be 64 to start {network.name} from the weights of {plain.name}, whose channels it then "
-            f"has. Received: {width}"
+            f"model.width must be 64 to start {network.name} from the weights of {plain.name}, which fix its "
+            f"channels. Received: {width}"
         )
     for layer in plain.layers:
         if isinstance(layer, layers.Conv2D):

@@ -1,4 +1,4 @@
-"""Loading a weights file into an encoder, all of it or none."""
+"""Loading a weights file into an encoder, completely or not at all."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from maskline.errors import InputError
 
 
 def load_weights(network: keras.Model, path: Path | None) -> None:
-    """Load a weights file that must set every variable; Keras itself passes over some that a file lacks.
+    """Load a weights file, which must set every variable; Keras itself ignores some that are missing.
 
     Args:
-        network: an encoder, or the network that it is made from.
-        path: in Keras 3's format, '.weights.h5', or in that of keras.applications, '.h5'; None: load nothing.
+        network: an encoder, or the network that it is built from.
+        path: a file in Keras 3's format, '.weights.h5', or in that of keras.applications, '.h5'; None: load nothing.
 
     Raises:
-        InputError: the file holds the weights of another network.
+        InputError: the file contains the weights of another network.
     """
     if path is None:
         return
@@ -26,11 +26,11 @@ def load_weights(network: keras.Model, path: Path | None) -> None:
     try:
         network.load_weights(path)
         missing = [variable.path for variable in floats if np.isnan(variable).any()]
-        reason = f"it sets no finite {missing[0]}" if missing else ""
+        reason = f"it has no finite values for {missing[0]}" if missing else ""
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
     if reason:
         raise InputError(
-            f"{path} does not hold the weights of {network.name} ({reason}); "
+            f"{path} does not contain the weights of {network.name} ({reason}); "
             "name a file of that network in model.encoder_weights, or set it to none."
         )

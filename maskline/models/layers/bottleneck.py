@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from maskline.models.layers.dropout import MonteCarloDropout
-from maskline.models.layers.normalisation import batch_norm
+from maskline.models.layers.normalization import batch_norm
 
 
 def _prelu() -> layers.Layer:
@@ -15,7 +15,7 @@ def _prelu() -> layers.Layer:
 
 
 def norm_prelu(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Batch normalisation, then PReLU."""
+    """Batch normalization, then PReLU."""
     return _prelu()(batch_norm(x))
 
 
@@ -29,7 +29,7 @@ def bottleneck(
     downsample: bool = False,
     activation: type[layers.Layer] | None = None,
 ) -> keras.KerasTensor:
-    """Return projection, convolution and expansion, added to x, or to its max-pooling if `downsample`."""
+    """Return projection, convolution and expansion, added to x, or to the max-pooled x if `downsample`."""
     active = activation or _prelu
     strides, narrow = 1 + downsample, max(1, channels // 4)
     inner = layers.Conv2D(narrow, strides, strides=strides, use_bias=False)(x)

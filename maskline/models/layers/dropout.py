@@ -1,4 +1,4 @@
-"""Dropout that can also be sampled at inference; each sample is a function of its number alone."""
+"""Dropout that can also be sampled at inference; each sample depends only on its number."""
 
 import keras
 import tensorflow as tf
@@ -9,13 +9,13 @@ from keras import layers
 class MonteCarloDropout(layers.Layer):
     """Dropout (Srivastava et al., JMLR 2014) with samples at inference (Gal and Ghahramani, ICML 2016).
 
-    At inference nothing is dropped while `sample` is 0; any other value n draws the mask number n, the same for every
+    At inference nothing is dropped while `sample` is 0. Any other value n selects mask n, which is the same for every
     image, so that a prediction does not depend on other images.
 
     Args:
         rate: share of features dropped.
         stream: the layer's number, so that the layers of a network draw different masks.
-        spatial: drop whole channels (Tompson et al., CVPR 2015).
+        spatial: whether to drop whole channels (Tompson et al., CVPR 2015).
     """
 
     def __init__(self, rate: float, stream: int = 0, spatial: bool = False, **options: object) -> None:
@@ -29,7 +29,7 @@ class MonteCarloDropout(layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return x with features dropped, and the rest scaled up to keep the mean."""
+        """Return x with features dropped, and the others scaled up to keep the mean."""
         if not self.rate:
             return x
         if training:

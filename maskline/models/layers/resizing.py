@@ -1,4 +1,4 @@
-"""Bilinear resizing and adaptive pooling that work for sizes unknown when the network is built."""
+"""Bilinear resizing and adaptive pooling for sizes that are unknown when the network is built."""
 
 import keras
 import tensorflow as tf
@@ -7,14 +7,14 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("maskline")
 class Upsampling(layers.Layer):
-    """Bilinear upsampling [B, H, W, C] -> [B, H * factor, W * factor, C]; pixels are areas, not points."""
+    """Bilinear upsampling [B, H, W, C] -> [B, H * factor, W * factor, C]; half-pixel centers."""
 
     def __init__(self, factor: int, **options: object) -> None:
         super().__init__(**options)
         self.factor = factor
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return x at `factor` times its height and width."""
+        """Return x with `factor` times its height and width."""
         if self.factor == 1:
             return x
         return tf.cast(tf.image.resize(x, tf.shape(x)[1:3] * self.factor), x.dtype)
@@ -34,7 +34,7 @@ class ResizeLike(layers.Layer):
     """Bilinear resizing of the first input [B, h, w, C] to the height and width of the second [B, H, W, D]."""
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """Return the first input at the second's size."""
+        """Return the first input with the second's height and width."""
         x, like = inputs
         return tf.cast(tf.image.resize(x, tf.shape(like)[1:3]), x.dtype)
 
@@ -45,10 +45,10 @@ class ResizeLike(layers.Layer):
 
 @keras.saving.register_keras_serializable("maskline")
 class AdaptiveAveragePooling(layers.Layer):
-    """Averages [B, H, W, C] over a grid of bins x bins areas: [B, bins, bins, C].
+    """Averages over a grid of bins x bins areas: [B, H, W, C] -> [B, bins, bins, C].
 
     Bin i spans floor(i H / bins) to ceil((i + 1) H / bins). Bins overlap if H is not a multiple of their number, and
-    repeat pixels if H is smaller.
+    repeat pixels if H is smaller than it.
     """
 
     def __init__(self, bins: int, **options: object) -> None:

@@ -1,4 +1,4 @@
-"""Max-unpooling: values go back to where 2x2 max-pooling found its maxima."""
+"""Max-unpooling: values return to the positions of the maxima of 2x2 max-pooling."""
 
 import keras
 import tensorflow as tf
@@ -9,8 +9,8 @@ from keras import layers
 class MaxUnpooling(layers.Layer):
     """Upsampling by the pooling indices of the encoder (SegNet: Badrinarayanan et al., TPAMI 2017).
 
-    Called on values [B, H, W, C] and on the input [B, 2H, 2W, C] of a 2x2 max-pooling, it returns [B, 2H, 2W, C]: each
-    value at the maximum of its window, or at the first of equal maxima, and zeros elsewhere.
+    Called on values [B, H, W, C] and on the input [B, 2H, 2W, C] of a 2x2 max-pooling, it returns [B, 2H, 2W, C], with
+    each value at the position of its window's first maximum and zeros elsewhere.
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
@@ -21,12 +21,12 @@ class MaxUnpooling(layers.Layer):
         maximum = tf.reduce_max(tf.stack(corners), axis=0)
         parts = []
         for corner in corners:
-            here = free & (corner == maximum)
-            parts.append(tf.where(here, values, tf.zeros_like(values)))
-            free &= ~here
+            is_first = free & (corner == maximum)
+            parts.append(tf.where(is_first, values, tf.zeros_like(values)))
+            free &= ~is_first
         rows = [tf.stack(parts[i : i + 2], axis=3) for i in (0, 2)]
         return tf.reshape(tf.stack(rows, axis=2), tf.shape(pooled))
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """Return the features' shape."""
+        """Return the second input's shape."""
         return shapes[1]

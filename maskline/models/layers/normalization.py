@@ -1,22 +1,22 @@
-"""Batch normalisation (Ioffe and Szegedy, ICML 2015) in one operation; Keras composes it of a dozen."""
+"""Batch normalization (Ioffe and Szegedy, ICML 2015) as one fused operation; Keras uses a dozen operations."""
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-# Keras's 0.99, and 0.999 in its MobileNetV2, lag hundreds of steps behind: more than a small data set has.
+# Keras's 0.99, and 0.999 in its MobileNetV2, average over hundreds of steps, more than a small data set has.
 _MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable("maskline")
 class BatchNormalization(layers.BatchNormalization):
-    """Keras's layer on the last of four axes, without masks: equal results up to rounding, in less time and memory.
+    """Keras's layer for the last of four axes, without masks: the same results up to rounding in less time and memory.
 
-    Statistics are float32 under every precision. The class has the name of Keras's, because weights files contain it.
+    Statistics are float32 under every precision. The class has the same name as Keras's, because weights files use it.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
-        """Return inputs [B, H, W, C], normalised."""
+        """Return the normalized inputs [B, H, W, C]."""
         training = bool(training and self.trainable)
         channels = tf.shape(inputs)[-1]
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -31,7 +31,7 @@ class BatchNormalization(layers.BatchNormalization):
         if training:
             pixels = tf.cast(tf.size(inputs) // channels, tf.float32)
             self._follow(self.moving_mean, mean)
-            self._follow(self.moving_variance, variance * (pixels - 1.0) / pixels)  # as Keras: of this batch, biased
+            self._follow(self.moving_variance, variance * (pixels - 1.0) / pixels)  # the biased variance, as in Keras
         return outputs
 
     def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
@@ -39,14 +39,14 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
-    """Normalise by the batch in training, and by moving averages of the last tens of batches otherwise."""
+    """Normalize by batch statistics in training, and by moving averages over some tens of batches at inference."""
     return BatchNormalization(momentum=_MOMENTUM, name=name)(x)
 
 
 def fused(network: keras.Model) -> keras.Model:
-    """Return a functional model whose batch normalisations are those of `batch_norm`, with the same variables.
+    """Return a functional model with the batch normalization of `batch_norm`, starting from the model's variables.
 
-    The other layers are the given model's own, not copies.
+    All other layers are shared with the given model, not copied.
     """
     return keras.models.clone_model(network, input_tensors=network.input, clone_function=_fused_layer)
 
