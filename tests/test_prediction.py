@@ -240,7 +240,7 @@ def test_a_tiny_image_at_a_small_scale_is_still_predicted(plain):
 
 
 def test_samples_of_a_network_without_dropout_are_refused(plain):
-    with pytest.raises(InputError, match=r"unet drops nothing .* model.dropout above 0. Received: dropout_samples 4"):
+    with pytest.raises(InputError, match=r"unet has no dropout .* model.dropout above 0. Received: dropout_samples 4"):
         predictor(plain, Inference(dropout_samples=4))
 
 

@@ -1,4 +1,4 @@
-"""Counting a whole split, batch by batch, in a thread that works while the next batch is predicted."""
+"""Counting a split batch by batch, in a thread that works while the next batch is predicted."""
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +12,7 @@ from maskline.metrics.boundary import boundary_counts, trimap_counts
 from maskline.metrics.calibration import calibration_counts
 from maskline.metrics.confusion import confusion
 
-_BEHIND = 2  # batches by which the thread may lag
+_BEHIND = 2  # batches that may wait for the thread
 
 
 def count_split(split: PredictedSplit, batch_size: int, counts: Counts) -> None:

@@ -1,4 +1,4 @@
-"""The pictures of single images: choosing the images, and drawing them."""
+"""The gallery: the choice of test images, and the pictures of each."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ def write_gallery(
     """Draw the best, worst, most uncertain and random images.
 
     Args:
-        folder: where pictures/ is made.
-        samples_folder: folder to make of one strip for each random image.
+        folder: the folder in which pictures/ is written.
+        samples_folder: a folder to write, with one strip for each random image.
         split: the images.
-        counts: of the split.
+        counts: of the split's images.
         classes: the classes.
-        samples: images of each group.
+        samples: number of images in each group.
     """
     chosen = _chosen(counts, samples)
     colors, names = [c.color for c in classes], [c.name for c in classes]
@@ -51,10 +51,10 @@ def write_gallery(
     return Pictures(kinds=kinds, **groups)
 
 
-def _save(folder: Path, place: str, panels: dict[Kind, np.ndarray]) -> None:
-    (folder / place).mkdir(parents=True)
+def _save(folder: Path, subfolder: str, panels: dict[Kind, np.ndarray]) -> None:
+    (folder / subfolder).mkdir(parents=True)
     for kind, pixels in panels.items():
-        Image.fromarray(pixels).save(folder / picture_path(place, kind))
+        Image.fromarray(pixels).save(folder / picture_path(subfolder, kind))
 
 
 def _chosen(counts: Counts, samples: int) -> dict[Group, list[int]]:
@@ -70,12 +70,12 @@ def _chosen(counts: Counts, samples: int) -> dict[Group, list[int]]:
 
 
 def random_indices(names: Sequence[str], count: int) -> list[int]:
-    """Choose by a hash of the name alone, so that two revisions show the same images."""
+    """Return the indices of `count` names, chosen by a hash of the name so that two revisions show the same images."""
     return sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())[:count]
 
 
 def _panels(split: PredictedSplit, index: int, colors: Sequence[str]) -> dict[Kind, np.ndarray]:
-    """Return the pictures of an image, each uint8 [H, W, 3]; mutual information only where something is sampled."""
+    """Return the pictures of an image, each uint8 [H, W, 3]; mutual information only if dropout is sampled."""
     batch = split.example(index)
     predicted = split.predict(batch)
     image, labels, prediction = batch.images[0], batch.labels[0], predicted.labels[0]
@@ -93,7 +93,7 @@ def _panels(split: PredictedSplit, index: int, colors: Sequence[str]) -> dict[Ki
 
 def _picture(folder: str, image: np.ndarray, counts: Counts, index: int, names: Sequence[str]) -> Picture:
     matrix = counts.matrices[index]
-    seen = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
+    present = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
     return Picture(
         filename=str(counts.filenames[index]),
         folder=folder,
@@ -102,5 +102,5 @@ def _picture(folder: str, image: np.ndarray, counts: Counts, index: int, names: 
         mean_iou=rounded(mean_over_classes(iou(matrix))),
         pixel_accuracy=rounded(pixel_accuracy(matrix)),
         uncertainty=round(float(counts.uncertainty[index]), 6),
-        classes=[name for name, there in zip(names, seen, strict=True) if there],
+        classes=[name for name, is_present in zip(names, present, strict=True) if is_present],
     )

@@ -1,4 +1,4 @@
-"""Pictures of predictions: masks in class colours, errors over the greyed image, uncertainty, all side by side."""
+"""Pictures of predictions: masks in class colors, errors on the gray image, uncertainty, and strips of them."""
 
 from collections.abc import Sequence
 
@@ -13,25 +13,25 @@ _GAP = 4  # pixels between the panels of a strip
 
 
 def paint(labels: np.ndarray, colors: Sequence[str]) -> np.ndarray:
-    """Return labels uint8 [H, W] in their classes' colours '#rrggbb', uint8 [H, W, 3]; void is white."""
+    """Return labels uint8 [H, W] in the colors '#rrggbb' of their classes, uint8 [H, W, 3]; void is white."""
     table = np.full((VOID + 1, 3), 255, np.uint8)
     table[: len(colors)] = [list(bytes.fromhex(color[1:])) for color in colors]
     return table[labels]
 
 
 def errors(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Return the pale grey image uint8 [H, W, 3] with wrong pixels red and void white."""
-    grey = np.asarray(Image.fromarray(image).convert("L")) // 2 + 112
-    out = np.repeat(grey[..., None], 3, axis=2)
+    """Return the image in pale gray with wrong pixels in red and void in white, uint8 [H, W, 3]."""
+    gray = np.asarray(Image.fromarray(image).convert("L")) // 2 + 112
+    out = np.repeat(gray[..., None], 3, axis=2)
     out[truth != prediction] = _RED
     out[truth == VOID] = _WHITE
     return out
 
 
 def shade(uncertainty: np.ndarray) -> np.ndarray:
-    """Return uncertainty float [H, W] in 0..1 as uint8 [H, W, 3], from black to white by its square root."""
-    grey = np.round(255 * np.sqrt(np.clip(uncertainty, 0.0, 1.0))).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    """Return uncertainty float [H, W] in 0..1 as uint8 [H, W, 3]: its square root, from black to white."""
+    gray = np.round(255 * np.sqrt(np.clip(uncertainty, 0.0, 1.0))).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def strip(panels: Sequence[np.ndarray]) -> np.ndarray:

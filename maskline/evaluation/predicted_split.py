@@ -1,4 +1,4 @@
-"""A split and its predictor: batches of images and labels, and what is predicted of each batch."""
+"""A split and its predictor: batches of images and labels, and the prediction of each batch."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -18,9 +18,9 @@ class Batch(NamedTuple):
     """Images to predict and score.
 
     Attributes:
-        indices: their places in the split.
-        inputs: uint8 [B, h, w, 3], the images that the network gets.
-        images: uint8 [B, H, W, 3], the same images at the size at which they are scored.
+        indices: positions of the images in the split.
+        inputs: uint8 [B, h, w, 3], the network's inputs.
+        images: uint8 [B, H, W, 3], the same images at the size for scoring.
         labels: uint8 [B, H, W], void 255.
     """
 
@@ -31,13 +31,13 @@ class Batch(NamedTuple):
 
 
 class PredictedLabels(NamedTuple):
-    """The prediction of a batch, at the size at which it is scored.
+    """The prediction of a batch at the size for scoring.
 
     Attributes:
         labels: uint8 [B, H, W].
         confidence: float32 [B, H, W], the probabilities of the labels.
         uncertainty: float32 [B, H, W], 0 to 1.
-        mutual_information: float32 [B, H, W], 0 to 1; None where nothing is sampled.
+        mutual_information: float32 [B, H, W], 0 to 1; None if dropout is not sampled.
     """
 
     labels: np.ndarray
@@ -51,12 +51,12 @@ class PredictedSplit(NamedTuple):
 
     Attributes:
         reader: the split's shards.
-        originals: the same examples before they were resized, to score each at its own size; None: score at the
+        originals: the same examples at their original sizes, to score each at its own size; None: score at the
             shards' size.
-        predict_originals: whether the network gets the originals, instead of the resized images.
+        predict_originals: whether the network's inputs are the originals instead of the resized images.
         predictor: function of images uint8 [B, h, w, 3].
         refine: function of an image uint8 [H, W, 3] and probabilities float32 [H, W, C] that returns labels
-            uint8 [H, W]; None: the most probable labels.
+            uint8 [H, W]; None: take the most probable labels.
     """
 
     reader: ShardReader
@@ -66,7 +66,7 @@ class PredictedSplit(NamedTuple):
     refine: Refine | None
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """Yield the split in order; originals come one by one, as each has its own size."""
+        """Yield the split in order. Originals come one by one, because each has its own size."""
         if self.originals:
             yield from (self.example(index) for index in range(len(self.reader)))
             return
@@ -85,7 +85,7 @@ class PredictedSplit(NamedTuple):
         return Batch(range(index, index + 1), inputs, image[None], labels[None])
 
     def predict(self, batch: Batch) -> PredictedLabels:
-        """Predict a batch, resize the prediction to the size at which it is scored, and refine it."""
+        """Predict a batch, resize the prediction to the size for scoring, and refine it."""
         prediction = self.predictor(batch.inputs)
         size = batch.labels.shape[1:]
         if size != batch.inputs.shape[1:3]:
@@ -93,7 +93,7 @@ class PredictedSplit(NamedTuple):
         probabilities, uncertainty, information = prediction
         if self.refine:
             pairs = zip(batch.images, probabilities.numpy(), strict=True)
-            labels = tf.stack([self.refine(image, each) for image, each in pairs])
+            labels = tf.stack([self.refine(image, image_probabilities) for image, image_probabilities in pairs])
             confidence = tf.gather(probabilities, tf.cast(labels, tf.int32), batch_dims=3)
         else:
             labels, confidence = (_most_probable if self.originals else _most_probable_fast)(probabilities)
@@ -106,11 +106,11 @@ class PredictedSplit(NamedTuple):
 
 
 def _most_probable(probabilities: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the most probable class, int32 [B, H, W], and its probability, of probabilities [B, H, W, C]."""
+    """Return the most probable class, int32 [B, H, W], and its probability, from probabilities [B, H, W, C]."""
     return tf.argmax(probabilities, axis=-1, output_type=tf.int32), tf.reduce_max(probabilities, axis=-1)
 
 
-# XLA takes a seventh of the time, but half a second for each new size, and originals may have many sizes.
+# XLA takes a seventh of the time, but compiles half a second for each new size, and originals may have many sizes.
 _most_probable_fast = tf.function(_most_probable, jit_compile=True)
 
 

@@ -1,4 +1,4 @@
-"""The rows of the tables that evaluate writes, from the counts of a split."""
+"""The rows of the tables that evaluate writes, computed from the counts of a split."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from maskline.metrics.sizes import SIZES, iou_by_size
 
 
 def confusion_cells(matrix: np.ndarray, names: Sequence[str]) -> list[ConfusionCell]:
-    """Return one row per pair of classes, of a confusion matrix int64 [C, C] over all images."""
+    """Return one row per pair of classes, from the confusion matrix int64 [C, C] of all images."""
     shares = ratio(matrix, matrix.sum(axis=1, keepdims=True))
     pairs = [(actual, predicted) for actual in names for predicted in names]
     return [
@@ -25,7 +25,7 @@ def confusion_cells(matrix: np.ndarray, names: Sequence[str]) -> list[ConfusionC
 
 
 def calibration_bins(counts: np.ndarray, confidence: np.ndarray) -> list[CalibrationBin]:
-    """Return one row per bin, of counts int64 [K, 2] and sums of confidence [K] over all images."""
+    """Return one row per bin, from counts int64 [K, 2] and sums of confidences [K] over all images."""
     middles = bin_middles(len(counts)).round(4).tolist()
     columns = zip(middles, *map(_cells, reliability(counts, confidence)), counts[:, 0].tolist(), strict=True)
     return [
@@ -35,13 +35,13 @@ def calibration_bins(counts: np.ndarray, confidence: np.ndarray) -> list[Calibra
 
 
 def trimap_rows(counts: np.ndarray) -> list[TrimapRow]:
-    """Return one row per distance of TRIMAP_DISTANCES, of counts int64 [D, 2] over all images."""
+    """Return one row per distance of TRIMAP_DISTANCES, from counts int64 [D, 2] over all images."""
     columns = zip(TRIMAP_DISTANCES, _cells(trimap_accuracy(counts)), counts[:, 0].tolist(), strict=True)
     return [TrimapRow(distance=distance, accuracy=accuracy, pixels=pixels) for distance, accuracy, pixels in columns]
 
 
 def size_rows(matrices: np.ndarray, names: Sequence[str]) -> list[SizeRow]:
-    """Return one row per class and size, of the confusion matrices int64 [N, C, C] of N images."""
+    """Return one row per class and size, from the confusion matrices int64 [N, C, C] of N images."""
     images, ious = iou_by_size(matrices)
     pairs = [(name, size) for name in names for size in SIZES]
     return [
@@ -69,5 +69,5 @@ def _rows(columns: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _cells(values: np.ndarray) -> list[float | None]:
-    """Return values of any shape in order, with 6 digits; NaN becomes None."""
+    """Return values of any shape as a flat list, rounded to 6 digits; NaN becomes None."""
     return [None if value != value else value for value in np.asarray(values).round(6).ravel().tolist()]

@@ -1,6 +1,6 @@
-"""Metrics of semantic segmentation, all derived from integer counts of single images; NumPy alone.
+"""Metrics of semantic segmentation, all derived from integer counts of single images, without TensorFlow.
 
-`confusion_matrices` counts pixels by true and predicted class, and most other functions take the sum of such matrices.
+`confusion_matrices` counts pixels by true and predicted class, and most other functions take a sum of such matrices.
 Each function is imported when it is first used.
 """
 

@@ -1,8 +1,8 @@
-"""How well the borders between classes are met: Boundary IoU, and accuracy by distance to a border.
+"""Quality of the borders between classes: Boundary IoU, and accuracy by distance to a border.
 
-Distances are chessboard distances: a pixel is within d of another where neither its row nor its column is more than d
-away. Void has no border: what lies behind it is not known, so its pixels neither count nor make a contour, and two
-classes on the two sides of a thin void line are as far apart as they are.
+Distances are chessboard distances: a pixel is within d of another if both its row and its column are at most d away.
+Void pixels do not count and have no contour, because the class behind them is unknown. The distance of two classes on
+both sides of a thin void line is the distance between their pixels.
 """
 
 import math
@@ -20,49 +20,49 @@ TRIMAP_DISTANCES = (1, 2, 4, 8, 16)  # pixels
 def boundary_counts(truth: np.ndarray, prediction: np.ndarray, classes: int, width: float = 0.02) -> np.ndarray:
     """Count the pixels of each class that lie close to its contour, for Boundary IoU (Cheng et al., CVPR 2021).
 
-    As in the authors' code, the image's edge is a contour too, of truth and prediction alike.
+    As in the authors' code, the image's edge is a contour of both ground truth and prediction.
 
     Args:
         truth: uint8 [H, W] in 0..classes-1 or void.
         prediction: uint8 [H, W] in 0..classes-1.
         classes: C.
-        width: of the band inside the contour, as a share of the image's diagonal; at least one pixel.
+        width: of the band inside the contour, as a share of the image's diagonal; the band has at least one pixel.
 
     Returns:
-        int64 [C, 3]: pixels in the truth's band, in the prediction's, and in both.
+        int64 [C, 3]: pixels in the ground truth's band, in the prediction's band, and in both.
     """
     distance = max(1, round(width * math.hypot(*truth.shape)))
     prediction = np.where(truth == VOID, truth, prediction)
     true_band, predicted_band = _band(truth, distance), _band(prediction, distance)
     both = true_band & predicted_band & (truth == prediction)
-    shown = (truth[true_band], prediction[predicted_band], truth[both])
-    return np.stack([np.bincount(labels, minlength=classes) for labels in shown], axis=-1)
+    in_band = (truth[true_band], prediction[predicted_band], truth[both])
+    return np.stack([np.bincount(labels, minlength=classes) for labels in in_band], axis=-1)
 
 
 def boundary_iou(counts: np.ndarray) -> np.ndarray:
-    """Return the Boundary IoU per class, float64 [..., C], of counts [..., C, 3]; NaN where no pixel is in a band."""
+    """Return the Boundary IoU per class, float64 [..., C], of counts [..., C, 3]; NaN if no pixel is in a band."""
     truth, predicted, both = np.moveaxis(counts, -1, 0)
     return ratio(both, truth + predicted - both)
 
 
 def trimap_counts(truth: np.ndarray, prediction: np.ndarray, distances: Sequence[int] = TRIMAP_DISTANCES) -> np.ndarray:
-    """Count the pixels around the truth's borders and those of them that are right (Kohli et al., IJCV 2009).
+    """Count the pixels around the ground truth's borders, and the correct ones among them (Kohli et al., IJCV 2009).
 
     Args:
         truth: uint8 [H, W] of classes or void.
         prediction: uint8 [H, W] of classes.
-        distances: D, in pixels: a valid pixel is in the band where another class is within the distance.
+        distances: D distances in pixels; a valid pixel is in the band if another class is within the distance.
 
     Returns:
-        int64 [D, 2]: pixels in the band, and those that are right.
+        int64 [D, 2]: pixels in the band, and correct pixels in it.
     """
-    right = truth == prediction
+    correct = truth == prediction
     bands = [_near_another_class(truth, distance) for distance in distances]
-    return np.array([(np.count_nonzero(band), np.count_nonzero(band & right)) for band in bands], np.int64)
+    return np.array([(np.count_nonzero(band), np.count_nonzero(band & correct)) for band in bands], np.int64)
 
 
 def trimap_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Return the share of pixels that are right, float64 [..., D], of counts [..., D, 2]; NaN in an empty band."""
+    """Return the share of correct pixels, float64 [..., D], of counts [..., D, 2]; NaN for an empty band."""
     return ratio(counts[..., 1], counts[..., 0])
 
 

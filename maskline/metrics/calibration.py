@@ -1,6 +1,6 @@
-"""Calibration: whether a pixel predicted with confidence 0.8 is right in 8 of 10 cases (Guo et al., ICML 2017).
+"""Calibration: whether pixels predicted with confidence 0.8 are correct in 8 of 10 cases (Guo et al., ICML 2017).
 
-The confidence is the highest probability of a pixel. It falls into one of K bins of equal width, closed above: bin k is
+The confidence is the highest probability of a pixel. It falls into one of K bins of equal width: bin k is
 (k / K, (k + 1) / K].
 """
 
@@ -20,21 +20,21 @@ def calibration_counts(
     Args:
         truth: uint8 [H, W] of classes or void.
         prediction: uint8 [H, W] of classes.
-        confidence: float [H, W] in 0..1, above 0; a hair above 1, as sums of float32 give it, is 1.
+        confidence: float [H, W], above 0 and up to 1; values slightly above 1 from float32 rounding count as 1.
         bins: K.
 
     Returns:
-        int64 [K, 2]: pixels, and those that are right; float64 [K]: the sum of their confidence.
+        int64 [K, 2]: pixels, and correct pixels; float64 [K]: the sum of the pixels' confidences.
 
     Raises:
         ValueError: a confidence is NaN.
     """
-    with np.errstate(invalid="ignore"):  # NaN is found below
+    with np.errstate(invalid="ignore"):  # NaN is detected below
         cells = np.ceil(confidence * bins).astype(np.intp)
     np.minimum(cells, bins, out=cells)
     cells *= 2
     cells += truth == prediction
-    cells[truth == VOID] = 0  # together with confidence 0, which nothing has
+    cells[truth == VOID] = 0  # the cell of confidence 0, which no pixel has
     cells = cells.ravel()
     size = 2 * bins + 2
     counts = np.bincount(cells, minlength=size).reshape(-1, 2)[1:]
@@ -48,11 +48,11 @@ def expected_calibration_error(counts: np.ndarray, confidence: np.ndarray) -> np
     """Return the mean distance of accuracy from confidence over the bins, weighted by their pixels.
 
     Args:
-        counts: [..., K, 2], pixels and those that are right.
-        confidence: [..., K], the sum of the pixels' confidence.
+        counts: [..., K, 2], pixels and correct pixels.
+        confidence: [..., K], the sum of the pixels' confidences.
 
     Returns:
-        float64 [...]; NaN where there is no pixel.
+        float64 [...]; NaN if there are no pixels.
     """
     return ratio(np.abs(counts[..., 1] - confidence).sum(axis=-1), counts[..., 0].sum(axis=-1))
 
@@ -61,14 +61,14 @@ def reliability(counts: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray,
     """Return the reliability diagram: mean confidence and accuracy of each bin.
 
     Args:
-        counts: [K, 2], pixels and those that are right.
-        confidence: [K], the sum of the pixels' confidence.
+        counts: [K, 2], pixels and correct pixels.
+        confidence: [K], the sum of the pixels' confidences.
 
     Returns:
-        Two float64 [K]; NaN in an empty bin.
+        Two float64 [K]; NaN for an empty bin.
     """
-    pixels, right = counts[:, 0], counts[:, 1]
-    return ratio(confidence, pixels), ratio(right, pixels)
+    pixels, correct = counts[:, 0], counts[:, 1]
+    return ratio(confidence, pixels), ratio(correct, pixels)
 
 
 def bin_middles(bins: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Confusion matrices of single images: the one place where pixels are counted by true and predicted class."""
+"""Confusion matrices of single images, the only place that counts pixels by true and predicted class."""
 
 import numpy as np
 
@@ -14,7 +14,8 @@ def confusion(truth: np.ndarray, prediction: np.ndarray, classes: int) -> tuple[
         classes: C.
 
     Returns:
-        The matrix int64 [C, C], whose rows are the truth, and the predictions on void pixels by class, int64 [C].
+        The matrix int64 [C, C], rows ground truth, columns prediction; and the predictions on void pixels by class,
+        int64 [C].
     """
     rows = np.where(truth == VOID, np.uint8(classes), truth).astype(np.int32)
     pairs = np.bincount((classes * rows + prediction).ravel(), minlength=classes * (classes + 1))

@@ -1,6 +1,6 @@
-"""One set of predictions, scored as others score theirs, so that any paper's figure finds its like.
+"""Mean IoU and pixel accuracy in the conventions of other projects and papers, to compare figures with theirs.
 
-All of these are called "mean IoU" or "pixel accuracy" somewhere, and they can lie 0.4 apart.
+All of these are called "mean IoU" or "pixel accuracy" somewhere, and they can differ by 0.4.
 """
 
 import numpy as np
@@ -67,15 +67,15 @@ MEANINGS = {
 
 
 def conventions(matrices: np.ndarray, void: np.ndarray, batch_size: int) -> dict[str, float | None]:
-    """Return mean IoU and pixel accuracy in the conventions of others.
+    """Return mean IoU and pixel accuracy in every convention.
 
     Args:
-        matrices: int [N, C, C], one confusion matrix per image, rows truth; void pixels are not in it.
+        matrices: int [N, C, C], one confusion matrix per image, rows ground truth; void pixels are not counted.
         void: int [N, C], predictions on void pixels by class.
-        batch_size: images in a batch, taken in order; the last one may be smaller.
+        batch_size: images in a batch, in order; the last batch may be smaller.
 
     Returns:
-        The keys of MEANINGS in their order; floats rounded to 6 digits, None where there is nothing to average.
+        The keys of MEANINGS in their order; floats rounded to 6 digits, None if there is nothing to average.
     """
     batches = np.add.reduceat(matrices, np.arange(0, len(matrices), batch_size))
     figures = (
@@ -104,7 +104,7 @@ def _of_batches(per_batch: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _of_images(per_image: np.ndarray, shown: np.ndarray) -> dict[str, np.ndarray]:
-    """Average IoU [N, C], NaN for absent classes; shown: bool [N, C], the truth has the class."""
+    """Average IoU [N, C], NaN for absent classes; `shown`, bool [N, C], is true if the ground truth has the class."""
     of_truth = np.where(shown, per_image, np.nan)
     return {
         "mean_iou.per_image": mean_of_known(mean_of_known(per_image)),
@@ -127,7 +127,7 @@ def _pixel_accuracies(matrices: np.ndarray, batches: np.ndarray, void: np.ndarra
 
 
 def _with_void(matrix: np.ndarray, void: np.ndarray) -> np.ndarray:
-    """Return the matrix with void as a class more that is in the truth and never predicted."""
+    """Return the matrix with void as one more class, which is in the ground truth and never predicted."""
     extended = np.pad(matrix, ((0, 1), (0, 1)))
     extended[-1, :-1] = void
     return extended

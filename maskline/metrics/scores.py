@@ -1,6 +1,6 @@
-"""Every metric, derived from integer confusion matrices (rows: truth, columns: prediction); free of TensorFlow.
+"""Metrics derived from integer confusion matrices (rows: ground truth, columns: prediction).
 
-A class absent from both truth and prediction has no value (NaN) and is left out of means.
+A class absent from both ground truth and prediction has no value (NaN) and is left out of means.
 """
 
 from collections.abc import Sequence
@@ -21,45 +21,45 @@ def dice(matrix: np.ndarray) -> np.ndarray:
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """Return TP / (TP + FP) per class, float64 [..., C]; NaN where nothing was predicted."""
+    """Return TP / (TP + FP) per class, float64 [..., C]; NaN if no pixel is predicted as the class."""
     hits, _, predicted = _counts(matrix)
     return ratio(hits, predicted)
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Return TP / (TP + FN) per class, float64 [..., C]; NaN where the truth has none."""
+    """Return TP / (TP + FN) per class, float64 [..., C]; NaN if the ground truth lacks the class."""
     hits, truth, _ = _counts(matrix)
     return ratio(hits, truth)
 
 
 def pixel_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Return the share of valid pixels that are right, float64 [...]; NaN where none is valid."""
+    """Return the share of correct pixels among valid ones, float64 [...]; NaN if none is valid."""
     return ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
 
 
 def mean_over_classes(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis without NaN; NaN where there is nothing to average."""
+    """Return the mean over the last axis without NaN; NaN if there is nothing to average."""
     known = ~np.isnan(values)
     return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
 def mean_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean recall of the classes in the truth, float64 [...]."""
+    """Return the mean recall of the classes in the ground truth, float64 [...]."""
     return mean_over_classes(recall(matrix))
 
 
 def mean_iou(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean IoU of the classes in the truth or the prediction, float64 [...]."""
+    """Return the mean IoU of the classes in ground truth or prediction, float64 [...]."""
     return mean_over_classes(iou(matrix))
 
 
 def mean_dice(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean Dice of the classes in the truth or the prediction, float64 [...]."""
+    """Return the mean Dice of the classes in ground truth or prediction, float64 [...]."""
     return mean_over_classes(dice(matrix))
 
 
 def frequency_weighted_iou(matrix: np.ndarray) -> np.ndarray:
-    """Return the mean IoU of the classes in the truth, weighted by their true pixels, float64 [...]."""
+    """Return the mean IoU of the classes in the ground truth, weighted by their true pixels, float64 [...]."""
     truth = matrix.sum(axis=-1)
     return ratio((np.nan_to_num(iou(matrix)) * truth).sum(axis=-1), truth.sum(axis=-1))
 

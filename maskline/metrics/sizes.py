@@ -1,4 +1,4 @@
-"""IoU by how much of its image a class covers."""
+"""IoU of a class by the share of the image that it covers."""
 
 import numpy as np
 
@@ -8,16 +8,16 @@ SIZES = ("under 1 %", "1 to 10 %", "over 10 %")
 
 
 def iou_by_size(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return on how many images each class is of each size, and its IoU over them.
+    """Return the number of images in which each class has each size, and its IoU over them.
 
-    The size is the class's share of an image's valid pixels. An image whose truth lacks the class is of no size, so
-    that wrong predictions of the class there do not count.
+    The size is the class's share of an image's valid pixels. An image whose ground truth lacks the class is left out,
+    so that false positives there do not count.
 
     Args:
-        matrices: int64 [N, C, C], one confusion matrix per image, rows truth.
+        matrices: int64 [N, C, C], one confusion matrix per image, rows ground truth.
 
     Returns:
-        Images int64 [C, S], in the order of SIZES, and IoU float64 [C, S]; NaN where there is no image.
+        Images int64 [C, S], in the order of SIZES, and IoU float64 [C, S]; NaN if there are no images.
     """
     truth, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
     hits = np.diagonal(matrices, axis1=-2, axis2=-1)
@@ -28,7 +28,7 @@ def iou_by_size(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sizes(truth: np.ndarray) -> np.ndarray:
-    """Return each class's index into SIZES by image, int64 [N, C], of true pixels [N, C]; -1 where it is absent."""
+    """Return each class's index into SIZES by image, int64 [N, C], of true pixels [N, C]; -1 if it is absent."""
     valid = truth.sum(axis=-1, keepdims=True)
     size = (100 * truth >= valid).astype(int) + (10 * truth > valid)
     return np.where(truth > 0, size, -1)

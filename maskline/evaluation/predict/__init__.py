@@ -1,1 +1,1 @@
-"""Predictions: once, or averaged over flips, scales, windows and samples of dropout."""
+"""Prediction in one pass, or averaged over flips, scales, windows and samples of dropout."""

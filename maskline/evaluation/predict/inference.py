@@ -1,4 +1,4 @@
-"""Predictions of any model, with the options that average several: flips, scales, windows, and samples of dropout."""
+"""Prediction with any model, averaged over flips, scales, windows and samples of dropout if asked for."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from maskline.models.segmentation import SegmentationModel
 
 
 class Inference(NamedTuple):
-    """How a model is asked; the defaults ask it once.
+    """The options of prediction; the defaults give one pass.
 
     Attributes:
-        flip: average with the prediction of the mirrored image.
-        scales: of the image; the predictions are averaged at its own size.
-        window: side of the windows that images are predicted in, pixels, at each scale; None: whole images.
-        dropout_samples: predictions with dropout to average; 0: none, or as many as the architecture asks for.
+        flip: whether to average with the prediction of the mirrored image.
+        scales: factors of the image's size; the predictions are averaged at the original size.
+        window: side in pixels of the windows in which images are predicted, at each scale; None: whole images.
+        dropout_samples: number of predictions with dropout to average; 0: the architecture's own number.
     """
 
     flip: bool = False
@@ -28,15 +28,14 @@ class Inference(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What is predicted of a batch of images.
+    """The prediction of a batch of images.
 
     Attributes:
         probabilities: float32 [B, H, W, C].
-        uncertainty: float32 [B, H, W], a share of its highest value: the entropy of the probabilities; of an
-            architecture that samples by itself, the variance of the samples, averaged over the classes (Kendall et
-            al., BMVC 2017).
-        mutual_information: float32 [B, H, W], a share of the highest entropy: how much of the entropy is due to samples
-            that disagree (Smith and Gal, UAI 2018); None where nothing is sampled.
+        uncertainty: float32 [B, H, W], as a share of its highest value: the entropy of the probabilities, or, for an
+            architecture with its own samples, their variance averaged over the classes (Kendall et al., BMVC 2017).
+        mutual_information: float32 [B, H, W], as a share of the highest entropy: the part of the entropy that is due to
+            disagreement of the samples (Smith and Gal, UAI 2018); None if dropout is not sampled.
     """
 
     probabilities: tf.Tensor
@@ -45,12 +44,12 @@ class Prediction(NamedTuple):
 
 
 def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Tensor], Prediction]:
-    """Return a function of images [B, H, W, 3] in 0..255, of any size, that can be part of a tf.function.
+    """Return a function of images [B, H, W, 3] in 0..255, of any size, that can be used in a tf.function.
 
-    A sample of dropout is a whole prediction of its own, from all scales, windows and flips.
+    Each sample of dropout is a complete prediction from all scales, windows and flips.
 
     Raises:
-        InputError: samples are asked of a model that drops nothing, or windows that are narrower than its stride.
+        InputError: the model has no dropout to sample, or the windows are smaller than its output stride.
     """
     _check(model, inference)
     samples = inference.dropout_samples or model.architecture.samples
@@ -66,7 +65,7 @@ def predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Te
 
 
 def compiled_predictor(model: SegmentationModel, inference: Inference) -> Callable[[tf.Tensor], Prediction]:
-    """Return `predictor`'s function, traced once for images of any size."""
+    """Return the function of `predictor`, traced once for images of any size."""
     return tf.function(predictor(model, inference), reduce_retracing=True)
 
 
@@ -75,14 +74,14 @@ def _check(model: SegmentationModel, inference: Inference) -> None:
         raise InputError(f"window must be {model.stride} or more for this network. Received: {inference.window}")
     if inference.dropout_samples and not model.dropouts:
         raise InputError(
-            f"this {model.network.name} drops nothing that could be sampled; set dropout_samples to 0, or train a "
-            "network that has dropout with model.dropout above 0. "
+            f"this {model.network.name} has no dropout to sample; set dropout_samples to 0, or train a network "
+            "that has dropout, with model.dropout above 0. "
             f"Received: dropout_samples {inference.dropout_samples}"
         )
 
 
 def _sampled(model: SegmentationModel, inference: Inference, samples: int, images: tf.Tensor) -> Prediction:
-    """Predict from the mean of samples, of which one at a time is in memory."""
+    """Predict from the mean of the samples, with one sample at a time in memory."""
 
     def add(number: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor, entropy: tf.Tensor) -> tuple[tf.Tensor, ...]:
         sample = _averaged(lambda part: model.sampled(part, number), model, inference)(images)
@@ -94,10 +93,10 @@ def _sampled(model: SegmentationModel, inference: Inference, samples: int, image
         )
 
     size, classes = tf.shape(images)[:3], len(model.class_names)
-    nothing = tf.zeros(size)
-    start = (tf.constant(1), tf.zeros([*tf.unstack(size), classes]), nothing, nothing)
-    found = tf.while_loop(lambda number, *_: number <= samples, add, start, parallel_iterations=1)
-    _, mean, squares, expected_entropy = found
+    zeros = tf.zeros(size)
+    start = (tf.constant(1), tf.zeros([*tf.unstack(size), classes]), zeros, zeros)
+    sums = tf.while_loop(lambda number, *_: number <= samples, add, start, parallel_iterations=1)
+    _, mean, squares, expected_entropy = sums
     entropy = _entropy(mean)
     variance = (squares - tf.reduce_sum(mean**2, axis=-1)) / (1 - 1 / classes)
     uncertainty = tf.maximum(variance, 0.0) if model.architecture.samples else entropy
@@ -105,13 +104,13 @@ def _sampled(model: SegmentationModel, inference: Inference, samples: int, image
 
 
 def _entropy(probabilities: tf.Tensor) -> tf.Tensor:
-    """Return the entropy over the last axis, as a share of its highest value."""
+    """Return the entropy over the last axis as a share of its highest value."""
     classes = probabilities.shape[-1]
     return -tf.reduce_sum(tf.math.xlogy(probabilities, probabilities), axis=-1) / math.log(classes)
 
 
 def _averaged(predict: Predict, model: SegmentationModel, inference: Inference) -> Predict:
-    """Return `predict` averaged over windows in scales in flips."""
+    """Return `predict` averaged over flips of scales of windows."""
     if inference.window is not None:
         predict = in_windows(predict, len(model.class_names), inference.window)
     predict = _over_scales(predict, inference.scales, smallest=model.stride // 2)
@@ -123,14 +122,14 @@ def _over_flips(predict: Predict) -> Predict:
 
 
 def _over_scales(predict: Predict, scales: Sequence[float], smallest: int) -> Predict:
-    """Average over images resized to scales; no side becomes shorter than `smallest`, which a network still can pad."""
+    """Average over scaled images; no side becomes shorter than `smallest`, the least that the network can pad."""
 
     def at(scale: float, images: tf.Tensor) -> tf.Tensor:
         if scale == 1.0:
             return predict(images)
         size = tf.shape(images)[1:3]
         scaled = tf.cast(tf.round(scale * tf.cast(size, tf.float32)), tf.int32)
-        found = predict(tf.image.resize(images, tf.maximum(scaled, smallest), antialias=True))
-        return tf.image.resize(found, size, antialias=True)
+        prediction = predict(tf.image.resize(images, tf.maximum(scaled, smallest), antialias=True))
+        return tf.image.resize(prediction, size, antialias=True)
 
     return lambda images: tf.add_n([at(scale, images) for scale in scales]) / len(scales)

@@ -1,4 +1,4 @@
-"""The prediction of a whole image from overlapping square windows, each of which fades out towards its edges."""
+"""Prediction of an image in overlapping square windows, whose weights decrease towards their edges."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,11 +9,11 @@ Predict = Callable[[tf.Tensor], tf.Tensor]  # images [B, H, W, 3] to float32 [B,
 
 
 class _Places(NamedTuple):
-    """Where windows lie along one side of an image.
+    """The windows along one side of an image.
 
     Attributes:
-        starts: int32 [N], in order, half a window apart; the last is moved back into the image.
-        shares: float32 [N, length], of each window in the pixels it covers; over all windows they sum to 1.
+        starts: int32 [N], ascending, half a window apart; the last one is moved back into the image.
+        shares: float32 [N, length], weight of each window in the pixels it covers; the weights of a pixel sum to 1.
     """
 
     starts: tf.Tensor
@@ -21,15 +21,15 @@ class _Places(NamedTuple):
 
 
 def in_windows(predict: Predict, channels: int, window: int) -> Predict:
-    """Return a function like `predict`, which it calls on one window of an image at a time.
+    """Return a function like `predict` that calls `predict` on one window of the images at a time.
 
-    For an image no larger than the window it returns exactly what `predict` does. Memory holds one prediction of the
-    whole image, however many windows there are.
+    For images no larger than the window, it returns exactly what `predict` does. Memory holds one prediction of the
+    whole images and one of a window.
 
     Args:
         predict: function of images [B, H, W, 3] that returns float32 [B, H, W, channels].
-        channels: of the prediction.
-        window: side of the windows, pixels; 2 or more.
+        channels: number of channels of the prediction.
+        window: side of the windows in pixels, 2 or more.
     """
 
     def blended(images: tf.Tensor) -> tf.Tensor:
@@ -54,7 +54,7 @@ def in_windows(predict: Predict, channels: int, window: int) -> Predict:
 
 
 def _places(length: tf.Tensor, window: int) -> _Places:
-    """Cover a side of `length` pixels."""
+    """Return the windows that cover a side of `length` pixels."""
     size, stride = tf.minimum(length, window), window // 2
     count = 1 + -((size - length) // stride)
     starts = tf.minimum(stride * tf.range(count), length - size)
@@ -66,7 +66,7 @@ def _places(length: tf.Tensor, window: int) -> _Places:
 
 
 def _written(whole: tf.Tensor, part: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
-    """Return whole [B, H, W, C] with part [B, h, w, C] in its place, without a copy where TensorFlow can do without."""
+    """Return whole [B, H, W, C] with part [B, h, w, C] written from `begin` to `end`, in place if TensorFlow can."""
     full = tf.shape(whole)
     return tf.raw_ops.TensorStridedSliceUpdate(
         input=whole,

@@ -1,1 +1,1 @@
-"""Refinement: borders between classes moved to those of the image."""
+"""Refinement of predictions: moving the borders between classes to edges in the image."""

@@ -1,7 +1,7 @@
-"""The fully connected conditional random field: each pixel's classes pulled towards those of all others like it.
+"""The fully connected conditional random field, which draws similar pixels towards the same class.
 
-Krähenbühl and Koltun, NIPS 2011: Potts compatibility, a kernel of position and one of position and colour, mean field.
-As in the authors' code, kernels are normalised symmetrically, and a pixel's own share in its sum is left in.
+Krähenbühl and Koltun, NIPS 2011: Potts compatibility, a kernel of position, a kernel of position and color, and mean
+field. As in the authors' code, kernels are normalized symmetrically, and a pixel's sum includes the pixel itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,19 +14,19 @@ from maskline.evaluation.refine.permutohedral import gaussian_filter
 
 Filter = Callable[[np.ndarray], np.ndarray]
 
-_TINY = 1e-10  # the lowest probability: a pixel may yet be persuaded
+_TINY = 1e-10  # lowest probability, whose logarithm is finite
 
 
 class CrfParams(NamedTuple):
-    """The field's parameters; the defaults are those that re-implementations give for DeepLab on PASCAL VOC.
+    """The field's parameters; the defaults are those of re-implementations of DeepLab on PASCAL VOC.
 
     Attributes:
-        iterations: of mean field; 0 leaves the probabilities as they are.
-        gaussian_sigma: pixels, of the kernel that smooths.
-        gaussian_weight: of that kernel.
-        bilateral_sigma_xy: pixels, of the kernel that follows edges.
-        bilateral_sigma_rgb: levels of 0..255, of the same.
-        bilateral_weight: of the same.
+        iterations: of mean field; 0 does not change the probabilities.
+        gaussian_sigma: reach of the smoothing kernel, pixels.
+        gaussian_weight: of the smoothing kernel.
+        bilateral_sigma_xy: reach of the edge-preserving kernel, pixels.
+        bilateral_sigma_rgb: color distance in the edge-preserving kernel, levels of 0..255.
+        bilateral_weight: of the edge-preserving kernel.
     """
 
     iterations: int = 10
@@ -43,7 +43,7 @@ def refined_by_crf(image: np.ndarray, probabilities: np.ndarray, params: CrfPara
     Args:
         image: uint8 [H, W, 3], RGB.
         probabilities: float32 [H, W, C].
-        params: the field's.
+        params: of the field.
 
     Raises:
         InputError: a sigma is too small for the image's size.
@@ -60,25 +60,25 @@ def refined_by_crf(image: np.ndarray, probabilities: np.ndarray, params: CrfPara
 
 
 def mean_field(probabilities: np.ndarray, kernels: Sequence[tuple[float, Filter]], iterations: int) -> np.ndarray:
-    """Return the marginals of the field whose unary energies are -log p, like probabilities [N, C].
+    """Return the marginals [N, C] of the field with unary energies -log p.
 
     Args:
         probabilities: float [N, C].
-        kernels: weights, and functions that sum values [N, C] over all pixels, weighted by their likeness.
-        iterations: of updating all pixels at once.
+        kernels: weights, and functions that sum values [N, C] over all pixels, weighted by similarity.
+        iterations: number of updates of all pixels.
     """
     logits = np.log(np.maximum(probabilities, _TINY))
-    normalised = [(weight, _normalised(kernel, logits)) for weight, kernel in kernels]
+    normalized = [(weight, _normalized(kernel, logits)) for weight, kernel in kernels]
     marginals = probabilities
     for _ in range(iterations):
         energies = logits.copy()
-        for weight, kernel in normalised:
+        for weight, kernel in normalized:
             energies += weight * kernel(marginals)
         marginals = softmax(energies, axis=1)
     return marginals
 
 
-def _normalised(kernel: Filter, like: np.ndarray) -> Filter:
-    """Return D^-1/2 K D^-1/2 where D holds the sums of K's rows."""
+def _normalized(kernel: Filter, like: np.ndarray) -> Filter:
+    """Return D^-1/2 K D^-1/2, where D is the diagonal matrix of K's row sums."""
     scale = 1 / np.sqrt(kernel(np.ones_like(like[:, :1])))
     return lambda values: scale * kernel(scale * values)

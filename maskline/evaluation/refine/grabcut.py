@@ -1,7 +1,7 @@
-"""GrabCut for each class on its own, seeded by the prediction, and the classes joined again.
+"""GrabCut for each class separately, initialized with the prediction; the classes are then merged.
 
-Rother, Kolmogorov and Blake, SIGGRAPH 2004, as OpenCV has it: colours of a class and of all else are modelled by two
-mixtures of Gaussians, and a minimal cut decides the pixels near the class's border.
+Rother, Kolmogorov and Blake, SIGGRAPH 2004, in OpenCV's implementation: two mixtures of Gaussians model the colors of
+the class and of the rest, and a minimum cut decides the pixels near the class's border.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,11 @@ import numpy as np
 
 
 class GrabCutParams(NamedTuple):
-    """How far and how often GrabCut may move a border.
+    """The parameters of GrabCut.
 
     Attributes:
-        band: pixels to either side of a class's border that are decided anew; all others stay.
-        iterations: of fitting the colours and cutting.
+        band: distance in pixels on both sides of a class's border within which pixels can change.
+        iterations: of fitting the color models and cutting.
     """
 
     band: int = 3
@@ -23,15 +23,15 @@ class GrabCutParams(NamedTuple):
 
 
 def refined_by_grabcut(image: np.ndarray, probabilities: np.ndarray, params: GrabCutParams) -> np.ndarray:
-    """Return labels uint8 [H, W]: of the classes that claim a pixel, the most probable; of all, where none does.
+    """Return labels uint8 [H, W]: the most probable of the classes that claim a pixel, or of all if none claims it.
 
-    Pixels well inside a class and the surer half of all its pixels stay its own, so no class vanishes; one that GrabCut
-    cannot cut keeps all its pixels.
+    Each class keeps the pixels well inside it and the more confident half of all its pixels, so that no class vanishes.
+    A class that GrabCut cannot cut keeps all its pixels.
 
     Args:
         image: uint8 [H, W, 3], RGB.
         probabilities: float [H, W, C].
-        params: how far and how often.
+        params: of GrabCut.
     """
     predicted = probabilities.argmax(axis=-1)
     scores = probabilities.astype(np.float32)
@@ -41,18 +41,18 @@ def refined_by_grabcut(image: np.ndarray, probabilities: np.ndarray, params: Gra
 
 
 def _claimed(image: np.ndarray, region: np.ndarray, probability: np.ndarray, params: GrabCutParams) -> np.ndarray:
-    """Return the pixels bool [H, W] that GrabCut gives to a class predicted in `region` bool [H, W]."""
+    """Return the pixels, bool [H, W], that GrabCut assigns to the class predicted in `region`, bool [H, W]."""
     mask = _seeds(region, probability, params.band)
     rows, columns = (slice(low, high) for low, high in _around(region, 3 * params.band))
     part = np.ascontiguousarray(mask[rows, columns])
     if not np.isin(part, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
         return region
-    cv2.setRNGSeed(0)  # of the k-means that starts the colours
+    cv2.setRNGSeed(0)  # for the k-means that initializes the color models
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
         cut = np.ascontiguousarray(image[rows, columns])
-        nowhere = (0, 0, 0, 0)  # a rectangle that GC_INIT_WITH_MASK ignores
-        cv2.grabCut(cut, part, nowhere, *models, params.iterations, cv2.GC_INIT_WITH_MASK)
+        unused = (0, 0, 0, 0)  # the rectangle, which GC_INIT_WITH_MASK ignores
+        cv2.grabCut(cut, part, unused, *models, params.iterations, cv2.GC_INIT_WITH_MASK)
     except cv2.error:
         return region
     claimed = np.zeros_like(region)
@@ -61,18 +61,18 @@ def _claimed(image: np.ndarray, region: np.ndarray, probability: np.ndarray, par
 
 
 def _seeds(region: np.ndarray, probability: np.ndarray, band: int) -> np.ndarray:
-    """Return OpenCV's mask uint8 [H, W]: what is surely and what is probably the class, and what is not."""
+    """Return OpenCV's mask, uint8 [H, W], of certain and probable foreground and background for the class."""
     square = np.ones((2 * band + 1, 2 * band + 1), np.uint8)
     inside = cv2.erode(region.astype(np.uint8), square) > 0
-    surer = region & (probability >= np.median(probability[region]))
+    confident = region & (probability >= np.median(probability[region]))
     mask = np.where(cv2.dilate(region.astype(np.uint8), square) > 0, cv2.GC_PR_BGD, cv2.GC_BGD)
     mask[region] = cv2.GC_PR_FGD
-    mask[inside | surer] = cv2.GC_FGD
+    mask[inside | confident] = cv2.GC_FGD
     return mask.astype(np.uint8)
 
 
 def _around(region: np.ndarray, margin: int) -> list[tuple[int, int]]:
-    """Return the first row and the one after the last that a region spans, with a margin, and its columns alike."""
+    """Return the range of rows and the range of columns, end exclusive, that a region spans with a margin."""
     spans = []
     for axis in (1, 0):
         places = np.flatnonzero(region.any(axis=axis))

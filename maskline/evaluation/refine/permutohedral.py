@@ -1,8 +1,8 @@
-"""Gaussian filtering of values at points in many dimensions, in linear time, on the permutohedral lattice.
+"""Gaussian filtering of values at high-dimensional points in linear time, on the permutohedral lattice.
 
-Adams, Baek and Davis, Computer Graphics Forum 29(2), 2010. Each point spreads its value over the vertices of the
-simplex it lies in (splat), each vertex adds half of its two neighbours' values along every direction of the lattice in
-turn (blur), and each point gathers from its vertices again (slice). All three are sparse matrices here.
+Adams, Baek and Davis, Computer Graphics Forum 29(2), 2010. Each point distributes its value to the vertices of its
+simplex (splat); along each direction of the lattice in turn, each vertex adds half of its two neighbors' values (blur);
+and each point gathers from its vertices (slice). All three are sparse matrices here.
 """
 
 import math
@@ -16,12 +16,12 @@ from maskline.errors import InputError
 
 
 class _Simplices(NamedTuple):
-    """The vertices around each point, as keys that grow by a constant from a vertex to its neighbour.
+    """The vertices around each point, as keys that increase by a constant from a vertex to its neighbor.
 
     Attributes:
         keys: int64 [d + 1, N].
-        shares: of each point's value for its vertices, float32 [d + 1, N]; they sum to 1.
-        steps: what a key grows by along each direction of the lattice, int64 [d + 1].
+        shares: of each point's value for each vertex, float32 [d + 1, N]; they sum to 1.
+        steps: increase of a key along each direction of the lattice, int64 [d + 1].
     """
 
     keys: np.ndarray
@@ -32,13 +32,13 @@ class _Simplices(NamedTuple):
 def gaussian_filter(features: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that filters values [N, C] with the kernel exp(-|f_i - f_j|^2 / 2).
 
-    The result is approximate, and up to a constant factor that the lattice does not keep.
+    The result is approximate, and correct up to a constant factor.
 
     Args:
         features: float [N, d], in standard deviations of the kernel.
 
     Raises:
-        InputError: the features spread over more lattice points than can be told apart.
+        InputError: the features spread over more lattice points than int64 keys can distinguish.
     """
     simplices = _simplices(np.ascontiguousarray(features.T, np.float32))
     points, places = np.unique(simplices.keys.T, return_inverse=True)
@@ -55,7 +55,7 @@ def gaussian_filter(features: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _simplices(features: np.ndarray) -> _Simplices:
-    """Find the simplex around each point of features float32 [d, N]."""
+    """Return the simplex around each point of features float32 [d, N]."""
     elevated = _elevated(features)
     directions = len(elevated)
     nearest = np.rint(elevated / directions)  # a lattice point's coordinates are multiples of d + 1, summing to 0
@@ -68,7 +68,7 @@ def _simplices(features: np.ndarray) -> _Simplices:
 
 
 def _elevated(features: np.ndarray) -> np.ndarray:
-    """Rotate features [d, N] into the hyperplane of d + 1 coordinates that sum to 0, scaled so that the blur fits."""
+    """Rotate features [d, N] into the hyperplane of d + 1 coordinates that sum to 0, scaled to match the blur."""
     d = len(features)
     number = np.arange(1, d + 1, dtype=np.float32)[:, None]
     scaled = features * ((d + 1) * np.sqrt(2 / 3, dtype=np.float32) / np.sqrt(number * (number + 1)))
@@ -79,7 +79,7 @@ def _elevated(features: np.ndarray) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return each value's place among its column's, the largest being 0, int32 like values [K, N]; ties by row."""
+    """Return each value's rank in its column, 0 for the largest, ties by row, int32 like values [K, N]."""
     ranks = np.zeros(values.shape, np.int32)
     for row in range(len(values)):
         for other in range(row + 1, len(values)):
@@ -90,7 +90,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _barycentric(offsets: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """Return the shares of the vertices from offsets float32 [d + 1, N] to the simplex's corner and their ranks."""
+    """Return the vertices' shares from the offsets to the simplex's corner, float32 [d + 1, N], and their ranks."""
     ordered = np.empty_like(offsets)
     np.put_along_axis(ordered, rank.astype(np.intp), offsets, axis=0)
     between = ordered[:-1] - ordered[1:]
@@ -98,7 +98,7 @@ def _barycentric(offsets: np.ndarray, rank: np.ndarray) -> np.ndarray:
 
 
 def _keys(corner: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pack the first d coordinates of each simplex's vertices into keys, which d coordinates of a sum of 0 allow.
+    """Pack the first d coordinates of each simplex's vertices into keys; the last follows, because they sum to 0.
 
     Args:
         corner: int64 [d, N], the vertex whose coordinates are multiples of d + 1.
@@ -113,7 +113,7 @@ def _keys(corner: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     radices = [math.prod(extents[i + 1 :]) for i in range(len(extents))]
     if math.prod(extents) >= 2**63:
         raise InputError(
-            "the Gaussian kernel is too narrow for so large an image; raise the CRF's sigmas. Received: features over "
+            "the CRF's kernels are too narrow for an image of this size; raise their sigmas. Received: features over "
             f"{' x '.join(map(str, extents))} lattice points"
         )
     radix = np.array(radices, np.int64)
@@ -124,7 +124,7 @@ def _keys(corner: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _blur(points: np.ndarray, step: int) -> sparse.csr_array:
-    """Return the matrix that adds half of both neighbours' values, where they exist, to each of sorted keys [M]."""
+    """Return the matrix that adds to each of the sorted keys [M] half of both neighbors' values, if they exist."""
     after = np.searchsorted(points, points + step)
     before = np.searchsorted(points, points - step)
     places = np.stack([np.arange(len(points)), after, before], axis=1)
@@ -134,7 +134,7 @@ def _blur(points: np.ndarray, step: int) -> sparse.csr_array:
 
 
 def _rows(values: np.ndarray, columns: np.ndarray, width: int) -> sparse.csr_array:
-    """Return the matrix with values float32 [N, K] in columns [N, K] of each row."""
+    """Return the sparse matrix whose row i has values[i] in columns[i], from float32 [N, K] and int [N, K]."""
     count, each = values.shape
     ends = np.arange(0, count * each + 1, each)
     return sparse.csr_array((values.ravel().astype(np.float32), columns.ravel(), ends), shape=(count, width))
