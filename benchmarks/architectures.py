@@ -1,12 +1,12 @@
 """Every architecture with equal training, on `shapes` and on CamVid at a small size: one table and one plot.
 
 All train from the same seed for the same epochs with the same batches, optimizer, loss and augmentation, at width 16
-and dropout 0.1, on MobileNetV2 where they can: from nothing on shapes, from ImageNet's weights on CamVid. SegNet and
-Bayesian SegNet need max-pooling and stand on VGG16 with batch normalisation, ENet on itself, at its paper's width since
-it is small by design; these start from nothing.
-Each is trained in a process of its own, whose peak memory is taken; speed is measured afterwards, all architectures
-taking turns in one process. Needs CamVid (SegNet's form) and MobileNetV2's ImageNet weights; the plot needs matplotlib.
-A run that is stopped goes on where it was:
+and dropout 0.1, with MobileNetV2 as encoder if possible, from random weights on shapes and ImageNet weights on CamVid.
+SegNet and Bayesian SegNet need max-pooling and use VGG16 with batch normalization. ENet uses its own encoder at its
+paper's width, because it is small by design. These three start from random weights.
+Each architecture is trained in its own process, whose peak memory is measured. Speed is measured afterwards in one
+process, in which all architectures take turns. Needs CamVid (SegNet's form) and MobileNetV2's ImageNet weights; the
+plot needs matplotlib. An interrupted run resumes:
 
     python benchmarks/architectures.py --camvid .../CamVid --weights mobilenet_v2_1.0_224_no_top.weights.h5
 """
@@ -61,14 +61,14 @@ def params_of(architecture: str, data: str, options: argparse.Namespace) -> Para
 
 
 def prepare(data: str, options: argparse.Namespace) -> None:
-    """Make a data set's shards, unless they are there."""
+    """Write a data set's shards, unless they exist."""
     if not (options.work / data / "data/shards/manifest.json").exists():
         path = {"dataset.path": str(options.camvid.resolve())} if data == "camvid" else {}
         run_stages(options.work / data, TRAINING | DATA[data] | path, ("download", "preprocess"))
 
 
 def train_and_score(architecture: str, data: str, options: argparse.Namespace) -> float:
-    """Train, and return the test split's mean IoU."""
+    """Train, and return the mean IoU on the test split."""
     import tensorflow as tf
 
     from maskline.contracts.manifest import read_manifest
@@ -105,7 +105,7 @@ def train_and_score(architecture: str, data: str, options: argparse.Namespace) -
 
 
 def child(architecture: str, options: argparse.Namespace) -> None:
-    """Train one architecture on every data set and write its figures."""
+    """Train one architecture on every data set, and write its figures."""
     begun = time.monotonic()
     scores = {data: train_and_score(architecture, data, options) for data in DATA}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -120,7 +120,7 @@ def child(architecture: str, options: argparse.Namespace) -> None:
 
 
 def build(architecture: str, options: argparse.Namespace) -> Any:
-    """Build the network that CamVid trains, with new weights."""
+    """Build the network for CamVid with random weights."""
     from maskline.models.segmentation import SegmentationModel
 
     model = params_of(architecture, SPEED_DATA, options).model
@@ -139,7 +139,7 @@ def build(architecture: str, options: argparse.Namespace) -> Any:
 
 
 def gigaflops(model: Any, height: int, width: int) -> float:
-    """Return the floating-point operations of predicting one image, in 10^9; a multiply and an add are two.
+    """Return the floating-point operations of predicting one image, in 10^9; a multiplication and an addition are two.
 
     Height and width must be multiples of the model's stride.
     """
@@ -154,7 +154,7 @@ def gigaflops(model: Any, height: int, width: int) -> float:
 
 
 def measure_speed(names: list[str], rounds: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Return parameters, GFLOPs and images/s of training and inference, all networks taking turns."""
+    """Return parameters, GFLOPs and images/s of training and inference; the networks take turns."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -192,7 +192,7 @@ def measure_speed(names: list[str], rounds: int, options: argparse.Namespace) ->
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
-    """Return a Markdown table, best on CamVid first."""
+    """Return a Markdown table, sorted by mean IoU on CamVid."""
     head = "network | encoder | mean IoU, shapes | mean IoU, CamVid | parameters, M | GFLOPs | training, images/s | "
     head += "inference, images/s | peak memory, GiB"
     lines = [f"| {head} |", "|" + "---|" * 9]
@@ -208,7 +208,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 
 def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
-    """Draw mean IoU on CamVid over inference speed; a circle's area follows the parameters."""
+    """Draw mean IoU on CamVid over inference speed; the area of a circle shows the number of parameters."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -228,12 +228,12 @@ def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Train what is not trained yet, measure speed, and print the table."""
+    """Train the architectures that are not trained yet, measure speed, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--camvid", type=Path, required=True, help="folder of CamVid in SegNet's form")
     parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 without top, .h5")
     parser.add_argument("--only", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), help="architectures")
-    parser.add_argument("--rounds", type=int, default=5, help="of the speed measurement; 0 leaves it out")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the speed measurement; 0: none")
     parser.add_argument("--plot", type=Path, help="PNG file to draw")
     parser.add_argument(
         "--work", type=Path, default=Path("architectures_benchmark.partial"), help="folder for the runs"

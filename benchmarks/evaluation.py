@@ -1,8 +1,8 @@
-"""How fast evaluation is beside bare `model.predict` on the same batches, and whether its memory grows with the data.
+"""The speed of evaluation compared with `model.predict` on the same batches, and its memory for more data.
 
-`predict` computes logits; evaluation computes them too, and probabilities, labels, uncertainty, and everything that is
-counted of each image. Both are warm and take turns. Memory is of one process that evaluates the images once, then as
-many times over as is asked, which must not need more:
+`predict` computes logits. Evaluation also computes probabilities, labels, uncertainty and all counts of each image.
+Both are warmed up and take turns. Peak memory is measured in one process, after evaluating the images once and again
+after several times as many images, and must not grow:
 
     python benchmarks/evaluation.py --shards data/shards --model data/model/model.keras
 """
@@ -35,7 +35,7 @@ from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 
 class Repeated(ShardReader):
-    """A split as if it held its images several times over."""
+    """A split that repeats its images several times."""
 
     def __init__(self, reader: ShardReader, times: int) -> None:
         self._reader, self.size, self.names = reader, reader.size, reader.names * times
@@ -53,12 +53,12 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def peak_mib() -> float:
-    """Return the most memory that this process ever held."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
-    """Print images per second of both, their ratio over the rounds, and the memory."""
+    """Print the images per second of both, their ratio over the rounds, and the peak memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=Path, required=True, help="folder of shards and manifest")
     parser.add_argument("--model", type=Path, required=True, help=".keras file")

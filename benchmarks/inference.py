@@ -1,7 +1,7 @@
-"""What each inference option and refinement brings to a trained model, and what it costs: one table.
+"""The gain and the cost of each inference option and refinement for a trained model, in one table.
 
-Images of the test split are predicted one at a time; mean IoU and mean boundary IoU are over all of them, and the time
-is the median image's, from pixels to labels. Rows for samples of dropout appear where the model has dropout.
+Images of the test split are predicted one at a time. Mean IoU and mean boundary IoU are over all images. The time is
+the median per image, from pixels to labels. There is a row for samples of dropout if the model has dropout.
 
     python benchmarks/inference.py --shards data/shards --model data/model/model.keras --images 50
 """
@@ -40,9 +40,9 @@ Labels = Callable[[np.ndarray], np.ndarray]
 
 
 def rows_of(model: SegmentationModel, window: int, crf: CrfParams, grabcut: GrabCutParams) -> dict[str, Labels]:
-    """Return a function of an image uint8 [H, W, 3] that returns labels [H, W], for each row of the table."""
+    """Return for each row of the table a function from an image uint8 [H, W, 3] to labels [H, W]."""
     scales = ", ".join(map(str, SCALES))
-    asked = {
+    options = {
         "none": Inference(),
         "flip": Inference(flip=True),
         f"scales {scales}": Inference(scales=SCALES),
@@ -51,13 +51,13 @@ def rows_of(model: SegmentationModel, window: int, crf: CrfParams, grabcut: Grab
         f"{DROPOUT_SAMPLES} samples of dropout": Inference(dropout_samples=DROPOUT_SAMPLES),
     }
     rows: dict[str, Labels] = {}
-    for name, inference in asked.items():
+    for name, inference in options.items():
         try:
-            found = compiled(model, inference)
+            probabilities = compiled(model, inference)
         except InputError as error:
-            print(f"left out: {name}, for {error}")
+            print(f"left out: {name}, because {error}")
             continue
-        rows[name] = lambda image, found=found: found(image).argmax(axis=-1)
+        rows[name] = lambda image, predict=probabilities: predict(image).argmax(axis=-1)
     once = compiled(model, Inference())
     rows["CRF"] = lambda image: refined_by_crf(image, once(image), crf).argmax(axis=-1)
     rows["GrabCut"] = lambda image: refined_by_grabcut(image, once(image), grabcut)
@@ -71,7 +71,7 @@ def compiled(model: SegmentationModel, inference: Inference) -> Labels:
 
 
 def score(labels: Labels, reader: ShardReader, images: int, classes: int) -> dict[str, float]:
-    """Return mean IoU, mean boundary IoU and the median milliseconds of an image."""
+    """Return mean IoU, mean boundary IoU and the median milliseconds per image."""
     matrix, bands, seconds = np.zeros((classes, classes), np.int64), np.zeros((classes, 3), np.int64), []
     labels(reader.read([0])[0][0])  # traces
     for index in tqdm(range(images), leave=False, disable=None):
@@ -93,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=Path, required=True, help="folder of shards and manifest")
     parser.add_argument("--model", type=Path, required=True, help=".keras file")
-    parser.add_argument("--images", type=int, help="of the test split, from the first; default: all")
+    parser.add_argument("--images", type=int, help="number of test images, from the first; default: all")
     parser.add_argument("--window", type=int, help="pixels; default: 2/3 of the longer side")
     for prefix, defaults in (("crf", CrfParams()), ("grabcut", GrabCutParams())):
         for name, value in defaults._asdict().items():
@@ -108,7 +108,7 @@ def main() -> None:
     )
     rows = rows_of(model, options.window or 2 * max(reader.size) // 3, crf, grabcut)
     print(f"\n{images} test images of {reader.size[0]}x{reader.size[1]}\n")
-    print("| inference | mean IoU | boundary IoU | ms an image |\n|---|---|---|---|", flush=True)
+    print("| inference | mean IoU | boundary IoU | ms per image |\n|---|---|---|---|", flush=True)
     for name, labels in rows.items():
         found = score(labels, reader, images, len(manifest.classes))
         print(f"| {name} | {found['mean_iou']:.4f} | {found['boundary_iou']:.4f} | {found['ms']:.0f} |", flush=True)

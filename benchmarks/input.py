@@ -1,15 +1,15 @@
-"""What the shards earn: images per second from disk to shuffled batches, beside the ways of others.
+"""Images per second from disk to shuffled batches, compared with other input pipelines.
 
-Contestants take turns on the same images at the same size, in batches of 16 as TensorFlow tensors or, in torch's case,
-its own. Each runs from one iterator over many epochs, as in training; what was made ahead between two turns is taken
-away before the clock starts. Resident memory is measured in a process of its own for each: its peak, less what the
-imports had taken.
+All pipelines take turns on the same images at the same size, in batches of 16 as TensorFlow tensors, or PyTorch's own.
+Each has one iterator over many epochs, as in training; batches that were prefetched between two turns are consumed
+before the clock starts. Resident memory is measured for each pipeline in its own process: its peak, less the memory
+after the imports.
 
 - files: decode and resize in tf.data in every epoch, as tutorials do; with a cache in memory; and from a TFDS data set;
 - keras: keras.utils.image_dataset_from_directory, once for images and once for masks;
-- torch: a DataLoader with two workers, Pillow; only where PyTorch is installed;
-- memory map: ready pixels in one .npy file each, gathered by a shuffled index and turned into tensors;
-- limit: the same bytes read in order, and one copy for each batch;
+- torch: a DataLoader with two workers and Pillow, if PyTorch is installed;
+- memory map: decoded pixels in one .npy file each for images and labels, gathered by a shuffled index into tensors;
+- limit: the same bytes read in order, with one copy for each batch;
 - maskline: `training_batches` from raw, png and jpeg shards, and from raw ones with flip or with all augmentation.
 
     python benchmarks/input.py
@@ -49,14 +49,14 @@ from maskline.shards.read.batches import training_batches  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 BATCH = 16
-AHEAD = 16  # batches that are taken before a turn; more than anyone makes ahead
+AHEAD = 16  # batches consumed before a turn, more than any pipeline prefetches
 NONE = {"flip": False, "scale": 0.0, "rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
 FLIP = NONE | {"flip": True}
 ALL = {"flip": True, "scale": 0.2, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
 
 
 class Work(NamedTuple):
-    """A folder with what the contestants read: image and mask files, and shards by encoding; and the size asked for."""
+    """A folder with the files that the pipelines read, images, masks and shards by encoding; and the images' size."""
 
     folder: Path
     size: tuple[int, int]
@@ -91,14 +91,14 @@ class Work(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """A way to batches: an endless iterator of them, and what it reads, in bytes an image."""
+    """An input pipeline: an endless iterator over batches, and the bytes per image on disk."""
 
     batches: Iterator
     disk: float
 
 
 def bytes_an_image(images: int, *paths: Path) -> float:
-    """Return the bytes of files and of the files in folders, by image."""
+    """Return the bytes per image of files and of all files in folders."""
     files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
     return sum(file.stat().st_size for file in files if file.is_file()) / images
 
@@ -109,7 +109,7 @@ def resized(image: tf.Tensor, mask: tf.Tensor, size: tuple[int, int]) -> tuple[t
 
 
 def endless(examples: tf.data.Dataset, load: Callable, count: int, cached: bool) -> Iterator:
-    """Shuffle all, load and batch, for ever; or load once, cache, and shuffle."""
+    """Shuffle, load and batch forever, or load once, cache, shuffle and batch."""
     if cached:
         data = examples.map(load, tf.data.AUTOTUNE).cache().shuffle(count)
     else:
@@ -130,7 +130,7 @@ def from_files(work: Work, cached: bool) -> Contestant:
 
 
 def from_tfds(work: Work) -> Contestant:
-    """Decode and resize what TFDS prepared, as the tutorials of its data sets do."""
+    """Decode and resize a prepared TFDS data set, as the tutorials of its data sets do."""
     import tensorflow_datasets as tfds
 
     source = read_source(work.raw)
@@ -183,7 +183,7 @@ def from_torch(work: Work) -> Contestant:
 
 
 def from_memory_map(work: Work) -> Contestant:
-    """Gather ready pixels from one file of images and one of labels, and turn them into tensors."""
+    """Gather decoded pixels from a file of images and a file of labels into tensors."""
     reader = work.reader("raw")
     paths = [work.folder / "images.npy", work.folder / "labels.npy"]
     if not paths[1].exists():
@@ -248,7 +248,7 @@ CONTESTANTS: dict[str, Callable[[Work], Contestant]] = {
 
 
 def prepare(folder: Path, options: argparse.Namespace) -> None:
-    """Make shards in every encoding, and files of the images and masks that download prepared."""
+    """Write shards in every encoding, and files of the images and masks that download prepared."""
     changes = {
         "dataset.name": options.dataset,
         "dataset.path": options.path and str(options.path.resolve()),
@@ -260,13 +260,13 @@ def prepare(folder: Path, options: argparse.Namespace) -> None:
     write_files(Work(folder, options.size).raw, "train", folder)
 
 
-def present(name: str) -> bool:
-    """Return whether a contestant can take part."""
+def available(name: str) -> bool:
+    """Return whether the packages of a pipeline are installed."""
     return not name.startswith("torch") or importlib.util.find_spec("torch") is not None
 
 
 def turn(batches: Iterator, seconds: float) -> tuple[float, float]:
-    """Return images per second and CPU milliseconds an image over so many seconds."""
+    """Return images per second and CPU milliseconds per image over a number of seconds."""
     for _ in range(AHEAD):
         next(batches)
     count, used, begun = 0, cpu_seconds(), time.perf_counter()
@@ -277,14 +277,14 @@ def turn(batches: Iterator, seconds: float) -> tuple[float, float]:
 
 
 def cpu_seconds() -> float:
-    """Return what this process and its children, alive or ended, have used."""
+    """Return the CPU seconds of this process and its children, running or ended."""
     alive = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in usages) + sum(times.user + times.system for times in alive)
 
 
 def resident(name: str, work: Work, seconds: float) -> float:
-    """Return the highest memory in MB of this process and its children over a turn, less what it was before."""
+    """Return the peak memory in MB of this process and its children over a turn, less the memory before it."""
     process = psutil.Process()
     before, highest = process.memory_info().rss, 0
     batches = CONTESTANTS[name](work).batches
@@ -297,7 +297,7 @@ def resident(name: str, work: Work, seconds: float) -> float:
 
 
 def memory_alone(name: str, folder: Path, options: argparse.Namespace) -> float:
-    """Return `resident` of a contestant in a process of its own."""
+    """Return `resident` of a pipeline, measured in its own process."""
     command = [sys.executable, __file__, *sys.argv[1:], "--work", str(folder), "--alone", name]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout.split()[-1])
@@ -306,9 +306,9 @@ def memory_alone(name: str, folder: Path, options: argparse.Namespace) -> float:
 def print_table(
     results: dict[str, list[tuple[float, float]]], disk: dict[str, float], memory: dict[str, float], pixels: int
 ) -> None:
-    """Print medians over the rounds, their spread, and medians of the ratios within each round."""
-    columns = ("images/s (lowest to highest)", "of the first", "of the map", "MB/s", "CPU ms an image")
-    print(f"\n| from disk to batches | {' | '.join(columns)} | MB resident | kB an image on disk |")
+    """Print medians over the rounds with the range, and medians of the ratios within each round."""
+    columns = ("images/s (lowest to highest)", "of the first", "of the map", "MB/s", "CPU ms per image")
+    print(f"\n| from disk to batches | {' | '.join(columns)} | MB resident | kB per image on disk |")
     print("|---" * 8 + "|")
     speeds = {name: [speed for speed, _ in rounds] for name, rounds in results.items()}
     for name, rounds in results.items():
@@ -323,7 +323,7 @@ def print_table(
 
 
 def plot(results: dict[str, list[tuple[float, float]]], path: Path) -> None:
-    """Draw images per second as bars, median and from lowest to highest."""
+    """Draw images per second as bars: the median, and the range from lowest to highest."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -347,13 +347,13 @@ def plot(results: dict[str, list[tuple[float, float]]], path: Path) -> None:
 
 
 def main() -> None:
-    """Let all take turns, and print a table."""
+    """Run all pipelines in turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="shapes", help="as in params.yaml; default: %(default)s")
-    parser.add_argument("--path", type=Path, help="its local copy, as in params.yaml")
+    parser.add_argument("--dataset", default="shapes", help="dataset.name, as in params.yaml; default: %(default)s")
+    parser.add_argument("--path", type=Path, help="dataset.path, as in params.yaml")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each turn; default: %(default)s")
     parser.add_argument("--plot", type=Path, help="PNG file to draw; needs matplotlib")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
@@ -363,7 +363,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), options)
-        names = [name for name in CONTESTANTS if present(name)]
+        names = [name for name in CONTESTANTS if available(name)]
         found = {name: CONTESTANTS[name](Work(Path(folder), tuple(options.size))) for name in names}
         results: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
         for number in range(options.rounds + 1):

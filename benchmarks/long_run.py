@@ -1,4 +1,4 @@
-"""Whether a long training keeps its memory, open files, threads and processes: the train stage over many epochs.
+"""Memory, open files, threads and processes of the train stage over many epochs, none of which may grow.
 
 python benchmarks/long_run.py --epochs 50
 """
@@ -34,13 +34,13 @@ def held(pid: int) -> str:
 
 
 def main() -> None:
-    """Train, and print what the process holds at the end of some epochs."""
+    """Train, and print what the process uses at the end of some epochs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run_stages(Path(folder), SMALL | {"train.epochs": options.epochs}, ["download", "preprocess"])
-        print("| epoch | memory, MiB | open files | threads | processes below |\n|---|---|---|---|---|")
+        print("| epoch | memory, MiB | open files | threads | child processes |\n|---|---|---|---|---|")
         command = [sys.executable, "-u", str(ROOT / "stages/train.py")]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -1,9 +1,9 @@
-"""Oxford-IIIT Pet at 128x128: TensorFlow's segmentation tutorial against this pipeline, same images, same epochs.
+"""Oxford-IIIT Pet at 128x128: TensorFlow's segmentation tutorial and this pipeline with the same images and epochs.
 
-The tutorial's recipe is stated in plain Keras: its modified U-Net on a frozen MobileNetV2, Adam 0.001, random flips,
-cross-entropy, batches of 64, 20 epochs, the last epoch kept, trained on all train images. The pipeline trains on the
-same images less the tenth that it holds out to choose its epoch. Both are scored on the test split by one confusion
-matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and MobileNetV2's ImageNet weights:
+The tutorial's recipe is written in plain Keras: its modified U-Net on a frozen MobileNetV2, Adam 0.001, random flips,
+cross-entropy, batches of 64, 20 epochs on all train images; the model of the last epoch is kept. The pipeline trains on
+the same images except the tenth that it holds out to select the best epoch. Both are scored on the test split with one
+confusion matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and MobileNetV2's ImageNet weights:
 
     TFDS_DATA_DIR=... python benchmarks/pet_tutorial.py --weights mobilenet_v2_1.0_224_no_top.weights.h5 --seeds 1 2 3
 """
@@ -64,11 +64,11 @@ def tutorial_network(weights: Path | None, classes: int) -> keras.Model:
     if weights:
         base.load_weights(weights)
     names = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
-    taps = [base.get_layer(name).output for name in (*names, "block_16_project")]
-    down = keras.Model(base.input, taps)
-    down.trainable = False
+    features = [base.get_layer(name).output for name in (*names, "block_16_project")]
+    encoder = keras.Model(base.input, features)
+    encoder.trainable = False
     inputs = keras.Input((128, 128, 3))
-    *skips, x = down(inputs)
+    *skips, x = encoder(inputs)
     for channels, skip in zip((512, 256, 128, 64), reversed(skips), strict=True):
         x = keras.layers.Conv2DTranspose(
             channels,
@@ -93,12 +93,12 @@ def tutorial_data(images: np.ndarray, labels: np.ndarray, seed: int) -> tf.data.
 
     data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(1000, seed=seed).batch(64).map(augment)
     options = tf.data.Options()
-    options.autotune.enabled = False  # its threads hold up the end of each epoch, and change no result
+    options.autotune.enabled = False  # its threads delay the end of each epoch and do not change the result
     return data.prefetch(2).with_options(options)
 
 
 def train_tutorial(shards: Path, weights: Path, seed: int) -> np.ndarray:
-    """Train by the tutorial's recipe and return its labels of the test images, [N, H, W]."""
+    """Train with the tutorial's recipe, and return the predicted labels of the test images, [N, H, W]."""
     keras.utils.set_random_seed(seed)
     images, labels = images_of(shards, "train", "validation")
     network = tutorial_network(weights, 3)
@@ -115,7 +115,7 @@ def score(labels: np.ndarray, predictions: np.ndarray, classes: int = 3) -> list
 
 
 def main() -> None:
-    """Run both for each seed and print a table."""
+    """Train both with each seed, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 without top, .h5")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the pipeline's params with changes, and its stages in a folder of their own."""
+"""Helpers of the benchmarks: run the pipeline's stages with changed params in another folder."""
 
 import hashlib
 import subprocess
@@ -30,14 +30,14 @@ def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_stages(folder: Path, changes: Mapping[str, Any], stages: Sequence[str]) -> None:
-    """Run stages in `folder` with the project's params changed."""
+    """Run stages in `folder` with changes of the project's params."""
     write_pipeline(folder, changes)
     for stage in stages:
         subprocess.run([sys.executable, ROOT / f"stages/{stage}.py"], cwd=folder, check=True)
 
 
 def write_pipeline(folder: Path, changes: Mapping[str, Any]) -> None:
-    """Write dvc.yaml, an empty baseline and the project's params, changed, into `folder`."""
+    """Write dvc.yaml, an empty baseline and the project's params with changes into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     YAML(typ="safe").dump(changed_params({"repo": str(ROOT), **changes}), folder / "params.yaml")
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
@@ -45,13 +45,13 @@ def write_pipeline(folder: Path, changes: Mapping[str, Any]) -> None:
 
 
 def write_files(raw: Path, role: Role, folder: Path) -> list[tuple[Path, Path]]:
-    """Write the images and masks of a prepared split, as they are encoded, into two folders, and return the paths."""
+    """Write the encoded images and masks of a prepared split into two folders, and return the pairs of paths."""
     source, pairs = read_source(raw), []
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for number, (_, features) in enumerate(read_features(list_examples(raw, source, role), source)):
         pair = tuple(folder / kind / f"{role}-{number:05d}.png" for kind in ("images", "masks"))
-        pair[0].write_bytes(features[source.image_feature])  # PNG or JPEG; readers go by the content
+        pair[0].write_bytes(features[source.image_feature])  # PNG or JPEG; readers recognize the format by the content
         pair[1].write_bytes(features[source.mask_feature])
         pairs.append(pair)
     return pairs

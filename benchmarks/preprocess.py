@@ -1,15 +1,15 @@
-"""What preprocess takes, beside plain ways to the same shards: speed, start-up, CPU by phase, memory, a million images.
+"""The cost of preprocess compared with plain scripts: speed, start-up, CPU by phase, memory, a million images.
 
-All read the same images and masks, decode, resize (image antialiased, mask by nearest neighbour) and write raw-encoded
-TFRecord Examples with the same keys into as many shards; images and masks of the shards that Pillow made are compared
-with maskline's, pixel by pixel. The others work in one process and do nothing else:
+All decode and resize the same images and masks (image antialiased, mask by nearest neighbor), and write raw-encoded
+TFRecord Examples with the same keys into as many shards. The images and masks in Pillow's shards are compared with
+maskline's pixel by pixel. The scripts work in one process and do nothing else:
 
 - Pillow, and OpenCV (INTER_AREA, INTER_NEAREST_EXACT), with tf.io.TFRecordWriter;
 - tf.image with antialiasing, eagerly and in tf.data's parallel map, with the same writer.
 
-maskline is the preprocess stage's `build_shards` with one worker and two, start-up of their processes included. It also
-refuses bad files by name, checks every mask value, counts pixels, hashes images for exact and near duplicates across
-splits, takes SHA-256 of the shards, and reads a few back for the report's pictures.
+maskline is the preprocess stage's `build_shards` with one worker and two, including the start-up of their processes. It
+also reports bad files by name, checks every mask value, counts pixels, hashes images to find exact and near duplicates
+across splits, computes the SHA-256 of the shards, and reads a few examples back for the report's pictures.
 
     python benchmarks/preprocess.py
     python benchmarks/preprocess.py --dataset camvid --path .../CamVid
@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Workers import this file too, so that TensorFlow and OpenCV are left to the functions that need them.
+# Workers import this file too, so TensorFlow and OpenCV are imported in the functions that need them.
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 from pipeline import run_stages, write_files  # noqa: E402
@@ -71,11 +71,11 @@ Pairs = list[tuple[Path, Path]]
 Work = Callable[[Path], None]
 
 
-# The others.
+# The plain scripts.
 
 
-class Others:
-    """Plain conversions of lists of (image, mask) files, one a shard, to `size` (height, width); `void` becomes 255."""
+class Scripts:
+    """Plain conversions of (image, mask) files, one list per shard, to `size` (height, width); `void` becomes 255."""
 
     def __init__(self, shards: dict[str, Pairs], size: tuple[int, int], void: Sequence[str]) -> None:
         self.shards, self.size, self.void = shards, size, [int(value) for value in void]
@@ -91,7 +91,7 @@ class Others:
         self._write(folder, lambda pairs: (load(*pair) for pair in pairs))
 
     def opencv(self, folder: Path) -> None:
-        """Read and resize with OpenCV, with the threads that it takes by itself."""
+        """Read and resize with OpenCV and its default number of threads."""
         import cv2
 
         size = self.size[::-1]
@@ -160,7 +160,7 @@ class Others:
 
 
 def files_of(data: "Data", folder: Path) -> dict[str, Pairs]:
-    """Write the data set's images and masks as files, and return those of each shard."""
+    """Write the data set's images and masks as files, and return the pairs of each shard."""
     shards = {}
     for role in ROLES:
         pairs = write_files(data.raw, role, folder)
@@ -172,7 +172,7 @@ def files_of(data: "Data", folder: Path) -> dict[str, Pairs]:
 
 
 def same_pixels(ours: Path, theirs: Path) -> bool:
-    """Say whether shards of another writer hold the images and labels of ours."""
+    """Return whether another writer's shards hold the same images and labels as ours."""
     import tensorflow as tf
 
     manifest = read_manifest(ours)
@@ -187,11 +187,11 @@ def same_pixels(ours: Path, theirs: Path) -> bool:
     return True
 
 
-# What maskline takes.
+# maskline.
 
 
 class Data(NamedTuple):
-    """A folder of raw data, what it holds, and the size to make of it."""
+    """A folder of raw data, its source and examples, and the target size."""
 
     raw: Path
     source: Source
@@ -207,7 +207,7 @@ class Data(NamedTuple):
 
 
 def ours(data: Data, workers: int) -> Work:
-    """Return the stage's own work with so many workers."""
+    """Return the stage's own work with a number of workers."""
     options = SplitOptions(1, None, 0.1)
     return lambda folder: build_shards(data.raw, folder / "shards", data.target, PER_SHARD, options, workers)
 
@@ -221,13 +221,13 @@ def tasks_of(examples: Sequence[SourceExample], size: int = PER_SHARD) -> list[S
 
 
 def start_up(data: Data, workers: int) -> Work:
-    """Return the work of writing one image a worker."""
+    """Return the work of writing one image per worker."""
     tasks = tasks_of(data.examples[:workers], 1)
     return lambda folder: write_shards(folder, tasks, data.source, data.target, workers)
 
 
 def phases(data: Data, encoding: str, path: Path) -> dict[str, float]:
-    """Return CPU milliseconds an image by phase, and bytes an image on disk."""
+    """Return the CPU milliseconds per image by phase, and the bytes per image on disk."""
     spent = dict.fromkeys(PHASES, 0.0)
 
     def timed(phase: str, work: Callable, *arguments: Any) -> Any:
@@ -253,24 +253,24 @@ def phases(data: Data, encoding: str, path: Path) -> dict[str, float]:
 
 
 def resized(image: Image.Image, mask: np.ndarray, target: Target) -> tuple[Image.Image, np.ndarray]:
-    """Return image and labels at the target's size, as the library makes them."""
+    """Return image and labels resized as in the library."""
     size = (target.width, target.height)
     labels = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
     return image.resize(size, Image.Resampling.BILINEAR), np.asarray(labels)
 
 
 def encoded(name: str, image: Image.Image, labels: np.ndarray, target: Target, digest: Any) -> bytes:
-    """Return the record that the library writes, and add it to the shard's digest."""
+    """Return the record that the library writes, and update the shard's digest with it."""
     record = frame(serialized(image, labels, name, target.encoding))
     digest.update(record)
     return record
 
 
-# Memory, and growth.
+# Memory and the audit's growth.
 
 
 def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
-    """Return the peak MiB of this process and of the largest of two workers, while it writes the data so many times."""
+    """Return the peak MiB of this process and of the larger of two workers that write the data `factor` times."""
     peaks: dict[int, float] = {}
     done = threading.Event()
 
@@ -292,13 +292,13 @@ def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
 
 
 def peak_of(process: int) -> float:
-    """Return the peak of a process's resident memory since it began its program, MiB."""
+    """Return the peak resident memory of a process in MiB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM"))
 
 
 def synthetic(examples: int, alike: float) -> dict[Role, list[ShardStatistics]]:
-    """Return counts of examples in three splits, of which a share has the same 250 of 256 bits of hash, or more."""
+    """Return statistics of examples in three splits; a share `alike` of them agree in 250 of 256 bits of their hash."""
     rng, made = np.random.default_rng(0), {}
     for role, share in {"train": 0.8, "validation": 0.1, "test": 0.1}.items():
         made[role] = []
@@ -311,12 +311,12 @@ def synthetic(examples: int, alike: float) -> dict[Role, list[ShardStatistics]]:
             counts.names += [f"{role}/image_{first + i:08d}.png" for i in range(PER_SHARD)]
             counts.digests += rng.bytes(16 * PER_SHARD)
             counts.hashes += hashes.tobytes()
-            made[role].append(pickle.loads(pickle.dumps(counts)))  # as a worker hands it back
+            made[role].append(pickle.loads(pickle.dumps(counts)))  # as a worker returns it
     return made
 
 
 def audited(examples: int, alike: float) -> dict[str, float]:
-    """Return seconds of an audit of synthetic counts, the MiB it adds, and the near duplicates it found."""
+    """Return the seconds of an audit of synthetic statistics, the MiB it adds, and the near duplicates it finds."""
     tracemalloc.start()
     counts = synthetic(examples, alike)
     held, _ = tracemalloc.get_traced_memory()
@@ -328,7 +328,7 @@ def audited(examples: int, alike: float) -> dict[str, float]:
 
 
 def bytes_of_listing(data: Data) -> float:
-    """Return the bytes that the list of raw examples holds for each of them."""
+    """Return the bytes per example of the list of raw examples."""
     tracemalloc.start()
     listed = [example for role in data.source.splits for example in list_examples(data.raw, data.source, role)]
     held, _ = tracemalloc.get_traced_memory()
@@ -340,7 +340,7 @@ def bytes_of_listing(data: Data) -> float:
 
 
 def in_turns(works: dict[str, Work], rounds: int, folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """Return wall and CPU seconds of each work in each round, after one that is not counted."""
+    """Return wall and CPU seconds of each work in each round, after a warm-up round."""
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name, work in works.items():
@@ -355,13 +355,13 @@ def in_turns(works: dict[str, Work], rounds: int, folder: Path) -> dict[str, lis
 
 
 def cpu_seconds() -> float:
-    """Return what this process and its ended children have used."""
+    """Return the CPU seconds of this process and its ended children."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """Return the median, and the lowest to the highest."""
+    """Return the median and the range as text."""
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
@@ -378,16 +378,16 @@ def row(*cells: object) -> None:
 
 
 def print_speeds(results: dict[str, list[tuple[float, float]]], images: int) -> None:
-    """Print images/s, the ratio to Pillow by round, and CPU an image."""
+    """Print images/s, the ratio to Pillow by round, and CPU time per image."""
     walls = {name: np.array([wall for wall, _ in rounds]) for name, rounds in results.items()}
-    head(f"{images} images to raw shards", "images/s (lowest to highest)", "of Pillow's", "CPU ms an image")
+    head(f"{images} images to raw shards", "images/s (lowest to highest)", "of Pillow's", "CPU ms per image")
     for name in (name for name in results if not name.startswith("start-up")):
         cpu = statistics.median(1000 * used / images for _, used in results[name])
         row(name, spread(images / walls[name], ",.0f"), spread(walls["Pillow"] / walls[name], ".2f"), f"{cpu:.2f}")
     (one, two), (begin_one, begin_two) = ([walls[f"{kind}, {w}"] for w in WORKERS] for kind in ("maskline", "start-up"))
-    print(f"\nTwo workers over one: {spread(one / two, '.2f')}; ", end="")
-    print(f"start-up aside: {spread((one - begin_one) / (two - begin_two), '.2f')}.")
-    print(f"Start-up: {spread(begin_one, '.2f')} s with one, {spread(begin_two, '.2f')} s with two.")
+    print(f"\nSpeed-up of two workers over one: {spread(one / two, '.2f')}; ", end="")
+    print(f"without start-up: {spread((one - begin_one) / (two - begin_two), '.2f')}.")
+    print(f"Start-up: {spread(begin_one, '.2f')} s with one worker, {spread(begin_two, '.2f')} s with two.")
 
 
 def print_phases(costs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
@@ -396,7 +396,7 @@ def print_phases(costs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str
     for encoding, rounds in costs.items():
         found[encoding] = {key: statistics.median(cost[key] for cost in rounds) for key in rounds[0]}
         found[encoding]["all"] = sum(found[encoding][phase] for phase in PHASES)
-    head("CPU ms an image", *costs)
+    head("CPU ms per image", *costs)
     for phase in PHASES:
         row(phase, *(spread([cost[phase] for cost in rounds], ".2f") for rounds in costs.values()))
     row("all", *(f"{median['all']:.2f}" for median in found.values()))
@@ -404,7 +404,7 @@ def print_phases(costs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str
 
 
 def print_memory(data: Data) -> None:
-    """Print peak memory for once, twice and four times the images."""
+    """Print the peak memory for one, two and four times the images."""
     head("times the images", "parent, peak MiB", "larger worker, peak MiB")
     for factor in (1, 2, 4):
         size = (data.target.height, data.target.width)
@@ -413,7 +413,7 @@ def print_memory(data: Data) -> None:
 
 
 def print_audits() -> dict[str, float]:
-    """Print what the audit takes of ever more images, and return that of a million unlike ones."""
+    """Print the cost of the audit for more and more images, and return that for a million images without duplicates."""
     head("audit of", "alike", "seconds", "MiB added", "near duplicates")
     for examples, alike in ((10_000, 0.1), (20_000, 0.1), (40_000, 0.1), (10_000, 0), (100_000, 0), (MILLION, 0)):
         found = child("--audit", str(examples), str(alike))
@@ -422,39 +422,39 @@ def print_audits() -> dict[str, float]:
 
 
 def print_plan(costs: dict[str, dict[str, float]], audit_seconds: float, held: float, listed: float) -> None:
-    """Print what a million such images would take."""
+    """Print the estimated cost of a million such images."""
     head("a million such images", *costs)
     for cores in (2, 16, 64):
         hours = [cost["all"] * MILLION / 3.6e6 / cores for cost in costs.values()]
-        row(f"hours on {cores} cores that share the work evenly", *(f"{each:.2f}" for each in hours))
+        row(f"hours on {cores} cores with even work", *(f"{each:.2f}" for each in hours))
     row("GB on disk", *(f"{cost['bytes'] * MILLION / 1e9:.0f}" for cost in costs.values()))
-    print(f"\nThe parent holds {listed:.0f} bytes of listing and {held:.0f} of counts an example, ", end="")
-    print(f"{(listed + held) * MILLION / 2**20:,.0f} MiB for a million, whose audit takes {audit_seconds:.1f} s.")
+    print(f"\nThe parent holds {listed:.0f} bytes of listing and {held:.0f} of statistics per example, ", end="")
+    print(f"{(listed + held) * MILLION / 2**20:,.0f} MiB for a million; their audit takes {audit_seconds:.1f} s.")
 
 
 def child(*arguments: str) -> dict[str, float]:
-    """Return what this script prints in a process of its own."""
+    """Run this script in another process, and return the JSON that it prints."""
     done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> None:
-    """Prepare the raw data, let all take turns, and print the tables."""
+    """Prepare the raw data, run everything in turns, and print the tables."""
     changes = {"dataset.name": options.dataset, "dataset.path": options.path and str(options.path.resolve())}
     run_stages(folder / "run", changes, ["download"])
     data = Data.open(folder / "run/data/raw", options.size)
-    others = Others(files_of(data, folder / "files"), tuple(options.size), data.source.void)
+    scripts = Scripts(files_of(data, folder / "files"), tuple(options.size), data.source.void)
     works: dict[str, Work] = {
-        "Pillow": others.pillow,
-        "OpenCV": others.opencv,
-        "tf.image, eager": others.eager,
-        "tf.image, tf.data": others.mapped,
+        "Pillow": scripts.pillow,
+        "OpenCV": scripts.opencv,
+        "tf.image, eager": scripts.eager,
+        "tf.image, tf.data": scripts.mapped,
         **{f"maskline, {name}": ours(data, workers) for name, workers in WORKERS.items()},
         **{f"start-up, {name}": start_up(data, workers) for name, workers in WORKERS.items()},
     }
     results = in_turns(works, options.rounds, folder)
     same = same_pixels(folder / "maskline, 1 worker-0/shards", folder / "Pillow-0")
-    print(f"Images and masks of Pillow's shards are {'equal to' if same else 'NOT those of'} maskline's.")
+    print(f"Images and masks of Pillow's shards are {'equal to' if same else 'NOT equal to'} maskline's.")
     print_speeds(results, len(data.examples))
     for place in folder.glob("*-0"):
         shutil.rmtree(place)
@@ -466,10 +466,12 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure, or do one part of it in a process of its own."""
+    """Measure everything, or one part for the parent process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="shapes", help="with all three splits; default: %(default)s")
-    parser.add_argument("--path", type=Path, help="its local copy, as in params.yaml")
+    parser.add_argument(
+        "--dataset", default="shapes", help="dataset.name of a source with all three splits; default: %(default)s"
+    )
+    parser.add_argument("--path", type=Path, help="dataset.path, as in params.yaml")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)

@@ -1,12 +1,13 @@
-"""How time and memory of each stage grow when the work doubles: images, classes, pixels of an image, or shards.
+"""How time and memory of each stage grow with the work: the number of images, classes, pixels per image, or shards.
 
-Runs the five stages on a drawn data set of the source `folder`, once with hardly any work, which is their start-up, and
-then with once, four and sixteen times of one thing at a time: 400 images (a fifth of them test), 4 classes, shards of
-64x64 pixels from images of three times that side, and 64 examples a shard, of which half make twice the shards. One
-epoch of a U-Net of width 8. Seconds are those of each stage's process and its workers, by the clock and of CPU; peak
-resident memory is that of the largest of them. An exponent is the slope of log(seconds beyond the start-up) over
-log(factor): 0 where a stage does not care, 1 where twice the work takes twice as long, above 1 where it grows faster.
-It is left out where the work takes less than 0.1 s, or than the start-up varies. Needs matplotlib for the plot:
+Runs the five stages on a generated data set of the source `folder`: once with hardly any work, to measure the start-up,
+and then with one, four and sixteen times one quantity. The quantities are 400 images (a fifth of them test), 4 classes,
+64x64 pixels in the shards from images of three times that side, and 64 examples per shard, fewer for more shards. The
+model is a U-Net of width 8, trained for one epoch. Wall and CPU seconds are those of the stage's process and its
+workers; peak resident memory is that of the largest of them. An exponent is the slope of log(seconds beyond the
+start-up) over log(factor): 0 if a stage does not depend on the quantity, 1 if twice the work takes twice as long, and
+above 1 if time grows faster. It is left out if the work takes less than 0.1 s or less than the start-up varies. The
+plot needs matplotlib:
 
     python benchmarks/scaling.py --plot docs/scaling.png
     python benchmarks/scaling.py --short
@@ -29,13 +30,13 @@ from pipeline import ROOT, write_pipeline
 from tqdm import tqdm
 
 STAGES = ("download", "preprocess", "train", "evaluate", "report")
-SIDES = 3  # of an image, in sides of what the shards hold of it
+SIDES = 3  # side of an original image, as a multiple of its side in the shards
 LEAST = 0.1  # seconds beyond the start-up, below which growth is noise
-FASTER = 1.1  # exponent from which a stage is said to grow faster than its work
+FASTER = 1.1  # exponent above which a stage is reported to grow faster than its work
 
 
 class Work(NamedTuple):
-    """A data set's size and how it is sharded; sides are those of the shards."""
+    """The size of a data set; height and width are those in the shards."""
 
     images: int = 400
     classes: int = 4
@@ -45,7 +46,7 @@ class Work(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a stage took: seconds by the clock, seconds of CPU, and peak resident memory in MiB."""
+    """The wall seconds, CPU seconds and peak resident memory in MiB of a stage."""
 
     wall: float
     cpu: float
@@ -53,7 +54,7 @@ class Usage(NamedTuple):
 
 
 def works(once: Work, axes: Sequence[str], factors: Sequence[int]) -> dict[tuple[str, int], Work]:
-    """Return the work by axis and factor; factor 0 of every axis is hardly any work, and factor 1 the same for all."""
+    """Return the work by axis and factor; factors 0 (hardly any work) and 1 are the same for all axes."""
     found = {("", 0): Work(images=12, height=16, width=16), ("", 1): once}
     for factor in factors[1:]:
         root = int(factor**0.5)
@@ -68,7 +69,7 @@ def works(once: Work, axes: Sequence[str], factors: Sequence[int]) -> dict[tuple
 
 
 def draw(folder: Path, work: Work) -> None:
-    """Write images/ and masks/: each image shows every class, around points of its own, in noisy colours."""
+    """Write images/ and masks/: each image shows every class around random points in noisy colors."""
     rng = np.random.default_rng(0)
     colors = rng.integers(40, 216, (work.classes, 3))
     grid = np.stack(np.mgrid[: work.height, : work.width], axis=-1)
@@ -84,7 +85,7 @@ def draw(folder: Path, work: Work) -> None:
 
 
 def params_of(work: Work, data: Path) -> dict[str, object]:
-    """Return the changes of the project's params that do so much work."""
+    """Return the changes of the project's params for an amount of work."""
     return {
         "dataset.name": "folder",
         "dataset.path": str(data),
@@ -99,12 +100,12 @@ def params_of(work: Work, data: Path) -> dict[str, object]:
 
 
 def run(folder: Path) -> dict[str, Usage]:
-    """Run the stages in a folder, and return what each took."""
+    """Run the stages in a folder, and return the usage of each."""
     return {stage: timed([sys.executable, str(ROOT / f"stages/{stage}.py")], folder) for stage in STAGES}
 
 
 def timed(command: Sequence[str], folder: Path) -> Usage:
-    """Run a command, and return what it and the processes that it waited for took."""
+    """Run a command, and return the usage of it and its children."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = process.stdout.read()
@@ -119,7 +120,7 @@ def timed(command: Sequence[str], folder: Path) -> Usage:
 def measure(
     all_works: Mapping[tuple[str, int], Work], rounds: int, folder: Path
 ) -> list[dict[tuple[str, int], dict[str, Usage]]]:
-    """Return what each stage took of each work in each round; the works take turns."""
+    """Return the usage of each stage for each work in each round; the works take turns."""
     data = {work: folder / f"data-{number}" for number, work in enumerate(all_works.values())}
     for work, place in tqdm(data.items(), desc="drawing", disable=None):
         draw(place, work)
@@ -138,12 +139,12 @@ def measure(
 class Growth(NamedTuple):
     """How one quantity of one stage grows along one axis."""
 
-    start: np.ndarray  # with hardly any work [rounds]
-    values: np.ndarray  # [rounds, factors]
+    start: np.ndarray  # usage with hardly any work, [rounds]
+    values: np.ndarray  # usage, [rounds, factors]
 
     @property
     def beyond(self) -> np.ndarray | None:
-        """What goes beyond the start-up, or None where that is too little to tell how it grows."""
+        """The usage beyond the start-up, or None if it is too small to measure its growth."""
         beyond = self.values - self.start[:, None]
         return beyond if beyond.min() >= max(LEAST, np.ptp(self.start)) else None
 
@@ -152,7 +153,7 @@ class Growth(NamedTuple):
         return None if self.beyond is None else np.polyfit(np.log(factors), np.log(self.beyond.T), 1)[0]
 
 
-Grown = dict[tuple[str, str], Usage]  # axis and stage to a Growth of each quantity
+Grown = dict[tuple[str, str], Usage]  # by axis and stage, a Growth of each quantity
 
 
 def growths(found: list[dict], axes: Sequence[str], factors: Sequence[int]) -> Grown:
@@ -167,7 +168,7 @@ def growths(found: list[dict], axes: Sequence[str], factors: Sequence[int]) -> G
 
 
 def table(grown: Grown, factors: Sequence[int]) -> str:
-    """Return a Markdown table: medians over the rounds, and exponents with the lowest and highest."""
+    """Return a Markdown table: medians over the rounds, and exponents with their range."""
     columns = [f"{kind} at {f}x" for kind in ("s", "CPU s", "MiB") for f in factors]
     head = ["axis", "stage", "start-up, s", *columns, "exponent of s", "exponent of CPU s"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
@@ -183,18 +184,19 @@ def table(grown: Grown, factors: Sequence[int]) -> str:
 
 
 def verdict(grown: Grown, factors: Sequence[int]) -> str:
-    """Say which stages grow faster than their work in every round."""
+    """Return a sentence on the stages that grow faster than their work in every round."""
     slopes = {key: usage.wall.exponents(factors) for key, usage in grown.items()}
     faster = [
         f"{stage} with {axis} (exponent {np.median(found):.2f})"
         for (axis, stage), found in slopes.items()
         if found is not None and found.min() > FASTER
     ]
-    return f"Faster than its work in every round (exponent above {FASTER}) grows: {', '.join(faster) or 'no stage'}."
+    listed = ", ".join(faster) or "none"
+    return f"Stages that grow faster than their work in every round (exponent above {FASTER}): {listed}."
 
 
 def plot(grown: Grown, axes: Sequence[str], factors: Sequence[int], path: Path) -> None:
-    """Draw a panel for each axis: time beyond the start-up relative to 1x, and peak memory below it."""
+    """Draw two panels for each axis: time beyond the start-up relative to 1x, and below it peak memory."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,8 +1,8 @@
-"""How often `maskline compare` sees a difference between two seeds of the same params, and where one param differs.
+"""How often `maskline compare` finds a difference between runs that differ in the seed only, or in one param.
 
-A MobileNetV2 U-Net learns CamVid from ImageNet's weights at 96x128, several times over: with the project's loss and
-without its Dice term, the seed being all that differs among runs of the same loss. Every two runs of one loss are
-compared, and every run with Dice with the run of the same seed without. Runs that are finished are not run again:
+A MobileNetV2 U-Net with ImageNet weights is trained on CamVid at 96x128 with several seeds, with the project's loss and
+without its Dice term. Runs with the same loss are compared in pairs, and each run with Dice is compared with the run
+without Dice of the same seed. Finished runs are not repeated:
 
     python benchmarks/seeds.py --camvid .../CamVid --weights mobilenet_v2_1.0_224_no_top.weights.h5 --work seeds
 """
@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from pipeline import run_stages  # noqa: E402
 
-from maskline.comparison.compare import Comparison, Counts, compare  # noqa: E402
+from maskline.comparison.compare import Comparison, Result, compare  # noqa: E402
 
 TRAINING = {
     "dataset.name": "camvid",
@@ -41,14 +41,14 @@ RESAMPLES = 10_000
 VERDICTS = ("better", "worse", "can't tell", "the same")
 
 
-def counts_of(name: str, changes: dict, folder: Path) -> Counts:
-    """Run the pipeline in `folder` if it is not done, and return what evaluate counted."""
+def result_of(name: str, changes: dict, folder: Path) -> Result:
+    """Run the pipeline in `folder` if it is not finished, and return the counts of evaluate."""
     evaluation = folder / "data/evaluation"
     if not evaluation.exists():
         run_stages(folder, changes, STAGES)
     about = json.loads((evaluation / "about.json").read_text())
     with np.load(evaluation / "counts.npz") as arrays:
-        return Counts(
+        return Result(
             name,
             arrays["filenames"],
             arrays["matrices"],
@@ -59,7 +59,7 @@ def counts_of(name: str, changes: dict, folder: Path) -> Counts:
 
 
 def verdicts(title: str, comparisons: Iterable[Comparison]) -> None:
-    """Print how often each verdict is given, of mean IoU and of all metrics."""
+    """Print how often each verdict is given for mean IoU and for all metrics."""
     rows = [comparison.rows for comparison in comparisons]
     for metric in ("mean_iou", None):
         found = Counter(row.verdict for each in rows for row in each if metric in (row.metric, None))
@@ -68,7 +68,7 @@ def verdicts(title: str, comparisons: Iterable[Comparison]) -> None:
 
 
 def main() -> None:
-    """Train what is not trained, compare, and print a table."""
+    """Train the models that are not trained yet, compare them, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--camvid", type=Path, required=True, help="CamVid in SegNet's form")
     parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2's ImageNet weights without top")
@@ -81,7 +81,7 @@ def main() -> None:
     }
     runs = {
         loss: [
-            counts_of(f"{loss}, seed {seed}", TRAINING | paths | changes | {"seed": seed}, options.work / f"{i}-{seed}")
+            result_of(f"{loss}, seed {seed}", TRAINING | paths | changes | {"seed": seed}, options.work / f"{i}-{seed}")
             for seed in range(1, options.seeds + 1)
         ]
         for i, (loss, changes) in enumerate(LOSSES.items())

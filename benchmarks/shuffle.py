@@ -1,13 +1,13 @@
-"""How well batches are shuffled: what a full permutation would give, beside what pipelines give.
+"""How well input pipelines shuffle, compared with a full permutation.
 
-2,048 examples in 16 shards of 128, whose file order is the worst there is: all of a class, or of a video, together.
-For each way of shuffling, over the epochs:
+2,048 examples are in 16 shards of 128, in the worst order: all examples of a class, or of a video, are together. For
+each way of shuffling, over the epochs:
 
 - order: the correlation between an example's place in the files and its place in the epoch; 0 for a permutation;
-- neighbours: the share of examples that follow one another in the files and stand within 32 places in the epoch;
-- spread: the standard deviation over the batches (of 16) of the mean place in the files, as a multiple of what a
-  permutation gives: how unlike each other the batches are;
-- repeats: the correlation between an example's places in two following epochs.
+- neighbors: the share of consecutive examples in the files that are within 32 places in the epoch;
+- spread: the standard deviation over the batches (of 16) of the mean place in the files, as a multiple of a
+  permutation's: how much batches differ from each other;
+- repeats: the correlation between an example's places in two consecutive epochs.
 
     python benchmarks/shuffle.py
 """
@@ -34,7 +34,7 @@ Order = Callable[[int], np.ndarray]
 
 
 class Numbered:
-    """A split whose images are two bytes of their number."""
+    """A split whose images hold their number in two bytes."""
 
     size = (1, 1)
 
@@ -67,7 +67,7 @@ def buffered(epoch: int, buffer: int) -> np.ndarray:
 
 
 def interleaved(epoch: int, buffer: int) -> np.ndarray:
-    """Shuffled files, of which four are read in turns, and a buffer."""
+    """Shuffled files, four of which are read in turns, and a buffer."""
     shards = tf.data.Dataset.range(EXAMPLES // SHARD).shuffle(EXAMPLES // SHARD, seed=epoch + 1)
     examples = shards.interleave(
         lambda shard: tf.data.Dataset.range(shard * SHARD, (shard + 1) * SHARD), cycle_length=4, block_length=1
@@ -93,28 +93,28 @@ WAYS: dict[str, Order] = {
 
 
 def places(order: np.ndarray) -> np.ndarray:
-    """Return where each example stands."""
-    found = np.empty_like(order)
-    found[order] = np.arange(len(order))
-    return found
+    """Return the place of each example."""
+    place_of = np.empty_like(order)
+    place_of[order] = np.arange(len(order))
+    return place_of
 
 
 def statistics(orders: list[np.ndarray]) -> list[float]:
-    """Return order, neighbours, spread and repeats, means over the epochs."""
+    """Return order, neighbors, spread and repeats, as means over the epochs."""
     files = np.arange(EXAMPLES)
-    stood = [places(order) for order in orders]
-    correlation = np.mean([abs(np.corrcoef(files, place)[0, 1]) for place in stood])
-    neighbours = np.mean([np.mean(np.abs(np.diff(place)) <= NEAR) for place in stood])
-    # Of a sample of BATCH out of EXAMPLES places, without replacement.
+    epoch_places = [places(order) for order in orders]
+    correlation = np.mean([abs(np.corrcoef(files, place)[0, 1]) for place in epoch_places])
+    neighbors = np.mean([np.mean(np.abs(np.diff(place)) <= NEAR) for place in epoch_places])
+    # Standard deviation of the mean of BATCH places out of EXAMPLES, drawn without replacement.
     expected = np.sqrt((EXAMPLES**2 - 1) / 12 / BATCH * (EXAMPLES - BATCH) / (EXAMPLES - 1))
     spread = np.mean([order.reshape(-1, BATCH).mean(axis=1).std() for order in orders]) / expected
-    repeats = np.mean([abs(np.corrcoef(one, other)[0, 1]) for one, other in pairwise(stood)])
-    return [float(value) for value in (correlation, neighbours, spread, repeats)]
+    repeats = np.mean([abs(np.corrcoef(one, other)[0, 1]) for one, other in pairwise(epoch_places)])
+    return [float(value) for value in (correlation, neighbors, spread, repeats)]
 
 
 def main() -> None:
     """Print a table."""
-    print("| shuffled by | order | neighbours | spread | repeats |\n|---|---|---|---|---|")
+    print("| shuffled by | order | neighbors | spread | repeats |\n|---|---|---|---|---|")
     for name, way in WAYS.items():
         found = statistics([way(epoch) for epoch in range(EPOCHS)])
         print(f"| {name} | {' | '.join(f'{value:.3f}' for value in found)} |")

@@ -1,10 +1,10 @@
-"""Kill every stage at random moments until it finishes, and compare its outputs with those of an undisturbed run.
+"""Kill every stage at random moments until it finishes, and compare its outputs with those of an uninterrupted run.
 
     python benchmarks/soak.py --kills 100 --minutes 60        36 kills in 10 minutes on two busy cores
 
-Each start of a stage is a process group of its own, forked with TensorFlow imported, which would otherwise take most of
-the time. Moments are drawn in CPU seconds of the stage's own work, so that they do not depend on what else the machine
-does; every third kill of train waits for a checkpoint to be half written.
+Each start of a stage is forked into its own process group after TensorFlow is imported, because the import takes most
+of the time. Moments are drawn in CPU seconds of the stage's own work, so that they do not depend on other load; every
+third kill of train waits until a checkpoint is half written.
 """
 
 import argparse
@@ -59,13 +59,13 @@ SIGNALS = [
     ("SIGINT", signal.SIGINT, True),
     ("leader", signal.SIGKILL, False),
 ]
-PER_SERIES = 8  # kills before a stage is left alone, so that it is seen to finish
+PER_SERIES = 8  # kills of a stage before it may finish
 GRACE = 20.0  # seconds until the last process of a killed group must be gone
 
 
 @dataclass
 class Tally:
-    """What was seen of one stage."""
+    """The observations of one stage."""
 
     kills: Counter = field(default_factory=Counter)
     writing: int = 0
@@ -107,7 +107,7 @@ def start(stage: str, folder: Path) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process and the children it has waited for have used."""
+    """Return the CPU seconds of a process and of the children that it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
@@ -133,7 +133,7 @@ def half_written(folder: Path) -> bool:
 
 
 def wait_until(pid: int, moment: float, folder: Path, writing: bool) -> bool:
-    """Wait until the process has worked for `moment` seconds, and writes a checkpoint if asked; False if it ended."""
+    """Wait until the process has used `moment` CPU seconds and, if asked, writes a checkpoint; False if it ended."""
     while not ended(pid) and cpu_seconds(pid) < moment:
         time.sleep(0.002)
     deadline = time.monotonic() + 5
@@ -143,7 +143,7 @@ def wait_until(pid: int, moment: float, folder: Path, writing: bool) -> bool:
 
 
 def kill(pid: int, number: int, group: bool) -> int:
-    """Send a signal, wait for the end of the whole group, and return how many processes outlived the grace."""
+    """Send a signal, wait for the end of the whole group, and return how many processes were alive after GRACE."""
     (os.killpg if group else os.kill)(pid, number)
     deadline = time.monotonic() + GRACE
     while (left := list(living(pid))) and time.monotonic() < deadline:
@@ -154,7 +154,7 @@ def kill(pid: int, number: int, group: bool) -> int:
 
 
 def measure(stage: str, folder: Path) -> tuple[float, float]:
-    """Run a stage undisturbed and return the CPU seconds at which its work begins and ends."""
+    """Run a stage without kills, and return the CPU seconds at which its work begins and ends."""
     pid, begins, ends = start(stage, folder), None, 0.0
     while not ended(pid):
         ends = cpu_seconds(pid)
@@ -178,15 +178,15 @@ def copy_of(reference: Path, folder: Path, stage: str) -> Path:
 
 
 def check(stage: str, folder: Path, expected: dict[str, str], tally: Tally, signal_name: str, finished: bool) -> None:
-    """Note any final name whose content is not final, what lies about, and a stop that is no sentence."""
+    """Record outputs with partial content, leftover files, and a stop without its sentence."""
     for name in OUTPUTS[stage]:
         whole = {file: digest for file, digest in expected.items() if file == name or file.startswith(f"{name}/")}
-        sums = f"{name}/SHA256SUMS"  # written last: a folder without it is whole, and not yet the stage's
+        sums = f"{name}/SHA256SUMS"  # written last, so a complete folder may still lack it
         if (found := digests(folder, [name])) and found | {sums: whole.get(sums)} != whole | {sums: whole.get(sums)}:
             tally.problems.append(f"{stage}: {name} is partial after {signal_name}")
-    lying = [*folder.rglob("*.partial"), *folder.rglob("*.old"), *(folder / "tmp").iterdir()]
+    leftovers = [*folder.rglob("*.partial"), *folder.rglob("*.old"), *(folder / "tmp").iterdir()]
     checkpoints = len(list(folder.glob(".checkpoints/*/*.npz")))
-    tally.leftovers = max(tally.leftovers, len([path for path in lying if ".partial/" not in str(path)]))
+    tally.leftovers = max(tally.leftovers, len([path for path in leftovers if ".partial/" not in str(path)]))
     if checkpoints > 3:  # two, and the one just renamed
         tally.problems.append(f"{stage}: {checkpoints} checkpoints after {signal_name}")
     log = (folder / "log").read_text()
@@ -197,7 +197,7 @@ def check(stage: str, folder: Path, expected: dict[str, str], tally: Tally, sign
 def series(
     stage: str, folder: Path, work: tuple[float, float], expected: dict[str, str], tally: Tally, kills: int
 ) -> None:
-    """Start the stage, kill it, and start it again until it finishes; note all in `tally`."""
+    """Start the stage, kill it, and start it again until it finishes; record everything in `tally`."""
     begins, ends = work
     runs = killed = 0
     while True:
@@ -219,15 +219,15 @@ def series(
         tally.problems.append(f"{stage}: failed with {(folder / 'log').read_text().strip()[-300:]!r}")
     tally.runs.append(runs)
     tally.equal += digests(folder, OUTPUTS[stage]) == expected
-    if lying := [*folder.rglob("*.partial"), *folder.rglob("*.old")]:
-        tally.problems.append(f"{stage}: {lying} lies about at the end")
+    if leftovers := [*folder.rglob("*.partial"), *folder.rglob("*.old")]:
+        tally.problems.append(f"{stage}: {leftovers} is left at the end")
 
 
 def soak(folder: Path, kills: int, minutes: float) -> dict[str, Tally]:
-    """Kill all stages so many times in all, in `folder`, or as often as that time allows."""
+    """Kill the stages `kills` times in total, or as often as the time allows, in `folder`."""
     prepare()
     deadline = time.monotonic() + 60 * minutes
-    reference, tallies = folder / "undisturbed", {stage: Tally() for stage in SHARES}
+    reference, tallies = folder / "uninterrupted", {stage: Tally() for stage in SHARES}
     run_stages(reference, CHANGES, [])
     work = {stage: measure(stage, reference) for stage in SHARES}
     print("CPU seconds of work:", {stage: f"{a:.1f} to {b:.1f}" for stage, (a, b) in work.items()}, flush=True)
@@ -245,7 +245,7 @@ def soak(folder: Path, kills: int, minutes: float) -> dict[str, Tally]:
 
 
 def prepare() -> None:
-    """Import what the stages import, and compute nothing, so that forks may."""
+    """Import what the stages import, without computing anything, because forks of computing threads can hang."""
     sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
     import entry
 
@@ -271,10 +271,10 @@ def table(tallies: dict[str, Tally]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Kill every stage at random moments and compare the bytes.")
-    parser.add_argument("--kills", type=int, default=100, help="in all, of which half are train's")
-    parser.add_argument("--minutes", type=float, default=60.0, help="after which no new series begins")
+    parser.add_argument("--kills", type=int, default=100, help="total number; half of them are kills of train")
+    parser.add_argument("--minutes", type=float, default=60.0, help="time limit for starting a new series")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, help="to work in; a temporary one by default")
+    parser.add_argument("--folder", type=Path, help="working folder; default: a temporary one")
     options = parser.parse_args()
     random.seed(options.seed)
     folder = tempfile.mkdtemp(

@@ -1,7 +1,7 @@
-"""What it costs to do nothing: commands that have no work, or stop before it, and what they import.
+"""Start-up time and imports of commands that have nothing to do or stop at once.
 
-Each is run so many times in turns; the peers are the import of TensorFlow and DVC's own `dvc status`. What needs the
-pipeline's results is left out where they are not up to date.
+The commands run in turns, with the import of TensorFlow and DVC's own `dvc status` for comparison. Commands that need
+the pipeline's results are left out if these are not up to date.
 
     dvc repro && python benchmarks/startup.py
 """
@@ -23,7 +23,7 @@ HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "pandas", "matplotlib", "
 
 
 def commands(wrong: Path) -> dict[str, tuple[Sequence[str], Path]]:
-    """Return what is run, and where, by what it is called; `wrong` is a folder whose params are refused."""
+    """Return the commands and their folders by name; `wrong` is a folder with invalid params."""
     python = sys.executable
     stages = {stage: str(ROOT / "stages" / f"{stage}.py") for stage in STAGES}
     finished = {
@@ -42,19 +42,19 @@ def commands(wrong: Path) -> dict[str, tuple[Sequence[str], Path]]:
 
 
 def up_to_date() -> bool:
-    """Return whether `dvc repro` would have nothing to do."""
+    """Return whether `dvc repro` has nothing to do."""
     return subprocess.run(("dvc", "status", "--quiet", "dvc.yaml"), cwd=ROOT, check=False).returncode == 0
 
 
 def timed(command: Sequence[str], folder: Path) -> float:
-    """Return the seconds that a command takes."""
+    """Run a command, and return the seconds that it takes."""
     begun = time.perf_counter()
     subprocess.run(command, cwd=folder, capture_output=True, check=False)
     return time.perf_counter() - begun
 
 
 def imported(command: Sequence[str], folder: Path) -> list[str]:
-    """Return which heavy packages a command imports, in this process or those it starts."""
+    """Return the heavy packages that a command imports, in its own process or in those it starts."""
     env = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=env)
     names = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
@@ -62,7 +62,7 @@ def imported(command: Sequence[str], folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Let all take turns, and print a table."""
+    """Run all commands in turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     options = parser.parse_args()

@@ -1,18 +1,18 @@
-"""Training speed at 128x128: TensorFlow's segmentation tutorial against this pipeline's own loop.
+"""Training speed at 128x128 of TensorFlow's segmentation tutorial and of this pipeline.
 
-All take turns, round by round, on the same train and validation images, held ready in memory for the tutorial and in
+All take turns, round by round, on the same train and validation images, which are in memory for the tutorial and in
 shards for the others:
 
 - the tutorial: its modified U-Net on a frozen MobileNetV2, Adam 0.001, random flips, cross-entropy, batches of 64,
   through Keras's `fit` with its accuracy metric and validation in every epoch;
-- maskline, the same network, batch, optimizer and loss;
-- the same in mixed bfloat16, which CPUs with AVX-512 BF16 and most accelerators have in hardware;
-- maskline's own recipe for Oxford-IIIT Pet, of benchmarks/pet_tutorial.py, which trains the encoder too.
+- maskline with the same network, batch, optimizer and loss;
+- the same in mixed bfloat16, which CPUs with AVX-512 BF16 and most accelerators support in hardware;
+- maskline's own recipe for Oxford-IIIT Pet from benchmarks/pet_tutorial.py, which also trains the encoder.
 
-Images per second are those of the epochs after the first, validation and checkpoints included; waited is the share of
-that time in which a step waited for its batch. Seconds to a validation mean IoU count from before the first step,
-tracing included; both are scored by one confusion matrix, outside the tutorial's clock. Without weights, the encoder
-is as it was drawn, and only the speeds mean anything.
+Images per second are those of the epochs after the first, including validation and checkpoints. "Waited" is the share
+of that time in which a step waited for its batch. Seconds to a validation mean IoU count from before the first step,
+including tracing. Both are scored with one confusion matrix, for which the tutorial's clock is stopped. Without
+--weights the encoder has random weights, and only the speeds are meaningful.
 
     python benchmarks/training.py
     TFDS_DATA_DIR=... python benchmarks/training.py --dataset oxford_iiit_pet \\
@@ -68,7 +68,13 @@ TUTORIAL = {
 
 
 class Run(NamedTuple):
-    """One training: seconds and validation mean IoU at the end of each epoch, and the seconds spent waiting."""
+    """One training.
+
+    Attributes:
+        curve: seconds and validation mean IoU at the end of each epoch.
+        images: images per epoch.
+        waited: share of the time in which steps waited for batches.
+    """
 
     curve: list[tuple[float, float]]
     images: int
@@ -79,12 +85,12 @@ class Run(NamedTuple):
         return self.images * (len(self.curve) - 1) / (self.curve[-1][0] - self.curve[0][0])
 
     def seconds_to(self, mean_iou: float) -> float:
-        """Return when the mean IoU was reached first, or infinity."""
+        """Return the seconds until the mean IoU was first reached, or infinity."""
         return next((seconds for seconds, reached in self.curve if reached >= mean_iou), float("inf"))
 
 
 def tutorial(shards: Path, weights: Path | None, seed: int, epochs: int) -> Run:
-    """Train by the tutorial's recipe."""
+    """Train with the tutorial's recipe."""
     keras.utils.set_random_seed(seed)
     images, labels = images_of(shards, "train")
     held, truth = images_of(shards, "validation")
@@ -111,7 +117,7 @@ def tutorial(shards: Path, weights: Path | None, seed: int, epochs: int) -> Run:
 
 
 def ours(shards: Path, weights: Path | None, seed: int, epochs: int, changes: Mapping[str, Any]) -> Run:
-    """Train by the project's own loop, with checkpoints and validation as the train stage has them."""
+    """Train with the project's own loop, including checkpoints and validation as in the train stage."""
     keras.utils.set_random_seed(seed)
     changes = {**changes, "seed": seed, "train.epochs": epochs, "model.encoder_weights": "imagenet"}
     params = Params.model_validate(changed_params(changes))
@@ -148,7 +154,7 @@ def ours(shards: Path, weights: Path | None, seed: int, epochs: int, changes: Ma
 
 
 def timed(batches: Iterable, waits: list[float]) -> Iterator:
-    """Yield batches, and note how long each was waited for."""
+    """Yield batches, and record the time spent waiting for each."""
     iterator = iter(batches)
     while True:
         begun = time.perf_counter()
@@ -170,7 +176,7 @@ CONTESTANTS: dict[str, Callable[..., Run]] = {
 
 
 def print_table(runs: dict[str, list[Run]], target: float) -> None:
-    """Print medians, spread, and the medians of the ratios within each round."""
+    """Print medians with their range, and the medians of the ratios within each round."""
     print(f"\n| | images/s (lowest to highest) | of the tutorial | waited | seconds to {target} | best mean IoU |")
     print("|---" * 6 + "|")
     for name, rounds in runs.items():
@@ -187,7 +193,7 @@ def print_table(runs: dict[str, list[Run]], target: float) -> None:
 
 
 def plot(runs: dict[str, list[Run]], path: Path) -> None:
-    """Draw validation mean IoU over seconds, a line for each run."""
+    """Draw validation mean IoU over seconds, one line for each run."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -207,17 +213,17 @@ def plot(runs: dict[str, list[Run]], path: Path) -> None:
 
 
 def main() -> None:
-    """Let all take turns, and print a table."""
+    """Run all trainings in turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="shapes", help="as in params.yaml; default: %(default)s")
+    parser.add_argument("--dataset", default="shapes", help="dataset.name, as in params.yaml; default: %(default)s")
     parser.add_argument("--weights", type=Path, help="MobileNetV2 without top, .h5")
-    parser.add_argument("--rounds", type=int, default=3, help="each with a seed of its own; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="each with its own seed; default: %(default)s")
     parser.add_argument("--epochs", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--target", type=float, default=0.6, help="validation mean IoU; default: %(default)s")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), help="default: all")
     parser.add_argument("--plot", type=Path, help="PNG file to draw; needs matplotlib")
     options = parser.parse_args()
-    tf.config.experimental.enable_op_determinism()  # as the train stage has it
+    tf.config.experimental.enable_op_determinism()  # as in the train stage
     weights = options.weights and options.weights.resolve()
     with tempfile.TemporaryDirectory() as folder:
         run_stages(Path(folder), {"dataset.name": options.dataset}, ("download", "preprocess"))

@@ -1,9 +1,9 @@
-"""Run download, preprocess, train and evaluate twice, in unlike surroundings, for every architecture and every loss.
+"""Run download, preprocess, train and evaluate twice, in different environments, for each architecture and each loss.
 
-The two differ in folder, user, home, locale, time zone, hash seed, and the number of cores that preprocess may use.
-Augmentation, dropout, a moving average of the weights and class weights are on; the architectures train in
-mixed_bfloat16, the losses, on U-Net, in float32. Prints the outputs whose bytes differ, and ends with exit code 1 if
-there are any:
+The environments differ in folder, user, home, locale, time zone, hash seed, and the number of cores for preprocess.
+Augmentation, dropout, a moving average of the weights and class weights are on. Architectures are trained in
+mixed_bfloat16, and losses with U-Net in float32. Prints the outputs whose bytes differ; the exit code is 1 if there are
+any:
 
     python benchmarks/twice.py --work twice
 """
@@ -43,7 +43,7 @@ SMALL = {
     "train.ema": 0.9,
     "evaluate.samples": 2,
 }
-SURROUNDINGS = {
+ENVIRONMENTS = {
     "here": {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C", "USER": "ada", "HOME": "/tmp"},
     "elsewhere, ein anderer Ört": {
         "PYTHONHASHSEED": "7",
@@ -54,7 +54,7 @@ SURROUNDINGS = {
     },
 }
 STAGES = ("download", "preprocess", "train", "evaluate")
-# One process for all stages, so that TensorFlow is imported once.
+# All stages run in one process, so that TensorFlow is imported once.
 DRIVER = """
 import os, runpy, sys
 stages, cores = sys.argv[2:], int(sys.argv[1])
@@ -82,7 +82,7 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 def outcome(folder: Path, changes: Mapping[str, Any], environment: Mapping[str, str], cores: int) -> dict[str, str]:
-    """Run the stages in a folder, and return its digests; the folder is removed."""
+    """Run the stages in a folder, return the digests of their outputs, and remove the folder."""
     write_pipeline(folder, SMALL | changes)
     driver = DRIVER.replace("ALL", repr(os.sched_getaffinity(0)))
     stages = [str(ROOT / f"stages/{stage}.py") for stage in STAGES]
@@ -101,19 +101,19 @@ def outcome(folder: Path, changes: Mapping[str, Any], environment: Mapping[str, 
 
 
 def main() -> None:
-    """Run every case twice, side by side, and print what differs."""
+    """Run every case in both environments at the same time, and print what differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--only", nargs="*", help="names of cases, such as unet or 'loss dice'; default: all")
     options = parser.parse_args()
     unequal = 0
-    with ThreadPoolExecutor(len(SURROUNDINGS)) as pool:
+    with ThreadPoolExecutor(len(ENVIRONMENTS)) as pool:
         for name, changes in cases().items():
             if options.only and name not in options.only:
                 continue
             runs = [
                 pool.submit(outcome, options.work.resolve() / place / name, changes, environment, cores)
-                for cores, (place, environment) in enumerate(SURROUNDINGS.items(), 1)
+                for cores, (place, environment) in enumerate(ENVIRONMENTS.items(), 1)
             ]
             first, second = (run.result() for run in runs)
             different = sorted(path for path in {*first, *second} if first.get(path) != second.get(path))
