@@ -8,11 +8,11 @@ from hypothesis import settings
 
 from maskline.engine import pool
 
-# The same examples in every run, and no clock: a slow machine is no defect.
+# The same examples in every run, and no deadline, because a slow machine is not a defect.
 settings.register_profile("maskline", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("maskline")
 
-# What `make check` runs: files that take a few seconds, import no TensorFlow, and start no pipeline and no browser.
+# The files that `make check` runs: they take a few seconds, import no TensorFlow, and start no pipeline or browser.
 FAST = {
     "test_artifacts",
     "test_bootstrap",
@@ -40,8 +40,8 @@ FAST = {
     "test_report_plots",
     "test_yaml12",
 }
-# Reasons for which even the whole suite may skip a test: data that the project may not hand out, and what does not
-# apply to this machine or this case.
+# Reasons for which even the whole suite may skip a test: the project may not distribute the data, or the test does not
+# apply to this machine or case.
 NOT_PROMISED = (
     "is absent",
     "needs the ImageNet weights",
@@ -49,7 +49,7 @@ NOT_PROMISED = (
     "is no network",
     "has no ImageNet",
 )
-REAL_DATA = "real data sets and weights, which no check of a change needs: tests read them in ../shared/data"
+REAL_DATA = "optional: real data sets and weights in ../shared/data"
 
 
 def pytest_addoption(parser):
@@ -59,24 +59,24 @@ def pytest_addoption(parser):
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave out whole files, so that TensorFlow is not even imported."""
+    """Ignore whole files, so that TensorFlow is not even imported."""
     if config.option.fast and collection_path.suffix == ".py" and collection_path.stem not in FAST:
         return True
     return None
 
 
 def pytest_xdist_auto_num_workers():
-    """Let one worker more than there are cores take turns, for the pipeline's tests mostly wait."""
+    """Use one worker more than there are cores, because the pipeline's tests mostly wait."""
     return min(4, (os.cpu_count() or 1) + 1)
 
 
 def pytest_collection_modifyitems(items):
-    """Put the pipeline's tests first: one worker does them all, which at the end would leave the others idle."""
+    """Put the pipeline's tests first. One worker runs them all, and at the end the others would be idle."""
     items.sort(key=lambda item: item.path.stem != "test_pipeline")
 
 
 def pytest_collection_finish(session):
-    """Let a worker's own tensors, which are tiny, stay on one core; the stages that tests start use all cores."""
+    """Limit the small tensors of a worker to one core; the stages that tests start use all cores."""
     if "tensorflow" in sys.modules:
         if session.config.option.fast:
             raise pytest.UsageError("a file that tests/conftest.py lists as FAST imports TensorFlow")
@@ -93,7 +93,7 @@ def pytest_sessionfinish(session):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter, config):
-    """Say last what was skipped, and how to get it."""
+    """Print last which tests were skipped, and how to enable them."""
     yield
     counts = Counter(_skipped(terminalreporter))
     if counts:
@@ -115,13 +115,13 @@ def _promised(reason):
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """Let preprocess work in this process, where starting workers would be most of a test's time."""
+    """Run preprocess in this process, because starting workers takes most of a test's time."""
     monkeypatch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
 
 
 @pytest.fixture
 def interruptible():
-    """Let Ctrl-C stop the test's processes, which would inherit its being ignored from a background job."""
+    """Let Ctrl-C stop the test's processes, which would otherwise inherit an ignored SIGINT from a background job."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""A headless Chromium driven by Playwright, with every problem and request of a page noted."""
+"""A headless Chromium driven by Playwright, which records every problem and request of a page."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ PATIENCE = 60_000  # milliseconds, for a busy machine
 
 @functools.cache
 def find_browser() -> str | None:
-    """Return the path of an installed Chromium or Chrome, else of Playwright's own, else None."""
+    """Return the path of an installed Chromium or Chrome, or of Playwright's own, or None."""
     found = next(filter(None, map(shutil.which, INSTALLED)), None)
     if found:
         return found
@@ -37,12 +37,12 @@ def chromium() -> Iterator[Browser]:
 
 
 class Shown:
-    """A page in a window of its own.
+    """A page in its own window.
 
     Attributes:
         page: Playwright's page.
-        problems: console errors and warnings, exceptions, and refusals of the content security policy.
-        requests: addresses that the page asked for.
+        problems: console errors and warnings, exceptions, and violations of the content security policy.
+        requests: addresses that the page requested.
     """
 
     def __init__(self, browser: Browser, address: str, **options: Any) -> None:
@@ -50,12 +50,12 @@ class Shown:
         self.requests: list[str] = []
         self.page = browser.new_page(**options)
         self.page.set_default_timeout(PATIENCE)
-        self.page.on("console", self._note)
+        self.page.on("console", self._record)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(address)
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _record(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
             self.problems.append(message.text)
 

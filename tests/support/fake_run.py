@@ -1,4 +1,4 @@
-"""A made-up finished run, as the stages before report leave it: seven classes, twenty test images."""
+"""The files of a made-up run that the stages before report write: seven classes, twenty test images."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ CONVENTIONS = {
 
 
 def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, samples: int = 6) -> None:
-    """Write data/, metrics/ and baseline.json of a run below `folder`; the same for the same seed."""
+    """Write data/, metrics/ and baseline.json of a run into `folder`; the same seed gives the same files."""
     generator = np.random.default_rng(seed)
     truths = [_truth(generator) for _ in range(images)]
     predictions = [_prediction(truth, generator) for truth in truths]
@@ -51,7 +51,7 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
 
 
 def seal(folder: Path) -> None:
-    """Record the run's files as those of its stages, as what runs a stage does."""
+    """Write the SHA256SUMS of the run's files, as the stages do."""
     for part in (folders.SHARDS, folders.MODEL):
         write_sums(folder / part)
     write_sums(folder / folders.EVALUATION, [folder / folders.METRICS])
@@ -64,7 +64,7 @@ def baseline(found: dict) -> dict:
 
 
 def figures(matrices: np.ndarray) -> dict:
-    """Return the metrics of matrices [N, C, C], rounded to four places; None: nothing to judge by."""
+    """Return the metrics of matrices [N, C, C], rounded to four places; None: no value."""
     matrix = matrices.sum(0)
     truth, predicted, right = matrix.sum(1), matrix.sum(0), np.diag(matrix)
     union = truth + predicted - right
@@ -140,7 +140,7 @@ def _truth(generator: np.random.Generator) -> np.ndarray:
 
 
 def _prediction(truth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Shift the truth a little and take one class for another in a corner; uint8 [H, W] without void."""
+    """Shift the ground truth a little and confuse classes in a corner; uint8 [H, W] without void."""
     shift = tuple(generator.integers(-4, 5, size=2))
     prediction = np.roll(np.where(truth == 255, 0, truth), shift, (0, 1))
     corner = prediction[: HEIGHT // 2, : WIDTH // 2]
@@ -156,23 +156,23 @@ def _matrix(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def _write_shards(folder: Path) -> None:
-    found = _audit()
+    described = _audit()
     about_shards = manifest.Manifest(
         format=1,
-        source=found.source,
+        source=described.source,
         height=HEIGHT,
         width=WIDTH,
         encoding="raw",
         void_label=VOID,
         classes=[ClassInfo(name=name, color=color) for name, color in zip(NAMES, COLORS, strict=True)],
-        splits={role: _split(found, role) for role in ROLES},
+        splits={role: _split(described, role) for role in ROLES},
     )
     write_record(folder / manifest.PATH, about_shards)
-    write_record(folder / audit.PATH, found)
+    write_record(folder / audit.PATH, described)
 
 
 def _split(found: audit.Audit, role: Role) -> manifest.Split:
-    """Return a split of one shard, which is not there, with the images and the class shares of the audit."""
+    """Return a split of one shard, which does not exist, with the images and the class shares of the audit."""
     pixels = found.images[role] * HEIGHT * WIDTH
     void = round(pixels * found.void_share[role])
     name = f"{role}-00000-of-00001.tfrecord"
@@ -280,7 +280,7 @@ def _write_pictures(
     samples: int,
     uncertainty: list[float],
 ) -> None:
-    """Write the groups: the image of the odd name is among the random; an image in two groups has one folder."""
+    """Write the groups. The image with the odd name is in the random group; an image in two groups has one folder."""
     order = sorted(range(len(truths)), key=lambda i: -figures(matrices[i : i + 1])["mean_iou"])
     unsure = sorted(order, key=lambda i: -uncertainty[i])
     groups = {"best": order, "worst": order[::-1], "uncertain": unsure, "random": list(range(len(order)))}

@@ -1,8 +1,8 @@
-"""Work in forked processes that end by SIGKILL before their k-th operation on a file, step or validation batch.
+"""Run work in forked processes that are killed before their k-th file operation, training step or validation batch.
 
     python tests/support/killed.py preprocess folder
 
-A process of its own, for a fork of one whose threads compute may hang. It prints what it did as JSON.
+This is a separate process, because a fork of a process with computing threads can hang. It prints a summary as JSON.
 """
 
 import json
@@ -35,7 +35,7 @@ NEVER = 10**9
 
 
 class Life:
-    """Counts operations, and ends the process before the last that it is granted."""
+    """Counts operations, and kills the process before the last one that it may do."""
 
     def __init__(self, operations: int) -> None:
         self.done, self._granted = 0, operations
@@ -57,7 +57,7 @@ class Life:
 
 
 def tear(descriptor: int) -> None:
-    """Cut a file in half, as if the kill had come while it was written."""
+    """Truncate a file to half, as if the process was killed while writing it."""
     about = os.fstat(descriptor)
     if stat.S_ISREG(about.st_mode):
         path = os.readlink(f"/proc/self/fd/{descriptor}")
@@ -70,8 +70,8 @@ def run(work: Callable[[Life], None], operations: int = NEVER) -> int | None:
     read, write = os.pipe()
     if pid := os.fork():
         os.close(write)
-        with open(read) as answer:
-            text = answer.read()
+        with open(read) as pipe:
+            text = pipe.read()
         _, status = os.waitpid(pid, 0)
         if os.WIFSIGNALED(status):
             assert os.WTERMSIG(status) == signal.SIGKILL, status
@@ -96,7 +96,7 @@ def complete_or_absent(folder: Path, names: list[str], expected: dict[str, str])
 
 
 def every_moment(work: Callable[[Path, Life], None], folder: Path, names: list[str], stride: int = 1) -> dict:
-    """Kill `work` before each operation, once more while it starts again, and compare what the third start leaves."""
+    """Kill `work` before each operation, kill its second start too, and compare the outputs of the third."""
     operations, kills = run(partial(work, folder / "whole")), 0
     expected = digests(folder / "whole", *names)
     for number in range(1, operations + 1, stride):
@@ -121,7 +121,7 @@ def preprocess(folder: Path) -> dict:
 
 
 def checkpoint(folder: Path) -> dict:
-    """A run whose state is a sum over its steps; what is loaded must always be the state of some step."""
+    """Kill a run whose state is a sum over its steps; every loaded state must be that of some step."""
 
     def work(place: Path, life: Life) -> None:
         checkpoints = Checkpoints(place / ".checkpoints", 1)
@@ -140,7 +140,7 @@ def checkpoint(folder: Path) -> dict:
 
 
 def _training(folder: Path) -> Callable[..., None]:
-    """Return the stage's whole work on a network that is traced in no time, with a tick at each step and batch."""
+    """Return the work of the train stage with a tiny network, and a tick at each step and validation batch."""
     import keras
     import tensorflow as tf
     from test_training import Tiny
@@ -151,7 +151,7 @@ def _training(folder: Path) -> Callable[..., None]:
     from maskline.training import validate
     from maskline.training.trainer import Trainer
 
-    tf.config.run_functions_eagerly(True)  # each life would trace the steps anew
+    tf.config.run_functions_eagerly(True)  # otherwise each life traces the steps again
     knobs = read_yaml(Path(__file__).parents[2] / "params.yaml")
     knobs["train"] |= {"epochs": 6, "batch_size": 2, "ema": 0.8, "early_stopping": 4, "class_weights": "inverse"}
     train_params = module.TrainParams.model_validate(knobs["train"] | {"learning_rate": 0.01})
@@ -201,31 +201,31 @@ def _shards(folder: Path) -> None:
 
 
 def train(folder: Path) -> dict:
-    """Kill training at random moments until it finishes, twice; then start other code and data beside a killed run."""
+    """Kill training at random moments until it finishes, twice; then train other code and data next to a killed run."""
     _shards(folder)
     work = _training(folder)
     operations = run(partial(work, folder / "whole"))
-    expected, kills, went_on = digests(folder / "whole", "model"), 0, 0
+    expected, kills, resumed = digests(folder / "whole", "model"), 0, 0
     for place in (folder / name for name in ("a", "b")):
         while run(partial(work, place), random.randint(operations // 3, operations * 2 // 3)) is None:
             kills += 1
             complete_or_absent(place, ["model"], expected)
-        went_on += "goes on after step" in (place / "log").read_text()
+        resumed += "goes on after step" in (place / "log").read_text()
         assert digests(place, "model") == expected
         assert sorted(path.name for path in place.iterdir()) == [".checkpoints", "log", "model"]
         assert not any((place / ".checkpoints").iterdir())
     place = folder / "other"
     assert run(partial(work, place), operations * 2 // 3) is None
-    said = {}
+    did_resume = {}
     for name, changes in {"code": {"code": "b"}, "data": {"shards": "others"}, "back": {}}.items():
         assert run(partial(work, place, **changes)) is not None
-        said[name] = "goes on after step" in (place / "log").read_text()
+        did_resume[name] = "goes on after step" in (place / "log").read_text()
     assert digests(place, "model") == expected
-    return {"operations": operations, "kills": kills, "went_on": went_on} | said
+    return {"operations": operations, "kills": kills, "went_on": resumed} | did_resume
 
 
 def evaluate(folder: Path) -> dict:
-    """With a stand-in for the network, which would be loaded and traced at each start."""
+    """Kill evaluate, with a stand-in for the network, whose loading and tracing takes long."""
     import tensorflow as tf
 
     from maskline.evaluation import evaluate as module

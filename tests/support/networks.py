@@ -1,4 +1,4 @@
-"""Small networks of every architecture, and the pixels that they are tried on."""
+"""Small networks of every architecture, and images for them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ NAMES, COLORS = ["ground", "sky", "tree"], ["#336699", "#88ccff", "#227733"]
 
 
 def _small(options: encoders.Options) -> keras.Model:
-    """An encoder of one convolution for each stride, for what does not depend on the encoder."""
+    """Return an encoder with one convolution per stride, for tests that do not depend on the encoder."""
     images = keras.Input((None, None, 3))
     x, levels = minus_one_to_one(images), []
     for stride in (2, 4, 8, 16, 32):
@@ -31,14 +31,14 @@ def _small(options: encoders.Options) -> keras.Model:
     return keras.Model(images, levels, name="small")
 
 
-# The networks of keras.applications take most of a test's time, which their own tests spend once.
+# The networks of keras.applications take most of a test's time; they have their own tests.
 encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
 _OWN = ("unet", "enet", "vgg16_bn", "small")
 SMALL = {name: next(own for own in _OWN if own in (*network.encoders, "small")) for name, network in NETWORKS.items()}
 
 
 def build(architecture: str = "unet", encoder: str | None = None, **changes) -> SegmentationModel:
-    """Return a network of few channels with the weights of seed 3."""
+    """Return a network with few channels and the weights of seed 3."""
     keras.utils.set_random_seed(3)
     options = {
         "width": 4,
@@ -53,14 +53,14 @@ def build(architecture: str = "unet", encoder: str | None = None, **changes) -> 
 
 @contextlib.contextmanager
 def without_values() -> Iterator[None]:
-    """Let variables have shapes alone, for millions of numbers take their time."""
+    """Create variables without values, because initializing millions of numbers takes long."""
     with StatelessScope(initialize_variables=False):
         yield
     global_state.set_global_attribute("uninitialized_variables", [])
 
 
 def share_values(model: keras.Model, other: keras.Model) -> None:
-    """Let a model that was built without values have those of another."""
+    """Give a model that was built without values the values of another."""
     for ours, theirs in zip(model.variables, other.variables, strict=True):
         assert ours.shape == theirs.shape
         ours._initialize(theirs.value)
@@ -72,7 +72,7 @@ def images(height: int = 64, width: int = 64, count: int = 2) -> np.ndarray:
 
 
 def scenes(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Return four images uint8 [4, size, size, 3] of three noisy colours, and their labels."""
+    """Return four images uint8 [4, size, size, 3] of three noisy colors, and their labels."""
     half, labels = size // 2, np.zeros((4, size, size), np.int32)
     labels[:, :half, :half] = 1
     labels[1:3, half:, half:] = 2

@@ -1,11 +1,11 @@
-"""The living processes of a session, to see that none is left behind."""
+"""The running processes of a session, to check that none is left behind."""
 
 import time
 from pathlib import Path
 
 
 def living(leader: int) -> list[int]:
-    """Return the processes of the session that `leader` began, without those that only wait to be reaped."""
+    """Return the processes of the session that `leader` started, without zombies."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -18,7 +18,7 @@ def living(leader: int) -> list[int]:
 
 
 def none_left(leader: int, patience: float = 20.0) -> bool:
-    """Return whether the session's last process ends within so many seconds."""
+    """Return whether the session's last process ends within `patience` seconds."""
     deadline = time.monotonic() + patience
     while living(leader):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A copy of the project with a data set of its own, as a user has it: a Git repository that DVC runs."""
+"""A copy of the project with its own data set, as a user has it: a Git repository with a DVC pipeline."""
 
 import hashlib
 import os
@@ -41,7 +41,7 @@ PARAMS = {
 
 
 def photos(folder: Path, count: int = 16) -> Path:
-    """Write pairs of JPEG images and PNG masks with names that need care."""
+    """Write pairs of JPEG images and PNG masks, with spaces and accents in their names."""
     rng = np.random.default_rng(0)
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
@@ -54,7 +54,7 @@ def photos(folder: Path, count: int = 16) -> Path:
 
 
 def create(folder: Path, data: Path) -> Path:
-    """Copy the project's files to a new Git repository whose params name the images in `data`."""
+    """Copy the project's files to a new Git repository, whose params name the images in `data`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -87,7 +87,7 @@ def set_params(folder: Path, changes: dict[str, Any]) -> None:
 
 
 def run(folder: Path, *command: str, check: bool = True, **environment: str) -> str:
-    """Run a command in the project and return what it printed, both streams together."""
+    """Run a command in the project, and return its output, both streams together."""
     done = subprocess.run(
         command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT | environment
     )
@@ -102,12 +102,12 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def dvc(folder: Path, *arguments: str, check: bool = True, **environment: str) -> str:
-    """Run dvc; `check=False` expects it to fail."""
+    """Run dvc; with `check=False` it must fail."""
     return run(folder, "dvc", *arguments, check=check, **environment)
 
 
 def identify(folder: Path) -> None:
-    """Give the repository the committer that a machine for tests may lack."""
+    """Set the committer, which a test machine may lack."""
     git(folder, "config", "user.name", "A")
     git(folder, "config", "user.email", "a@example.org")
 

@@ -1,4 +1,4 @@
-"""A data/raw folder of a tiny data set, as download leaves it, written from arrays."""
+"""A data/raw folder of a tiny data set, as download writes it, made from arrays."""
 
 import io
 from pathlib import Path
@@ -25,14 +25,14 @@ class Pair(NamedTuple):
 
 
 def encoded(image: np.ndarray | Image.Image, form: str = "png", **options) -> bytes:
-    """Return an array or image as a file's bytes."""
+    """Encode an array or image."""
     out = io.BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(out, form, **options)
     return out.getvalue()
 
 
 def source(classes: int = 3, **changes) -> Source:
-    """Return a source of index masks whose values are the labels, with 255 as void, changed as asked."""
+    """Return a source of index masks whose values are the labels, with 255 as void and with `changes`."""
     names = ["sky", "tree", "crème brûlée", "car"][:classes]
     values = {
         "name": "tiny",
@@ -53,7 +53,7 @@ def source(classes: int = 3, **changes) -> Source:
 
 
 def painted(labels: np.ndarray) -> np.ndarray:
-    """Return an image whose colours say its labels."""
+    """Return an image whose colors encode its labels."""
     return np.where((labels == 255)[..., None], VOID_COLOR, PALETTE[labels.clip(max=len(PALETTE) - 1)])
 
 
@@ -68,7 +68,7 @@ def scene(rng: np.random.Generator, height: int = 40, width: int = 48, classes: 
 
 
 def pairs(count: int, seed: int = 0, prefix: str = "photo", classes: int = 3) -> list[Pair]:
-    """Return examples of random scenes whose images show their masks, each with its own noise."""
+    """Return examples of random scenes, whose images show their masks in noisy colors."""
     rng = np.random.default_rng(seed)
     made = []
     for index in range(count):
@@ -79,7 +79,7 @@ def pairs(count: int, seed: int = 0, prefix: str = "photo", classes: int = 3) ->
 
 
 def write_raw(raw: Path, splits: dict[str, list[Pair]], about: Source | None = None, files: int = 2) -> Source:
-    """Write each split in so many TFRecord files, and source.json beside them; an empty split has no file."""
+    """Write each split into `files` TFRecord files, and source.json; an empty split has no files."""
     about = about or source(splits={role: role for role in splits})
     folder = Path(raw) / about.name / about.version
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Confusion matrices of models that never were."""
+"""Simulated confusion matrices."""
 
 import numpy as np
 
