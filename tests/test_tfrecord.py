@@ -131,7 +131,7 @@ def test_a_file_cut_at_any_byte_is_detected_but_between_records(tmp_path, writte
         if length and length in ends:
             assert contents(cut) == held[: ends.index(length)]
         else:
-            with pytest.raises(ArtifactError, match="zero bytes" if length == 0 else "ends inside a record at byte"):
+            with pytest.raises(ArtifactError, match="it is empty" if length == 0 else "ends inside a record at byte"):
                 contents(cut)
 
 
