@@ -1,7 +1,7 @@
-"""Two models on the same images: the difference of each metric, and whether it is more than chance; free of TensorFlow.
+"""Two models on the same images: the difference of each metric, and whether it is more than chance.
 
-The test and its intervals are those of `paired`. They cover all metrics together: of tables that compare models
-which differ by chance alone, at most 1 in 20 calls any metric better or worse.
+The test and its intervals are those of `paired`, corrected for the number of metrics: if two models differ only by
+chance, at most 1 table in 20 calls any metric better or worse.
 """
 
 from typing import NamedTuple
@@ -17,15 +17,15 @@ CONFIDENCE = 0.95
 
 
 class Result(NamedTuple):
-    """One model's confusion matrix of each test image, and what two results must share to be compared.
+    """One model's confusion matrix for each test image, and the properties that must agree in a comparison.
 
     Attributes:
-        name: of the model, for messages.
+        name: of the model, shown in messages.
         filenames: str [N].
-        matrices: int64 [N, C, C], rows truth, columns prediction.
-        classes: the C names.
-        test_split: SHA-256 of what the shards' manifest says of the test split.
-        resolution: scored at the shards' size, or at each image's own.
+        matrices: int64 [N, C, C], rows ground truth, columns prediction.
+        classes: names of the C classes.
+        test_split: SHA-256 of the test split's entry in the shards' manifest.
+        resolution: 'model' if scored at the shards' size, 'native' if at each image's own size.
     """
 
     name: str
@@ -37,9 +37,18 @@ class Result(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One metric of A and B, B - A with its interval and p-value (NaN: no value), images that differ, and a verdict.
+    """One metric of two models.
 
-    Interval and p-value are corrected for the number of metrics.
+    Attributes:
+        metric: its name.
+        a: of model A.
+        b: of model B.
+        difference: B - A.
+        low: lower end of the interval of the difference, NaN without a value, corrected for the number of metrics.
+        high: upper end.
+        p_value: of no difference, NaN without a value, corrected for the number of metrics.
+        images: number of images on which the counts of the metric differ.
+        verdict: 'better', 'worse', "can't tell" or 'the same', for B.
     """
 
     metric: str
@@ -54,7 +63,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How B differs from A on a number of images, one row for each headline metric and each class's IoU."""
+    """The differences of B from A, one row for each headline metric and for each class's IoU."""
 
     a: str
     b: str
@@ -68,9 +77,9 @@ def compare(a: Result, b: Result, resamples: int, seed: int) -> Comparison:
     """Compare two models image by image.
 
     Args:
-        a: of the one model.
-        b: of the other, in any order of images.
-        resamples: random exchanges of the models; at least 99, or no difference can be significant.
+        a: result of one model.
+        b: result of the other model, with its images in any order.
+        resamples: number of random exchanges of the models; with fewer than 99 no difference can be significant.
         seed: of the exchanges; the same seed gives the same rows.
 
     Raises:

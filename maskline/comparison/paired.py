@@ -1,9 +1,9 @@
 """Two models on the same images: a test that exchanges the models image by image, and intervals that agree with it.
 
-If two models differ by chance alone, exchanging their counts on any of the images changes nothing about the
-distribution of the counts. The test (Fisher, 1935) compares the observed difference with those after random exchanges.
-Several metrics are tested at once by their largest standardised difference (max-T: Westfall and Young, 1993), so that
-any of them is called different in at most 5 of 100 such pairs, however few images there are.
+If two models differ only by chance, exchanging their counts on some images does not change the distribution of the
+counts. The test (Fisher, 1935) compares the observed difference with those after random exchanges. Several metrics are
+tested together by their largest standardized difference (max-T: Westfall and Young, 1993): in at most 5 % of such pairs
+of models any metric is called different, even with few images.
 """
 
 import math
@@ -15,15 +15,15 @@ import numpy as np
 Metric = Callable[[np.ndarray], np.ndarray]
 
 _NUMBERS = 1 << 22  # numbers held at once: 32 MiB
-_EXACT = 1 - 1e-9  # equal statistics must not differ by their rounding
+_EXACT = 1 - 1e-9  # equal statistics must not differ because of rounding
 
 
 class Difference(NamedTuple):
-    """How far B is above A, float64 [M] each; NaN where a metric has no value.
+    """The difference of M metrics, float64 [M] each; NaN if a metric has no value.
 
     Attributes:
         difference: the metrics of B minus those of A, over all images.
-        low: lower ends of simultaneous intervals; 0 is outside exactly where the p-value is at most 1 - level.
+        low: lower ends of simultaneous intervals; 0 is outside if and only if the p-value is at most 1 - level.
         high: upper ends.
         p_value: two-sided, of no difference, corrected for the number of metrics.
     """
@@ -44,12 +44,12 @@ def paired_difference(
         b: counts of model B on the same images in the same order.
         metric: function of sums [B, ...] that returns float64 [B, M].
         seed: of the random exchanges.
-        resamples: how many random exchanges; of so few images that there are no more different ones, all are taken.
-            No p-value is below 1 / (resamples + 1).
-        level: share of pairs alike in which no interval excludes 0.
+        resamples: number of random exchanges. If there are no more possible exchanges than this, all are used. No
+            p-value is below 1 / (resamples + 1).
+        level: share of pairs of equal models in which no interval excludes 0.
 
     Raises:
-        ValueError: the counts are not of one shape.
+        ValueError: the counts have different shapes.
     """
     if a.shape != b.shape:
         raise ValueError(f"Counts to compare must have one shape. Received: {a.shape} and {b.shape}")
@@ -58,7 +58,7 @@ def paired_difference(
     known = ~np.isnan(effects).any(axis=0) & ~np.isnan(observed)
     effects = np.where(known, effects, 0.0)
     total, length = effects.sum(axis=0), np.sqrt((effects**2).sum(axis=0))
-    agree = total * observed > 0  # else the effects do not explain the difference, and it is not significant
+    agree = total * observed > 0  # otherwise the effects do not explain the difference, and it is not significant
     statistic = np.divide(np.abs(total), length, out=np.zeros_like(total), where=agree & (length > 0))
     largest = _largest(effects[:, length > 0] / length[length > 0], seed, resamples)
     p_value = np.array([np.count_nonzero(largest >= value * _EXACT) for value in statistic]) / len(largest)
@@ -67,10 +67,10 @@ def paired_difference(
 
 
 def image_effects(a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
-    """Return each image's share in the difference, float64 [N, M], which changes its sign if the image is exchanged.
+    """Return each image's part of the difference, float64 [N, M], which changes its sign if the image is exchanged.
 
-    It is the metric's slope in the direction of the image's counts, taken at the middle of both models' sums: a point
-    that no exchange moves.
+    It is the derivative of the metric in the direction of the image's counts, at the mean of both models' sums, which
+    does not depend on exchanges.
     """
     middle = (a.sum(axis=0) + b.sum(axis=0)) / 2
     step = max(1, _NUMBERS // middle.size)
@@ -83,9 +83,9 @@ def _slopes(a: np.ndarray, b: np.ndarray, middle: np.ndarray, metric: Metric) ->
 
 
 def _largest(effects: np.ndarray, seed: int, resamples: int) -> np.ndarray:
-    """Return the largest standardised difference after each exchange, of effects [N, M] of length 1; the first is none.
+    """Return the largest standardized difference after each exchange, for effects [N, M] of length 1.
 
-    One of all differences is enough of each pair of exchanges that are the opposite of each other.
+    The first value is without an exchange. Of two opposite exchanges only one is used, because their values are equal.
     """
     if not effects.shape[1]:
         return np.zeros(1)
@@ -95,13 +95,13 @@ def _largest(effects: np.ndarray, seed: int, resamples: int) -> np.ndarray:
 
 
 def _all_signs(images: int) -> Iterator[np.ndarray]:
-    """Yield every exchange of all images but the first, float64 [2^(N - 1), N] of 1 and -1."""
+    """Yield all exchanges of the images except the first, float64 [2^(N - 1), N] of 1 and -1."""
     numbers = np.arange(2 ** (images - 1))[:, None]
     yield 1.0 - 2.0 * (numbers >> np.arange(images) & 1)
 
 
 def _random_signs(images: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yield no exchange, then random ones, some at a time: float64 [B, N] of 1 and -1."""
+    """Yield no exchange, then random exchanges in blocks, float64 [B, N] of 1 and -1."""
     yield np.ones((1, images))
     generator = np.random.Generator(np.random.PCG64(seed))
     step = max(1, _NUMBERS // images)
@@ -118,13 +118,14 @@ def _critical(largest: np.ndarray, level: float) -> float:
 def _interval(
     effects: np.ndarray, total: np.ndarray, observed: np.ndarray, critical: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Invert the test: the interval holds each difference d for which effects less d / N are no longer than allowed.
+    """Return the interval from inverting the test: every difference d that the test of effects minus d / N accepts.
 
-    The effects sum to the difference up to the metric's curvature; the interval is scaled to the observed difference.
+    The effects sum to the difference except for the metric's curvature, so the interval is scaled to the observed
+    difference.
     """
     images = len(effects)
     deviation = np.sqrt(((effects - effects.mean(axis=0)) ** 2).sum(axis=0))
-    reach = critical * (2 - _EXACT)  # what reaches the critical statistic is not significant yet
+    reach = critical * (2 - _EXACT)  # a statistic equal to the critical one is not significant
     shrink = 1 - reach**2 / images
     half = reach * deviation / np.sqrt(shrink) if shrink > 0 else np.where(deviation > 0, np.inf, 0.0)
     agree = total * observed > 0

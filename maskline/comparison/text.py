@@ -64,8 +64,8 @@ def _code(name: str) -> str:
 def _notes(comparison: Comparison) -> list[str]:
     return [
         "Intervals and p-values come from a test that exchanges A and B on random images\n"
-        f"({comparison.resamples:,} resamples, seed {comparison.seed}), corrected for the {len(comparison.rows)} metrics "
-        "here. If A and B differ\nonly by chance, at most 1 table in 20 calls any metric better or worse.",
+        f"({comparison.resamples:,} resamples, seed {comparison.seed}), corrected for the {len(comparison.rows)} "
+        "metrics here. If A and B differ\nonly by chance, at most 1 table in 20 calls any metric better or worse.",
         "They describe these two trained models on images like these. Another seed gives\n"
         "other models, so train each with several seeds before you judge params.",
     ]

@@ -1,8 +1,8 @@
-"""How sure a figure is: a seeded bootstrap over images (Efron and Tibshirani, 1993).
+"""Confidence intervals of figures by a seeded bootstrap over images (Efron and Tibshirani, 1993).
 
-A resample draws as many images as there are, with replacement, and sums their counts. What a figure does over many
-resamples is what it would do over other test sets of the same kind: pixels of one image are not independent of each
-other, images are.
+A resample draws as many images as there are, with replacement, and sums their counts. The spread of a figure over many
+resamples estimates its spread over other test sets of the same kind. Images are resampled instead of pixels, because
+the pixels of an image are not independent.
 """
 
 import warnings
@@ -18,15 +18,15 @@ _NUMBERS = 1 << 21  # numbers held for resamples that are drawn at once: 16 MiB
 
 
 def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yield the sums of counts over resamples of the images, some resamples at a time.
+    """Yield the sums of counts over resamples of the images, in blocks of resamples.
 
-    The same seed and number of images draw the same images. Sums of integers are exact, and so the same on every
-    machine and for any number of threads.
+    The same seed and number of images draw the same images. Sums of integers are exact, and therefore the same on
+    every machine and for any number of threads.
 
     Args:
-        counts: [N, ...], of each image.
+        counts: [N, ...], counts of each image.
         seed: of the draws.
-        resamples: how many in all.
+        resamples: number of resamples.
 
     Yields:
         float64 [B, ...], the sums of B resamples.
@@ -41,7 +41,7 @@ def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndar
 
 
 def _draws(generator: np.random.Generator, images: int, resamples: int) -> np.ndarray:
-    """Return how often each image is drawn in each resample, float64 [resamples, images]."""
+    """Return the number of times that each image is drawn in each resample, float64 [resamples, images]."""
     drawn = generator.integers(images, size=(resamples, images))
     drawn += images * np.arange(resamples)[:, None]
     counted = np.bincount(drawn.ravel(), minlength=resamples * images)
@@ -51,17 +51,17 @@ def _draws(generator: np.random.Generator, images: int, resamples: int) -> np.nd
 def interval(
     counts: np.ndarray, metric: Metric, seed: int, resamples: int = 1000, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the percentile interval of a metric; of a few dozen images it is a little narrow.
+    """Return the percentile interval of a metric; with a few dozen images it is a little too narrow.
 
     Args:
-        counts: [N, ...], of each image.
+        counts: [N, ...], counts of each image.
         metric: function of sums [B, ...] that returns float64 [B] or [B, M].
         seed: of the draws.
-        resamples: how many.
+        resamples: number of resamples.
         level: share of resamples inside the interval.
 
     Returns:
-        Low and high, each a scalar or [M]; NaN where no resample has a value. Resamples without one are left out.
+        Low and high, each a scalar or [M]; NaN if no resample has a value. Resamples without a value are left out.
     """
     return _ends(np.concatenate([metric(sums) for sums in resampled(counts, seed, resamples)]), level)
 
@@ -75,11 +75,11 @@ def intervals(
         matrices: int [N, C, C], one confusion matrix per image.
         names: the C classes' names.
         seed: of the draws.
-        resamples: how many.
+        resamples: number of resamples.
         level: share of resamples inside the interval.
 
     Returns:
-        Low and high by the names that `metrics.summary` uses, rounded to 6 digits; None where there is no value.
+        Low and high by the names that `metrics.summary` uses, rounded to 6 digits; None if there is no value.
     """
     keys = [*HEADLINES, *(f"iou.{name}" for name in names)]
     ends = interval(matrices, headlines_and_ious, seed, resamples, level)
@@ -94,6 +94,6 @@ def headlines_and_ious(matrices: np.ndarray) -> np.ndarray:
 
 def _ends(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     tail = (1 - level) / 2
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN of nothing but NaN is meant
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a metric without any value gives NaN
         low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
     return low, high

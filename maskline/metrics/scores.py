@@ -81,7 +81,7 @@ def summary(matrices: np.ndarray, names: Sequence[str]) -> dict[str, float | int
         names: the C classes' names.
 
     Returns:
-        A flat mapping, floats rounded to 6 digits, None where a class has no value.
+        A flat mapping, floats rounded to 6 digits, None if a class has no value.
     """
     total = matrices.sum(axis=0)
     figures: dict[str, float | int | None] = {"images": len(matrices)}
@@ -96,11 +96,11 @@ def _counts(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide, with NaN where both are 0, and no warning."""
+    """Divide without warnings; 0 / 0 gives NaN."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.true_divide(numerator, denominator)
 
 
 def rounded(value: float | np.ndarray) -> float | None:
-    """Return a figure, a number or an array of no dimension, as JSON holds it: 6 digits, None for NaN."""
+    """Return a number or a zero-dimensional array for JSON: rounded to 6 digits, None for NaN."""
     return None if np.isnan(value) else round(float(value), 6)
