@@ -186,5 +186,5 @@ def test_certain_predictions_stay_finite():
 
 
 def test_a_kernel_too_narrow_for_the_keys_is_refused():
-    with pytest.raises(InputError, match=r"raise the CRF's sigmas. Received: features over \d+ x \d+ x"):
+    with pytest.raises(InputError, match=r"raise their sigmas. Received: features over \d+ x \d+ x"):
         gaussian_filter(np.array([[0.0] * 5, [1e5] * 5]))
