@@ -37,6 +37,7 @@ from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.evaluate import EvaluateParams
+from maskline.shards.read.batches import readers_errors
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
 
@@ -74,7 +75,8 @@ def evaluate(
     names = [c.name for c in manifest.classes]
     with new_directory(out) as folder:
         with new_counts(folder, split.reader.names, len(names), len(TRIMAP_DISTANCES), BINS) as counts:
-            count_split(split, batch_size, counts)
+            with readers_errors():
+                count_split(split, batch_size, counts)
             figures = evaluation(counts, names, batch_size, seed)
             plotted = _plotted(counts, figures, names)
             write_table(folder / IMAGES.name, image_rows(counts, names))

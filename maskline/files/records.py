@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,11 +42,15 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
 def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
     """Write records of one kind, at least one, as CSV with Unix line ends; None and NaN become empty cells."""
     values = [row.model_dump(by_alias=True) for row in rows]
+    lines = [_line(values[0]), *(_line(map(_cell, row.values())) for row in values)]
+    write_bytes(path, "".join(lines).encode())
+
+
+def _line(cells: Iterable[Any]) -> str:
+    """Return a line of CSV; the writer quotes carriage returns only where they are part of its own line ends."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(values[0])
-    writer.writerows([_cell(value) for value in row.values()] for row in values)
-    write_bytes(path, text.getvalue().encode())
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def read_table(path: Path, kind: type[_Record]) -> list[_Record]:
