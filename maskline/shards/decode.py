@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -52,9 +53,11 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
 def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     """Turn an image as its EXIF data say, and return whether they say so."""
     try:
-        if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
-            return image, False
-        return ImageOps.exif_transpose(image), True
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow only warns of some damage
+            if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
+                return image, False
+            return ImageOps.exif_transpose(image), True
     except Exception as error:  # Pillow raises whatever its parser of TIFF meets
         raise InputError(
             f"image {name} has EXIF data that cannot be read ({one_line(error)}); save it again without them."
