@@ -117,6 +117,14 @@ def outputs(entry: dict) -> tuple[list[str], list[str]]:
     return [out for out in outs if isinstance(out, str)], tracked
 
 
+def recorded_outputs(name: str) -> set[str]:
+    """Return the paths of a stage's outputs in dvc.lock; none if dvc.lock cannot be read."""
+    try:
+        return {out["path"] for out in read_yaml(Path("dvc.lock"))["stages"][name]["outs"]}
+    except (InputError, OSError, KeyError, TypeError):
+        return set()
+
+
 def maker_of(path: Path, stages: dict[str, dict]) -> str | None:
     """Return the stage that writes a file or folder, or None."""
     for name, entry in stages.items():

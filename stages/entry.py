@@ -1,7 +1,6 @@
 """What every stage does around its work: check params and inputs, record outputs, and turn errors into sentences."""
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -13,11 +12,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the stage's own
 
-from declared import Stage, code_digest, maker_of, outputs, read_stages  # noqa: E402
+from declared import Stage, code_digest, maker_of, outputs, read_stages, recorded_outputs  # noqa: E402
 
 from maskline.errors import ArtifactError, InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
+from maskline.messages import os_sentence, printable, system_error, unexpected_sentence  # noqa: E402
 from maskline.params.check import check_params  # noqa: E402
 
 PARAMS = Path("params.yaml")
@@ -31,18 +31,14 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
         epilog="Reads params.yaml and dvc.yaml in the current folder; `dvc repro` runs all stages in order.",
     ).parse_args()
     signal.signal(signal.SIGTERM, _terminate)
+    stages: dict[str, dict] = {}
     try:
         stages = read_stages(name)
-        try:
-            _run(name, stages, work)
-        except ArtifactError as error:
-            sys.exit(f"{name}: {error}{_remedy(error.path, stages)}.")
-    except InputError as error:
-        sys.exit(f"{name}: {error}")
-    except OSError as error:
-        sys.exit(f"{name}: {_os_sentence(error)}")
+        _run(name, stages, work)
     except KeyboardInterrupt as stop:
         sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` goes on from there.")
+    except Exception as error:
+        sys.exit(printable(f"{name}: {_sentence(error, stages)}{_way_back(name, stages)}"))
 
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
@@ -95,19 +91,37 @@ def record_outputs(entry: dict) -> None:
         write_sums(Path(folder), map(Path, others if folder == folders[0] else ()))
 
 
+def _sentence(error: Exception, stages: dict[str, dict]) -> str:
+    if isinstance(error, ArtifactError):
+        return f"{error}{_remedy(error.path, stages)}."
+    if isinstance(error, InputError):
+        return str(error)
+    if system := system_error(error):
+        return os_sentence(system, "run `dvc repro` again")
+    return unexpected_sentence(error)
+
+
 def _remedy(path: Path, stages: dict[str, dict]) -> str:
     """Return the end of an ArtifactError's sentence: the command that makes the artifact again, and where to run it."""
-    maker, folder = maker_of(path, stages), Path.cwd()
-    if maker is None:
-        return ""
+    maker = maker_of(path, stages)
+    return "" if maker is None else f"; run `dvc repro --force {maker}`{_where()}"
+
+
+def _where() -> str:
+    """Name the folder for commands if it is below the project's root."""
+    folder = Path.cwd()
     below = folder != ROOT and folder.is_relative_to(ROOT)
-    return f"; run `dvc repro --force {maker}`" + (f" in {folder.relative_to(ROOT)}/" if below else "")
+    return f" in {folder.relative_to(ROOT)}/" if below else ""
 
 
-def _os_sentence(error: OSError) -> str:
-    file = error.filename or "an output"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full while writing {file}; free some space and run `dvc repro` again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"no permission for {file}; change its owner or mode and run `dvc repro` again."
-    return f"{error.strerror or error} ({file}); mend it and run `dvc repro` again."
+def _way_back(name: str, stages: dict[str, dict]) -> str:
+    """Say how to get earlier outputs back if DVC, which removes them before it runs a stage, has done so."""
+    if "DVC_STAGE" not in os.environ or ".dvc" in Path.cwd().parts:  # queued experiments run in .dvc/tmp
+        return ""
+    recorded = recorded_outputs(name)
+    folders, tracked = ([path for path in paths if path in recorded] for paths in outputs(stages.get(name, {})))
+    if all(Path(path).exists() for path in (*folders, *tracked)):
+        return ""
+    commands = {"git checkout": tracked, "dvc checkout": folders}
+    back = " and ".join(f"`{command} {' '.join(paths)}`" for command, paths in commands.items() if paths)
+    return f" DVC had removed the outputs of the last run; get them back with {back}{_where()}."

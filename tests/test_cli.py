@@ -17,6 +17,7 @@ from simulated import EASY, NAMES, simulated, truths
 
 from maskline.cli.main import main
 from maskline.contracts.about import About
+from maskline.errors import InputError
 from maskline.files.artifacts import npz_bytes
 from maskline.files.checksums import write_sums
 from maskline.files.records import write_record
@@ -253,3 +254,43 @@ def test_the_console_script_is_this_command():
     module, function = script.split(":")
     assert getattr(import_module(module), function) is main
     assert Path(import_module(module).__file__) == ROOT / "maskline/cli/main.py"
+
+
+@pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        (
+            OSError(28, "No space left on device", "a b"),
+            "the disk is full while writing a b; free some space and try again.",
+        ),
+        (PermissionError(13, "Permission denied", "x"), "no permission for x; change its owner or mode and try again."),
+        (InputError("\x1b[31mred\u2028 is missing."), "\\x1b[31mred\\u2028 is missing."),
+        (
+            ZeroDivisionError("by zero"),
+            "an unexpected error stopped the work (ZeroDivisionError: by zero); please report it with the traceback in "
+            "maskline.log.",
+        ),
+    ],
+)
+def test_any_error_of_a_command_is_one_sentence(raised, sentence, tmp_path, monkeypatch, capsys):
+    def fail(options):
+        raise raised
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("maskline.cli.verify._run", fail)
+    with pytest.raises(SystemExit) as stop:
+        main(["verify"])
+    assert stop.value.code == f"maskline: {sentence}"
+    assert (tmp_path / "maskline.log").exists() == isinstance(raised, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("command", [["verify"], ["compare", "plain"], ["experiments"]])
+def test_without_git_it_is_one_sentence(command, project, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "maskline", *command], cwd=project, text=True, capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
+    if done.returncode:
+        assert done.stderr.startswith("maskline: ") and done.stderr.count("\n") == 1

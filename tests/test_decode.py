@@ -271,3 +271,24 @@ def test_sixteen_bit_grey_color_mask_is_refused():
     """Pillow would clip its values to 8 bits, and white would come of any bright grey."""
     sentence = problem(decode_mask, encoded(np.full((4, 4), 40_000, np.uint16)), NAME, COLORS)
     assert "has 16-bit grey values, but color masks have 8-bit colours" in sentence
+
+
+def test_a_png_with_damaged_exif_is_told():
+    """Pillow passes over such data in a JPEG, and raises for them in a PNG."""
+    data = encoded(COLOR)
+    for exif in (b"", b"no tags at all", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff" + bytes(9)):
+        try:
+            got, counted = image(_with_exif(data, exif))
+        except InputError as error:
+            assert f"image {NAME} has EXIF data that cannot be read (" in str(error)
+            assert str(error).endswith("); save it again without them.") and "\n" not in str(error)
+        else:
+            np.testing.assert_array_equal(got, COLOR)
+            assert counted == ()
+    assert "has EXIF data" in problem(decode_image, _with_exif(data, b"no tags at all"), NAME)
+
+
+def _with_exif(data, exif):
+    """Put a chunk of EXIF data after the header of a PNG."""
+    checksum = struct.pack(">I", zlib.crc32(b"eXIf" + exif))
+    return data[:33] + struct.pack(">I", len(exif)) + b"eXIf" + exif + checksum + data[33:]

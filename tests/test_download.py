@@ -4,7 +4,9 @@ import hashlib
 import http.server
 import inspect
 import json
+import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -603,3 +605,54 @@ def test_stage_says_a_mistake_without_tensorflow(run_folder: Path) -> None:
     env_path = {"PYTHONPATH": str(ROOT / "stages")}
     done = subprocess.run([sys.executable, "-c", code], cwd=run_folder, capture_output=True, text=True, env=env_path)
     assert "gone.h5" in done.stderr and done.stdout.strip() == "False"
+
+
+@pytest.fixture
+def homeless(tmp_path: Path) -> dict:
+    """How to start a process of a user without a home folder and without an entry in the list of users."""
+    if os.getuid():
+        pytest.skip("only root can become another user")
+    tmp_path.chmod(0o777)
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "KERAS_HOME")}
+    return {"user": 54321, "group": 54321, "extra_groups": [], "env": environment | {"PYTHONPATH": str(ROOT)}}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("prepare.tfds_dirs()", ""),
+        ("prepare._existing('~/photos')", "dataset.path must be an existing folder. Received: '~/photos'"),
+        ("weights._given('~/w.h5')", "must be none, imagenet or an existing file. Received: '~/w.h5'"),
+        ("weights._imagenet('vgg16')", "this user has no home folder; set HOME or KERAS_HOME."),
+    ],
+)
+def test_a_user_without_a_home_folder(code: str, said: str, homeless: dict, tmp_path: Path) -> None:
+    program = (
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
+        "from maskline.datasets import prepare, weights\n"
+        "from maskline.errors import InputError\n"
+        f"try: {code}\n"
+        "except InputError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, **homeless)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"{said}\n" if said else "")
+    assert not [path.name for path in tmp_path.iterdir() if path.name == "~"]
+
+
+def test_a_full_disk_in_download_is_one_sentence(tmp_path: Path) -> None:
+    """A real limit on the size of a file stands in for the disk's."""
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "maskline", tmp_path / "maskline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))  # noqa: E731
+    done = subprocess.run(
+        [sys.executable, "stages/download.py"], cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit,
+        env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("download: File too large (data/raw.scratch.partial/shapes/"), line
+    assert line.endswith("; mend it and run `dvc repro` again.")
+    assert not list(tmp_path.glob("data/*.partial")) and not (tmp_path / "data/raw").exists()

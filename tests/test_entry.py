@@ -193,6 +193,14 @@ def test_code_edited_while_the_stage_runs_is_refused_where_it_is_declared(projec
             "FileNotFoundError(errno.ENOENT, 'No such file or directory', 'data/raw')",
             "No such file or directory (data/raw); mend it and run `dvc repro` again.",
         ),
+        (
+            "OSError(errno.EMFILE, 'Too many open files', 'data/x')",
+            "too many files are open to open data/x; raise the limit with `ulimit -n 4096` and run `dvc repro` again.",
+        ),
+        (
+            "RuntimeError('Error: cannot finish data/raw.partial/a b; data/x; No space left on device')",
+            "the disk is full while writing data/x; free some space and run `dvc repro` again.",
+        ),
         ("KeyboardInterrupt", "stopped; finished work is kept, and `dvc repro` goes on from there."),
     ],
 )
@@ -230,8 +238,74 @@ def test_an_artifact_of_a_folder_below_is_said_with_that_folder(project, below):
 
 def test_a_defect_keeps_its_traceback(project):
     body(project, "raise ZeroDivisionError")
-    code, _, errors = run(project, "preprocess")
-    assert code == 1 and "Traceback" in errors and errors.endswith("ZeroDivisionError\n")
+    assert run(project, "preprocess") == (
+        1,
+        "",
+        "preprocess: an unexpected error stopped the work (ZeroDivisionError); please report it with the traceback in "
+        "maskline.log.\n",
+    )
+    log = (project / "maskline.log").read_text()
+    assert log.startswith("Traceback") and log.endswith("ZeroDivisionError\n")
+    for ignored in (".gitignore", ".dvcignore"):
+        assert "maskline.log" in (ROOT / ignored).read_text().splitlines()
+
+
+def test_the_log_of_a_defect_is_a_temporary_file_where_the_folder_takes_none(project):
+    (project / "maskline.log").mkdir()
+    body(project, "raise ZeroDivisionError")
+    _, _, errors = run(project, "preprocess")
+    log = Path(errors.split("traceback in ")[1].removesuffix(".\n"))
+    assert log.read_text().endswith("ZeroDivisionError\n")
+    log.unlink()
+
+
+def test_the_cause_of_a_defect_is_taken_out_of_tensorflows_error(project):
+    body(
+        project,
+        "kind = type('UnknownError', (Exception,), {'__module__': 'tensorflow.python.framework.errors_impl'}); "
+        "raise kind('{{function_node a}} Error in user-defined function: Map: ZeroDivisionError: by zero\\n"
+        "Traceback (most recent call last):\\n\\n  File x\\n\\t [[{{node PyFunc}}]] [Op:IteratorGetNext] name: ')",
+    )
+    assert "stopped the work (ZeroDivisionError: by zero); please" in run(project, "preprocess")[2]
+
+
+def test_a_name_cannot_steer_the_terminal(project):
+    body(project, r"raise ArtifactError('data/raw/\x1b]0;owned\x07\u2028é.png', 'is damaged')")
+    _, _, errors = run(project, "preprocess")
+    assert errors == (
+        "preprocess: data/raw/\\x1b]0;owned\\x07\\u2028é.png is damaged; run `dvc repro --force download`.\n"
+    )
+
+
+LOCK = """
+stages:
+  preprocess: {outs: [{path: data/shards}]}
+  evaluate: {outs: [{path: data/evaluation}, {path: metrics/evaluation.json}, {path: metrics/samples}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "back"),
+    [
+        ("preprocess", "`dvc checkout data/shards`."),
+        (
+            "evaluate",
+            "`git checkout metrics/evaluation.json metrics/samples` and `dvc checkout data/evaluation`.",
+        ),
+        ("train", None),
+    ],
+)
+def test_how_to_get_outputs_back_that_dvc_removed(project, stage, back, monkeypatch):
+    (project / "dvc.lock").write_text(LOCK)
+    edit(project / "params.yaml", "seed: 1 ", "seed: one ")
+    sentence = f"{stage}: params.yaml: seed must be a whole number, without quotes. Received: 'one'"
+    assert run(project, stage)[2] == f"{sentence}\n"
+    monkeypatch.setenv("DVC_STAGE", stage)
+    removed = f" DVC had removed the outputs of the last run; get them back with {back}" if back else ""
+    assert run(project, stage)[2] == f"{sentence}{removed}\n"
+    for name in ("data/shards", "data/evaluation", "metrics/evaluation.json", "metrics/samples"):
+        (project / name).mkdir(parents=True)
+    assert run(project, stage)[2] == f"{sentence}\n"
 
 
 def test_preprocess_runs_and_a_missing_source_is_told(project):

@@ -11,7 +11,7 @@ from test_declarations import module_files
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "maskline").rglob("*.py"))
-GROUND = {"errors", "files"}
+GROUND = {"errors", "files", "messages"}
 FIRST = {"contracts", "metrics", "params", "engine"}
 ENTRANCES = {"cli", "__main__", "__init__"}
 

@@ -442,3 +442,45 @@ def test_parts_of_a_section_are_those_of_the_whole():
     assert SourceParams.model_fields.keys() | SelectionParams.model_fields.keys() == DatasetParams.model_fields.keys()
     assert not SourceParams.model_fields.keys() & SelectionParams.model_fields.keys()
     assert EncoderParams.model_fields.keys() <= ModelParams.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "<b>",
+            "a>b",
+            "R&D",
+            'the "sky"',
+            "driver's",
+            "`x`",
+            "a\rb",
+            "a\nb",
+            "a\tb",
+            "\x0b",
+            "\x0c",
+            "\x1c",
+            "\x1d",
+            "\x1e",
+        ),
+        *("a\x1b[31mb", "a\x85b", "a\u2028b", "a\u2029b", "a\u202eb", "\x7f"),
+    ],
+)
+def test_a_class_name_that_would_break_pages_or_lines_is_refused(name):
+    values = read_yaml(ROOT / "params.yaml")
+    values["dataset"] |= {"name": "folder", "path": "my photos", "classes": ["cat", name]}
+    with pytest.raises(InputError) as caught:
+        check_params(values, Path("params.yaml"))
+    assert str(caught.value) == (
+        f"params.yaml: dataset.classes must hold names without control characters, quotes, <, > and &. "
+        f"Received: {name!a}"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["crème brûlée", "樹", "a b", "traffic-light", "l\u2019eau", "class 1 (old)", "a;b,c|d", "🌳"]
+)
+def test_a_class_name_of_any_language_is_read(name):
+    values = read_yaml(ROOT / "params.yaml")
+    values["dataset"] |= {"name": "folder", "path": "my photos", "classes": ["cat", name]}
+    assert check_params(values, Path("params.yaml")).dataset.classes == ["cat", name]

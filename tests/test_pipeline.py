@@ -94,7 +94,7 @@ def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_p
     assert "train: goes on after step" in dvc(folder, "repro", **elsewhere)
     assert digests(folder, *OUTPUTS) == digests(project, *OUTPUTS)
     assert git(folder, "status", "--porcelain") == ""
-    assert not any((folder / ".checkpoints").iterdir())
+    assert [path.suffix for path in (folder / ".checkpoints").iterdir()] == [".finished"]
 
 
 def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(copy, images, tmp_path):
@@ -108,11 +108,47 @@ def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(copy, i
     assert "photo 05 é" in output
     assert "has the label 77 at 1 pixels, outside the classes and void (0, 1, 2, 255)" in output
     assert "Traceback" not in output
+    assert "DVC had removed the outputs of the last run; get them back with `dvc checkout data/shards`." in output
+    assert not (copy / "data/shards").exists()
+    dvc(copy, "checkout", "data/shards")
+    assert digests(copy, "data/shards") == {
+        name: sum for name, sum in before.items() if name.startswith("data/shards/")
+    }
     git(copy, "checkout", "params.yaml", "dvc.lock")
     dvc(copy, "checkout")
     assert digests(copy, *OUTPUTS) == before
     assert "up to date" in dvc(copy, "repro")
     assert not list(copy.rglob("*.partial"))
+
+
+def test_outputs_of_a_failing_stage_come_back_as_its_sentence_says(copy):
+    """Evaluate's are of both kinds; report's stay where they are, as DVC keeps them."""
+    before = digests(copy, *OUTPUTS)
+    set_params(copy, {"evaluate.window": 2})
+    output = dvc(copy, "repro", check=False)
+    assert "window must be" in output and "Traceback" not in output
+    (sentence,) = (line for line in output.splitlines() if "get them back with" in line)
+    commands = sentence.split("`")[1::2]
+    assert [command.split(" ")[0] for command in commands] == ["git", "dvc"]
+    assert (copy / "metrics/report.html").exists() and not (copy / "metrics/evaluation.json").exists()
+    for command in commands:
+        run(copy, *command.split(" "))
+    git(copy, "checkout", "params.yaml")
+    assert digests(copy, *OUTPUTS) == before
+    assert "up to date" in dvc(copy, "repro")
+
+
+def test_a_kill_before_dvc_records_the_model_trains_no_step_again(copy):
+    """The model is gone with all that DVC knows of it, as after a kill while DVC hashes it."""
+    set_params(copy, {"train.learning_rate": 0.02})
+    dvc(copy, "repro", "train")
+    trained = digests(copy, "data/model")
+    git(copy, "checkout", "dvc.lock")
+    shutil.rmtree(copy / "data/model")
+    shutil.rmtree(copy / ".dvc/cache/runs")
+    output = dvc(copy, "repro", "train")
+    assert "train: goes on after step" in output and "epoch " not in output
+    assert digests(copy, "data/model") == trained
 
 
 def test_branches_can_be_compared(copy, tmp_path):

@@ -247,3 +247,21 @@ def test_samples_of_a_network_without_dropout_are_refused(plain):
 def test_windows_below_the_stride_are_refused(plain):
     with pytest.raises(InputError, match=r"window must be 16 or more for this network\. Received: 8"):
         predictor(plain, Inference(window=8))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 3), (7, 8)])
+@pytest.mark.parametrize("inference", [Inference(), Inference(window=32), Inference(flip=True, scales=(0.5, 1.0, 2.0))])
+def test_an_image_shorter_than_half_a_stride_is_predicted_as_its_mirrored_self(plain, size, inference):
+    images = images_of(*size)
+    compiled = tf.function(predictor(plain, inference), input_signature=ANY_SIZE)
+    found = compiled(images).probabilities.numpy()
+    assert found.shape == (2, *size, C)
+    np.testing.assert_allclose(found.sum(axis=-1), np.ones((2, *size)), atol=1e-5)
+    if inference == Inference():
+        least = [max(length, plain.stride // 2) for length in size]
+        wide = np.pad(
+            images,
+            [(0, 0), *((0, more - length) for more, length in zip(least, size, strict=True)), (0, 0)],
+            "symmetric",
+        )
+        np.testing.assert_allclose(found, probabilities_of(plain)(wide)[:, : size[0], : size[1]], atol=1e-5)

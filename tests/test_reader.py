@@ -1,5 +1,9 @@
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from raw_data import pairs, write_raw
 from maskline.contracts.manifest import read_manifest
 from maskline.errors import ArtifactError, InputError
 from maskline.shards.read import reader as reader_module
+from maskline.shards.read.batches import readers_errors, training_batches
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.tfrecord import frame
 from maskline.shards.write.build import SplitOptions, build_shards
@@ -189,3 +194,44 @@ def test_no_record_is_taken_for_an_example_of_another_split(shards):
     path.write_bytes(frame(b"no example"))
     with pytest.raises(InputError, match=f"{SHARD}"):
         opened(shards)
+
+
+def test_a_shard_that_shrinks_or_goes_while_training_is_told_as_it_is(shards):
+    """And not as TensorFlow's error, which holds the text of another and a traceback."""
+    for damage, reason in ((lambda path: os.truncate(path, 100), "became shorter"), (Path.unlink, "was removed")):
+        reader = opened(shards)
+        whole = (shards / SHARD).read_bytes()
+        stream = iter(training_batches(reader, 2, lambda *_: None, 1, range(100)))
+        damage(shards / SHARD)
+        with pytest.raises(ArtifactError, match=rf"{SHARD} {reason} while it was read$"), readers_errors():
+            for _ in stream:
+                pass
+        (shards / SHARD).write_bytes(whole)
+
+
+def test_another_error_of_tensorflow_is_left_as_it_is():
+    with pytest.raises(tf.errors.InvalidArgumentError), readers_errors():
+        tf.ensure_shape(tf.zeros(2), (3,))
+        tf.reshape(tf.zeros(2), (3,))
+
+
+def test_no_more_shards_are_open_than_a_quarter_of_the_limit(shards):
+    """In a process of its own that may open few files."""
+    program = f"""
+import resource
+from pathlib import Path
+from maskline.contracts.manifest import read_manifest
+from maskline.shards.read.reader import ShardReader
+resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+manifest = read_manifest(Path({str(shards)!r}))
+readers = [ShardReader(Path({str(shards)!r}), manifest, role) for role in ("train", "validation")]
+for number in range(40):
+    place = Path({str(shards)!r}, readers[0]._paths[0].name)
+    readers[0]._paths = [place] * 40
+    readers[0]._open(number)
+print(readers[0].read([0, 1])[0].shape)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout == "(2, 24, 16, 3)\n", done.stderr

@@ -24,6 +24,7 @@ class Text(Record):
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r"))
+ODD = ["\r", "a\rb", "a\r\nb", "\n", "\x0b", "\x0c", "\x1c\x1d\x1e", "\x85", "\u2028\u2029", "\x1b[31m", '"', "é, è"]
 
 
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), min_size=1))
@@ -92,3 +93,17 @@ def test_what_is_wrong_with_a_table_is_named(tmp_path, content, reason):
         read_table(path, Row)
     assert caught.value.path == path and caught.value.reason.startswith(reason)
     assert "\n" not in str(caught.value)
+
+
+def test_names_with_line_ends_and_separators_read_back(tmp_path):
+    rows = [Text(first=name, second=f"{name}x") for name in ODD]
+    write_table(tmp_path / "file.csv", rows)
+    assert read_table(tmp_path / "file.csv", Text) == rows
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1))
+def test_any_text_reads_back(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "file.csv"
+    rows = [Text(first=name, second=name) for name in names]
+    write_table(path, rows)
+    assert read_table(path, Text) == rows

@@ -206,13 +206,33 @@ def foreign(data: bytes) -> bytes:
 
 
 def test_two_checkpoints_are_kept_and_none_after_clear(tmp_path):
+    """A finished run keeps its last until another run starts: DVC may be killed before it records the model."""
     checkpoints = Checkpoints(tmp_path, 1)
     for step in range(1, 5):
         checkpoints.save(State(step, [], [np.arange(step)], []))
     assert [path.name for path in sorted(tmp_path.glob("*/*"))] == ["0000000003.npz", "0000000004.npz"]
     assert checkpoints.load([(4,)]).step == 4
-    checkpoints.clear()
+    checkpoints.finish()
+    (finished,) = tmp_path.iterdir()
+    assert finished.suffix == ".finished"
+    assert [path.name for path in finished.iterdir()] == ["0000000004.npz"]
+    again = Checkpoints(tmp_path, 1)
+    assert again.load([(4,)]).step == 4
+    again.finish()
+    assert finished.exists()
+    assert Checkpoints(tmp_path, 2).load([(4,)]) is None
     assert not any(tmp_path.iterdir())
+
+
+def test_a_run_killed_after_its_end_trains_no_step_again(tmp_path, whole):
+    expected_history, expected = whole()
+    checkpoints = Checkpoints(tmp_path, 1)
+    run(params(), checkpoints)
+    checkpoints.finish()
+    history, variables = run(params(), Checkpoints(tmp_path, 1), source=lambda steps: iter(()))
+    assert history == expected_history
+    for ours, theirs in zip(variables, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_best_epoch_is_kept_and_the_earlier_of_equals(tmp_path):

@@ -1,11 +1,13 @@
 """The command `maskline`: its subcommands, and how an error reaches the user."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from maskline.cli import compare, experiments, verify
 from maskline.errors import InputError
+from maskline.messages import os_sentence, printable, system_error, unexpected_sentence
 
 _DESCRIPTION = (
     "Train, evaluate and compare models that label every pixel of an image. `dvc repro` runs the pipeline, from images "
@@ -14,7 +16,7 @@ _DESCRIPTION = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a subcommand. An error that the user can fix ends in one sentence and exit code 1."""
+    """Run a subcommand; every error ends in one sentence and exit code 1."""
     parser = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="command", required=True)
     compare.add(commands)
@@ -23,7 +25,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except InputError as error:
-        sys.exit(f"maskline: {error}")
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit("maskline: stopped.")
+    except BrokenPipeError:  # the reader, such as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        sys.exit(f"maskline: {printable(_sentence(error))}")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if system := system_error(error):
+        return os_sentence(system, "try again")
+    return unexpected_sentence(error)

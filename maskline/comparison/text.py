@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from maskline.comparison.compare import CONFIDENCE, Comparison, Difference
 from maskline.files.artifacts import json_bytes
+from maskline.messages import printable
 from maskline.metrics.scores import rounded
 
 _HEADERS = ("metric", "A", "B", "B - A", f"{100 * CONFIDENCE:.0f} % interval", "p", "B is")
@@ -16,7 +17,7 @@ _SIDES = ("left", "right", "right", "right", "right", "right", "left")
 
 def as_text(comparison: Comparison) -> str:
     """Return a table for a terminal, with notes on how to read it."""
-    return "\n\n".join([_title(comparison), _table(comparison, "simple", str), *_notes(comparison)])
+    return "\n\n".join([_title(comparison), _table(comparison, "simple", printable), *_notes(comparison)])
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -58,7 +59,7 @@ def _figure(value: float, sign: str = "") -> str:
 
 def _code(name: str) -> str:
     """Return a name as Markdown code, so that none of its characters is taken for markup."""
-    return "`" + name.replace("|", "\\|").replace("`", "'") + "`"
+    return "`" + printable(name).replace("|", "\\|").replace("`", "'") + "`"
 
 
 def _notes(comparison: Comparison) -> list[str]:

@@ -1,6 +1,7 @@
 """counts.npz: the counts of each test image, from which every figure is derived."""
 
 import contextlib
+import math
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,11 @@ import numpy as np
 
 from maskline.contracts.folders import EVALUATION
 from maskline.files.artifacts import ZIP_EPOCH
+from maskline.messages import one_line
 
 PATH = EVALUATION / "counts.npz"
+
+_BLOCK = 1 << 20  # bytes written at once
 
 
 class Counts(NamedTuple):
@@ -68,7 +72,7 @@ def new_counts(folder: Path, filenames: Sequence[str], classes: int, distances: 
     layout = entries(classes, distances, bins)
     parts = {name: folder / f"{name}.npy" for name in layout}
     arrays = {
-        name: np.lib.format.open_memmap(path, "w+", layout[name].dtype, (len(filenames), *layout[name].shape))
+        name: _zeros_on_disk(path, (len(filenames), *layout[name].shape), layout[name].dtype)
         for name, path in parts.items()
     }
     yield Counts(np.array(filenames), **arrays)
@@ -82,6 +86,20 @@ def new_counts(folder: Path, filenames: Sequence[str], classes: int, distances: 
             path.unlink()
 
 
+def _zeros_on_disk(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Write an .npy file of zeros and map it into memory.
+
+    Every byte is written first: a hole that the disk has no room to fill would kill the process when it is assigned.
+    """
+    with open(path, "wb") as file:
+        header = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        left = math.prod(shape) * np.dtype(dtype).itemsize
+        while left:
+            left -= file.write(bytes(min(left, _BLOCK)))
+    return np.lib.format.open_memmap(path, "r+")
+
+
 def read_matrices(file: BinaryIO, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Read and check only `filenames` and `matrices`.
 
@@ -89,13 +107,32 @@ def read_matrices(file: BinaryIO, classes: int) -> tuple[np.ndarray, np.ndarray]
         ValueError: the file is not an archive of these arrays, or they are not of this many classes.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            filenames, matrices = arrays["filenames"], arrays["matrices"]
-    except (KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(str(error)) from None
+        with zipfile.ZipFile(file) as archive:
+            filenames, matrices = _read_array(archive, "filenames"), _read_array(archive, "matrices")
+    except Exception as error:  # a hostile file can make zipfile and NumPy raise anything
+        raise ValueError(one_line(error)) from None
+    if filenames.ndim != 1 or filenames.dtype.kind != "U":
+        raise ValueError(f"filenames are {filenames.dtype} {list(filenames.shape)}, not a list of texts")
     shape = (len(filenames), classes, classes)
     if matrices.shape != shape or not matrices.size or not np.issubdtype(matrices.dtype, np.integer):
         raise ValueError(f"matrices are {matrices.dtype} {list(matrices.shape)}, not integers {list(shape)}")
+    if matrices.min() < 0:
+        raise ValueError("a count of pixels is negative")
     if len(np.unique(filenames)) != len(filenames):
         raise ValueError("a file name is listed twice")
     return filenames, matrices
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read an array as `new_counts` packs it. It is uncompressed, so it never takes more memory than the file."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    with archive.open(member) as file:
+        if (version := np.lib.format.read_magic(file)) != (1, 0):
+            raise ValueError(f"{name} is of the .npy version {version}, not (1, 0)")
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        data = file.read()
+    if dtype.hasobject or is_fortran or len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{name} does not hold {dtype} {list(shape)}")
+    return np.frombuffer(data, dtype).reshape(shape)

@@ -74,7 +74,8 @@ def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path
 def tfds_dirs() -> list[Path]:
     """Return the folders where TFDS keeps prepared data sets."""
     given = os.environ.get("TFDS_DATA_DIR")
-    return [Path(place).expanduser() for place in (given, "~/tensorflow_datasets") if place]
+    # A user without a home folder has none by this name, and os.path leaves the path as it is.
+    return [Path(os.path.expanduser(place)) for place in (given, "~/tensorflow_datasets") if place]
 
 
 def find_prepared(place: Path, name: str, version: str | None) -> Path | None:
@@ -112,7 +113,7 @@ def _read(folder: Path) -> tfds.core.DatasetBuilder:
 
 
 def _existing(path: str) -> Path:
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     if not folder.is_dir():
         raise InputError(f"dataset.path must be an existing folder. Received: {path!r}")
     return folder

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maskline.contracts.encoder_weights import PATH, EncoderWeights, origin_of
+from maskline.contracts.hdf5 import check_hdf5
 from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, sha256
@@ -77,7 +78,7 @@ def _copied(path: Path, folder: Path) -> Path:
 
 
 def _existing(path: str) -> Path:
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))
     if not file.is_file():
         raise InputError(f"model.encoder_weights must be none, imagenet or an existing file. Received: {path!r}")
     return file
@@ -91,7 +92,11 @@ def _imagenet(encoder: str) -> Path:
             f"Received encoder: {encoder!r}"
         )
     published = IMAGENET[encoder]
-    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    home = Path(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras")))
+    if home.parts[0] == "~":
+        raise InputError(
+            "encoder weights are kept in ~/.keras, but this user has no home folder; set HOME or KERAS_HOME."
+        )
     cached = home / "models" / published.url.rpartition("/")[2]
     remedy = "Check the network, or set model.encoder_weights to a local file."
     return fetch(published.url, cached, remedy, published.md5, "md5")
@@ -99,12 +104,8 @@ def _imagenet(encoder: str) -> Path:
 
 def _format(path: Path) -> str:
     """Return the file name that names the format of the weights."""
+    check_hdf5(path)
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            return LEGACY if "layer_names" in file.attrs else KERAS
-    except OSError as error:
-        if isinstance(error, PermissionError):
-            raise
-        raise InputError(f"{path} is not a complete HDF5 file; remove it and get the weights again.") from None
+    with h5py.File(path, "r") as file:
+        return LEGACY if "layer_names" in file.attrs else KERAS

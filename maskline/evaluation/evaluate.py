@@ -39,6 +39,7 @@ from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.evaluate import EvaluateParams
+from maskline.shards.read.batches import readers_errors
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
 
@@ -77,7 +78,8 @@ def evaluate(
     about = _about(manifest, sha256(shards / MANIFEST.name), params)
     with new_directory(out) as folder:
         with new_counts(folder, split.reader.names, len(names), len(TRIMAP_DISTANCES), BINS) as counts:
-            count_split(split, batch_size, counts)
+            with readers_errors():
+                count_split(split, batch_size, counts)
             found = figures(counts, about, batch_size, seed)
             plotted = _plotted(counts, found, names)
             write_table(folder / IMAGES.name, image_rows(counts, names))

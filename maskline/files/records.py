@@ -46,7 +46,10 @@ def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
     values = [row.model_dump(by_alias=True) for row in rows]
     cells = [[_cell(value) for value in row.values()] for row in values]
     table = pd.DataFrame(cells, columns=list(values[0]), dtype=object)
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+    # Python's writer leaves a carriage return without quotes, and readers take it for the end of a line.
+    returns = any(isinstance(cell, str) and "\r" in cell for row in (values[0], *cells) for cell in row)
+    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n", quoting=quoting).encode())
 
 
 def read_table(path: Path, kind: type[_Record]) -> list[_Record]:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from maskline.params.section import Color, Name, Section
 
+_FORBIDDEN = "<>&\"'`"  # `dvc plots show` writes class names into its page as they are
+
 
 class SourceParams(Section):
     """The images and masks to use, and how to read them."""
@@ -39,6 +41,11 @@ class SourceParams(Section):
                 f"void must list label values for index masks and '#rrggbb' for color masks. Received: {self.void} for "
                 f"{self.masks} masks"
             )
+        for name in self.classes or []:
+            if not name.isprintable() or set(name) & set(_FORBIDDEN):
+                raise ValueError(
+                    f"classes must hold names without control characters, quotes, <, > and &. Received: {name!a}"
+                )
         for field in ("classes", "colors"):
             values = [value.lower() for value in getattr(self, field) or []]
             if repeated := {value for value in values if values.count(value) > 1}:

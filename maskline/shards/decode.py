@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from maskline.contracts.classes import VOID
 from maskline.contracts.source import Source
 from maskline.errors import InputError
+from maskline.messages import one_line
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -33,10 +35,8 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
         InputError: the data are empty, truncated, or of another format.
     """
     image = _open(data, name, "image")
-    conversions = []
-    if image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-        conversions.append("exif_rotated")
+    image, is_rotated = _upright(image, name)
+    conversions = ["exif_rotated"] if is_rotated else []
     if _is_sixteen_bit(data):
         conversions.append("sixteen_bit")
         if image.mode.startswith("I"):
@@ -48,6 +48,20 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
     if image.mode in ("1", "L", "LA"):
         conversions.append("greyscale")
     return DecodedImage(image.convert("RGB"), tuple(conversions))
+
+
+def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
+    """Turn an image as its EXIF data say, and return whether they say so."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow only warns of some damage
+            if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
+                return image, False
+            return ImageOps.exif_transpose(image), True
+    except Exception as error:  # Pillow raises whatever its parser of TIFF meets
+        raise InputError(
+            f"image {name} has EXIF data that cannot be read ({one_line(error)}); save it again without them."
+        ) from None
 
 
 def decode_mask(data: bytes, name: str, source: Source) -> np.ndarray:

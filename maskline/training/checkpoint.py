@@ -1,8 +1,13 @@
-"""Checkpoints of a run: the last two are kept, and one that is damaged or of another run is never loaded."""
+"""Checkpoints of a whole run: two are kept, and one that is damaged or of another run is never loaded.
+
+The last checkpoint of a finished run stays until another run starts. If DVC is killed before it has recorded the
+model, it removes the model and runs the stage again, which then goes on from the end.
+"""
 
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +18,8 @@ import numpy as np
 
 from maskline.files.artifacts import npz_bytes, write_bytes
 from maskline.files.checksums import sealed, unsealed
+
+_FINISHED = ".finished"
 
 
 @dataclass
@@ -45,6 +52,7 @@ class Checkpoints:
         text = json.dumps(fingerprint, sort_keys=True).encode()
         self._run = hashlib.sha256(text).hexdigest()[:32]
         self._folder = Path(root) / self._run
+        self._finished = self._folder.with_suffix(_FINISHED)
         self._recent: list[Path] = []
 
     def save(self, state: State) -> None:
@@ -66,7 +74,14 @@ class Checkpoints:
                 file.unlink()
 
     def load(self, shapes: Sequence[tuple[int, ...]]) -> State | None:
-        """Return the latest intact checkpoint whose variables have these shapes, or None."""
+        """Return the latest intact checkpoint whose variables have these shapes, or None.
+
+        What other finished runs left is removed.
+        """
+        if self._finished.exists() and not self._folder.exists():
+            os.replace(self._finished, self._folder)
+        for finished in self._folder.parent.glob(f"*{_FINISHED}"):
+            shutil.rmtree(finished, ignore_errors=True)
         files = self._files()
         while files:
             path = files[-1]
@@ -78,9 +93,11 @@ class Checkpoints:
             files.pop()
         return None
 
-    def clear(self) -> None:
-        """Remove the run's checkpoints, once its result is on disk."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def finish(self) -> None:
+        """Keep the last checkpoint alone, as that of a finished run, once the result is written."""
+        for file in self._files()[:-1]:
+            file.unlink()
+        os.replace(self._folder, self._finished)
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.npz"))

@@ -22,7 +22,7 @@ from maskline.params.augment import AugmentParams
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 from maskline.shards.read.augment import augmentation
-from maskline.shards.read.batches import steps_per_epoch, training_batches
+from maskline.shards.read.batches import readers_errors, steps_per_epoch, training_batches
 from maskline.shards.read.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.fit import fit
@@ -49,7 +49,7 @@ def train(
     Args:
         shards: folder of shards and manifest.
         weights: folder of encoder.json and, if it names one, the encoder's weights file.
-        checkpoints: folder of the checkpoints of unfinished runs; those of this run are removed at its end.
+        checkpoints: folder of the checkpoints of unfinished runs and of the last finished one.
         code: digest of the training code, so that changed code never resumes from this run's checkpoints.
 
     Raises:
@@ -80,11 +80,12 @@ def train(
     }
     run = Checkpoints(checkpoints, fingerprint)
     batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed)
-    history = fit(trainer, validator, batches, rate, params, run)
+    with readers_errors():
+        history = fit(trainer, validator, batches, rate, params, run)
     with new_directory(out) as folder:
         save_model(network, folder / MODEL_FILE.name)
         write_table(folder / HISTORY.name, history)
-    run.clear()
+    run.finish()
 
 
 def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:

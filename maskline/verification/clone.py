@@ -93,7 +93,10 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, env=_environment(), capture_output=True, text=True)
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, env=_environment(), capture_output=True, text=True)
+    except FileNotFoundError:
+        raise InputError("the command git was not found; install Git and try again.") from None
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"`git {arguments[0]}` failed in {folder} ({reason}); fix that and try again.")

@@ -156,7 +156,7 @@ def _json_values(content: bytes) -> dict[str, Any]:
 
 def _csv_values(content: bytes) -> dict[str, Any]:
     """Return the cells of a CSV file by column and row."""
-    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
     values: dict[str, Any] = {}
     for column in rows[0] if rows else ():
         cells = _column([row[column] for row in rows])

@@ -134,7 +134,7 @@ def checkpoint(folder: Path) -> dict:
         with new_directory(place / "data/model") as model:
             write_bytes(model / "model", npz_bytes({"weights": state.variables[0]}))
             write_bytes(model / "history", json.dumps(state.history).encode())
-        checkpoints.clear()
+        checkpoints.finish()
 
     return every_moment(work, folder, ["data/model"])
 
@@ -213,7 +213,7 @@ def train(folder: Path) -> dict:
         resumed += "goes on after step" in (place / "log").read_text()
         assert digests(place, "model") == expected
         assert sorted(path.name for path in place.iterdir()) == [".checkpoints", "log", "model"]
-        assert not any((place / ".checkpoints").iterdir())
+        assert [path.suffix for path in (place / ".checkpoints").iterdir()] == [".finished"]
     place = folder / "other"
     assert run(partial(work, place), operations * 2 // 3) is None
     did_resume = {}

@@ -111,10 +111,32 @@ def _entropy(probabilities: tf.Tensor) -> tf.Tensor:
 
 def _averaged(predict: Predict, model: SegmentationModel, inference: Inference) -> Predict:
     """Return `predict` averaged over flips of scales of windows."""
+    smallest = model.stride // 2
+    predict = _of_any_size(predict, smallest)
     if inference.window is not None:
         predict = in_windows(predict, len(model.class_names), inference.window)
-    predict = _over_scales(predict, inference.scales, smallest=model.stride // 2)
+    predict = _over_scales(predict, inference.scales, smallest)
     return _over_flips(predict) if inference.flip else predict
+
+
+def _of_any_size(predict: Predict, smallest: int) -> Predict:
+    """Mirror images until no side is shorter than `smallest`, which a network still can pad."""
+
+    def mirrored(images: tf.Tensor) -> tf.Tensor:
+        for axis in (1, 2):
+            length = tf.shape(images)[axis]
+            at = tf.range(tf.maximum(length, smallest)) % (2 * length)
+            images = tf.gather(images, tf.minimum(at, 2 * length - 1 - at), axis=axis)
+        return images
+
+    def predicted(images: tf.Tensor) -> tf.Tensor:
+        if all(length is not None and length >= smallest for length in images.shape[1:3]):
+            return predict(images)
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        is_small = tf.minimum(height, width) < smallest
+        return predict(tf.cond(is_small, lambda: mirrored(images), lambda: images))[:, :height, :width]
+
+    return predicted
 
 
 def _over_flips(predict: Predict) -> Predict:

@@ -5,7 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from maskline.contracts.hdf5 import check_hdf5
 from maskline.errors import InputError
+from maskline.messages import one_line
 
 
 def load_weights(network: keras.Model, path: Path | None) -> None:
@@ -23,12 +25,13 @@ def load_weights(network: keras.Model, path: Path | None) -> None:
     floats = [variable for variable in network.variables if "float" in str(variable.dtype)]
     for variable in floats:
         variable.assign(np.full(variable.shape, np.nan))
+    check_hdf5(path)
     try:
         network.load_weights(path)
         missing = [variable.path for variable in floats if np.isnan(variable).any()]
         reason = f"it has no finite values for {missing[0]}" if missing else ""
-    except (ValueError, KeyError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # Keras raises whatever its readers meet
+        reason = one_line(error)
     if reason:
         raise InputError(
             f"{path} does not contain the weights of {network.name} ({reason}); "

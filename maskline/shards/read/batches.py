@@ -1,7 +1,8 @@
 """Batches from shards as tf.data: shuffled and augmented for training, in order for evaluation."""
 
-from collections.abc import Callable
-from functools import lru_cache
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from maskline.shards.read.reader import ShardReader
 
 _PARALLEL = min(4, cores())  # batches that are made in parallel
 _PREFETCH = 2
+_failures: list[Exception] = []  # raised while a batch was read, in TensorFlow's threads
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -64,9 +66,33 @@ def ordered_batches(reader: ShardReader, batch_size: int) -> tf.data.Dataset:
     return _dataset(tf.data.Dataset.range(0, len(reader), batch_size), read, (None, *reader.size))
 
 
+@contextlib.contextmanager
+def readers_errors() -> Iterator[None]:
+    """Within the block, raise an error of a reader as it is; TensorFlow turns it into the text of another."""
+    _failures.clear()
+    try:
+        yield
+    except tf.errors.OpError:
+        if _failures:
+            raise _failures[0] from None
+        raise
+
+
+def _noted(read: Callable) -> Callable:
+    @wraps(read)
+    def noted(position: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return read(position)
+        except Exception as error:
+            _failures.append(error)
+            raise
+
+    return noted
+
+
 def _dataset(positions: tf.data.Dataset, read: Callable, shape: tuple) -> tf.data.Dataset:
     def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(read, [position], (tf.uint8, tf.uint8), stateful=False)
+        images, labels = tf.numpy_function(_noted(read), [position], (tf.uint8, tf.uint8), stateful=False)
         return tf.ensure_shape(images, (*shape, 3)), tf.ensure_shape(labels, shape)
 
     options = tf.data.Options()

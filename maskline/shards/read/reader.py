@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,11 +18,17 @@ from maskline.files.checksums import cached_sha256
 from maskline.shards.example import IMAGE, LABELS, NAME, decoded
 from maskline.shards.tfrecord import bytes_features, read_record, records
 
-_OPEN_FILES = 128
+_OPEN_FILES = 128  # at most, in each reader
 
 
 def _fresh(shape: tuple[int, ...]) -> np.ndarray:
     return np.empty(shape, np.uint8)
+
+
+def _open_files() -> int:
+    """Return how many shards a reader keeps open: a quarter of what the process may open, as others open files too."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _OPEN_FILES if limit == resource.RLIM_INFINITY else max(1, min(_OPEN_FILES, limit // 4))
 
 
 class ShardReader:
@@ -77,7 +84,7 @@ class ShardReader:
                     f"holds {len(self.names) - before} examples, but the manifest records {shard.examples}",
                 )
         self._places = np.array(places, np.int64)
-        self._open = lru_cache(maxsize=_OPEN_FILES)(self._open_shard)
+        self._open = lru_cache(maxsize=_open_files())(self._open_shard)
 
     def _fits(self, data: bytes, channels: int) -> bool:
         height, width = self.size
@@ -90,7 +97,10 @@ class ShardReader:
         return image.size == (width, height) and len(image.getbands()) == channels
 
     def _open_shard(self, number: int) -> BinaryIO:
-        return open(self._paths[number], "rb")
+        try:
+            return open(self._paths[number], "rb")
+        except FileNotFoundError:
+            raise ArtifactError(self._paths[number], "was removed while it was read") from None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -104,7 +114,7 @@ class ShardReader:
             empty: returns a uint8 array of a given shape to read into.
 
         Raises:
-            ArtifactError: a shard was truncated after it was opened.
+            ArtifactError: a shard was truncated or removed after it was opened.
         """
         images, labels = empty((len(indices), *self.size, 3)), empty((len(indices), *self.size))
         for place, image, mask in zip(self._places[indices].tolist(), images, labels, strict=True):
