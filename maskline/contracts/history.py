@@ -1,7 +1,5 @@
 """history.csv: what train measured after each epoch."""
 
-from pydantic import ConfigDict
-
 from maskline.contracts.folders import MODEL
 from maskline.contracts.numbers import Length
 from maskline.files.records import Record
@@ -12,11 +10,9 @@ PATH = MODEL / "history.csv"
 class Epoch(Record):
     """An epoch, from 1; `best` marks the one whose weights were kept.
 
-    The learning rate is that of the epoch's last step; the losses are means over images. A score is NaN, and its cell
-    empty, where the validation split has no valid pixel.
+    The learning rate is that of the epoch's last step; the losses are means over images. All numbers are finite: a run
+    whose loss or scores are not never ends in a history.
     """
-
-    model_config = ConfigDict(allow_inf_nan=True)
 
     epoch: Length
     learning_rate: float

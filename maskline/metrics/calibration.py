@@ -1,7 +1,7 @@
 """Calibration: whether a pixel predicted with confidence 0.8 is right in 8 of 10 cases (Guo et al., ICML 2017).
 
-The confidence is the highest probability of a pixel. It falls into one of K bins of equal width, closed above: bin k is
-(k / K, (k + 1) / K].
+The confidence is the probability of a pixel's predicted class. It falls into one of K bins of equal width, closed
+above: bin k is (k / K, (k + 1) / K]. The first bin also holds 0.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def calibration_counts(
     Args:
         truth: uint8 [H, W] of classes or void.
         prediction: uint8 [H, W] of classes.
-        confidence: float [H, W] in 0..1, above 0; a hair above 1, as sums of float32 give it, is 1.
+        confidence: float [H, W] in 0..1; a hair above 1, as sums of float32 give it, is 1.
         bins: K.
 
     Returns:
@@ -31,10 +31,10 @@ def calibration_counts(
     """
     with np.errstate(invalid="ignore"):  # NaN is found below
         cells = np.ceil(confidence * bins).astype(np.intp)
-    np.minimum(cells, bins, out=cells)
+    np.clip(cells, 1, bins, out=cells)
     cells *= 2
     cells += truth == prediction
-    cells[truth == VOID] = 0  # together with confidence 0, which nothing has
+    cells[truth == VOID] = 0
     cells = cells.ravel()
     size = 2 * bins + 2
     counts = np.bincount(cells, minlength=size).reshape(-1, 2)[1:]

@@ -54,7 +54,7 @@ def train(
 
     Raises:
         ArtifactError: the shards or the weights are damaged, or the weights are of another network.
-        InputError: the loss became NaN or infinite.
+        InputError: the loss or a validation score became NaN or infinite.
         Stopped: Ctrl-C or SIGTERM.
     """
     keras.utils.set_random_seed(seed)
