@@ -27,9 +27,9 @@ def calibration_counts(
         int64 [K, 2]: pixels, and those that are right; float64 [K]: the sum of their confidence.
 
     Raises:
-        ValueError: a confidence is NaN.
+        ValueError: a confidence is NaN or infinite.
     """
-    with np.errstate(invalid="ignore"):  # NaN is found below
+    with np.errstate(invalid="ignore"):  # NaN and infinity are found below
         cells = np.ceil(confidence * bins).astype(np.intp)
     np.clip(cells, 1, bins, out=cells)
     cells *= 2
@@ -39,8 +39,8 @@ def calibration_counts(
     size = 2 * bins + 2
     counts = np.bincount(cells, minlength=size).reshape(-1, 2)[1:]
     sums = np.bincount(cells, confidence.ravel(), minlength=size).reshape(-1, 2)
-    if np.isnan(sums).any():
-        raise ValueError("Confidence must be a number everywhere. Received: NaN")
+    if not np.isfinite(sums).all():
+        raise ValueError(f"Confidence must be a number everywhere. Received: {sums[~np.isfinite(sums)][0]}")
     return np.stack([counts.sum(axis=-1), counts[:, 1]], axis=-1), sums[1:].sum(axis=-1)
 
 

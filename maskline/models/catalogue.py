@@ -28,6 +28,7 @@ class Network(NamedTuple):
         auxiliary_loss: its file has a function of this name, whose result is added to the loss of the logits.
         encoder_dropout: drop features inside the encoder too, if the encoder can.
         multi_grid: give the blocks of a ResNet's last stage the rates 1, 2, 4.
+        image_pooling: it normalises the average of a whole image, which needs batches of two images or more.
         samples: passes with dropout at inference, whose probabilities are averaged; 0: one pass without dropout.
     """
 
@@ -39,6 +40,7 @@ class Network(NamedTuple):
     auxiliary_loss: bool = False
     encoder_dropout: bool = False
     multi_grid: bool = False
+    image_pooling: bool = False
     samples: int = 0
 
 
@@ -83,10 +85,10 @@ NETWORKS = {
     "unet": Network("unet", _first("unet")),
     "unet_pix2pix": Network("unet_pix2pix", _first("mobilenet_v2")),
     "deeplab": Network("deeplab", _first("vgg16"), (8,), refinable=True),
-    "deeplabv3": Network("deeplabv3", _first("resnet50"), (16, 8), refinable=True, multi_grid=True),
-    "deeplabv3plus": Network("deeplabv3plus", _first("xception"), (16, 8), refinable=True),
+    "deeplabv3": Network("deeplabv3", _first("resnet50"), (16, 8), refinable=True, multi_grid=True, image_pooling=True),
+    "deeplabv3plus": Network("deeplabv3plus", _first("xception"), (16, 8), refinable=True, image_pooling=True),
     "enet": Network("enet", ("enet",), encoder_dropout=True),
-    "pspnet": Network("pspnet", _first("resnet50"), (8, 16), refinable=True, auxiliary_loss=True),
+    "pspnet": Network("pspnet", _first("resnet50"), (8, 16), refinable=True, auxiliary_loss=True, image_pooling=True),
     "fpn": Network("fpn", _first("resnet50"), refinable=True),
     "panoptic_fpn": Network("panoptic_fpn", _first("resnet50"), refinable=True),
     "panet": Network("panet", _first("resnet50"), refinable=True),
