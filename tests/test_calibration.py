@@ -51,6 +51,22 @@ def test_error_is_the_mean_gap_over_pixels(case):
     np.testing.assert_allclose(expected_calibration_error(counts, sums), expected, rtol=1e-6)
 
 
+@given(predicted(), st.sampled_from([1, 2, 15, 40]), st.floats(0, 1))
+def test_every_valid_pixel_is_counted(case, bins, level):
+    truth, prediction, _ = case
+    counts, sums = calibration_counts(truth, prediction, np.full(truth.shape, level, np.float32), bins)
+    valid = truth != VOID
+    assert counts[:, 0].sum() == valid.sum()
+    assert counts[:, 1].sum() == (truth == prediction)[valid].sum()
+    assert sums.sum() == pytest.approx(np.float32(level) * valid.sum())
+
+
+def test_a_pixel_without_confidence_is_in_the_first_bin():
+    truth, confidence = np.array([[0, 0, 1, VOID]], np.uint8), np.array([[0.0, 0.3, 1.0, 0.0]], np.float32)
+    counts, _ = calibration_counts(truth, np.zeros_like(truth), confidence, bins=4)
+    assert counts.tolist() == [[1, 1], [1, 1], [0, 0], [1, 0]]
+
+
 def test_hand_worked_case():
     truth = np.array([[0, 0, 0, 0, VOID]], np.uint8)
     prediction = np.array([[0, 0, 1, 1, 0]], np.uint8)

@@ -565,8 +565,14 @@ def run_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _temporary(folder: Path) -> Path:
+    place = folder / "temporary"
+    place.mkdir(exist_ok=True)
+    return place
+
+
 def stage(folder: Path) -> subprocess.CompletedProcess:
-    env = ENVIRONMENT | {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "UTC-5"}
+    env = ENVIRONMENT | {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "UTC-5", "TMPDIR": str(_temporary(folder))}
     command = [sys.executable, ROOT / "stages/download.py"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
 
@@ -580,6 +586,7 @@ def test_stage(run_folder: Path) -> None:
     done = stage(run_folder)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (run_folder / "data").iterdir()) == ["raw", "weights"]
+    assert not list(_temporary(run_folder).iterdir())
     source = read_source(run_folder / "data/raw")
     assert source.name == "shapes" and set(source.splits) == {"train", "validation", "test"}
     files = sorted(path for path in (run_folder / "data/raw").rglob("*.*") if path.is_file())

@@ -457,6 +457,15 @@ def test_an_empty_split_is_named(tmp_path, in_process, role):
     assert f"tiny/1.0.0 has no examples in the split {role}; add some, or correct the split's list" in sentence
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_split_of_void_alone_is_named(tmp_path, in_process, role):
+    splits = three()
+    void = encoded(np.full((40, 48), 255, np.uint8))
+    splits[role] = [pair._replace(mask=void) for pair in splits[role]]
+    sentence = problem(tmp_path, splits)
+    assert f"tiny has only void pixels in its {len(splits[role])} {role} images; correct its masks" in sentence
+
+
 def test_one_train_image_cannot_be_divided(tmp_path, in_process):
     sentence = problem(tmp_path, {"train": pairs(1), "test": pairs(2, 1)})
     assert "train has 1 example, too few to hold out a validation split; add images" in sentence

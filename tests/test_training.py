@@ -265,6 +265,23 @@ def test_a_loss_that_is_not_finite_stops_with_its_sentence(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (Scores(math.nan, 0.5, 0.5), "validation loss became nan"),
+        (Scores(math.inf, 0.5, 0.5), "validation loss became inf"),
+        (Scores(1.0, math.nan, math.nan), "validation pixel accuracy became nan"),
+        (Scores(1.0, 0.5, math.nan), "validation mean IoU became nan"),
+    ],
+)
+def test_a_validation_that_is_not_finite_stops_with_its_sentence(scores, words, tmp_path):
+    turn = iter([Scores(1.0, 0.5, 0.2), scores])
+    with pytest.raises(InputError, match=rf"{words} by step 10; lower train.learning_rate \(Received: 0.01\)"):
+        run(params(early_stopping=1), Checkpoints(tmp_path, 1), validator=lambda: next(turn))
+    kept = Checkpoints(tmp_path, 1).load(trainer(params()).shapes())
+    assert [row["epoch"] for row in kept.history] == [1]
+
+
+@pytest.mark.parametrize(
     ("epochs", "given", "steps"),
     [(1, 1.0, 2), (1, 0.5, 2), (1, 0.25, 1), (1, 0.0, 0), (2, 1.0, 5), (2, 3.0, 5), (8, 1.0, 5), (3, 1e5, 8)],
 )

@@ -86,7 +86,7 @@ def new_counts(folder: Path, filenames: Sequence[str], classes: int, distances: 
             path.unlink()
 
 
-def _zeros_on_disk(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def _zeros_on_disk(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
     """Write an .npy file of zeros and map it into memory.
 
     Every byte is written first: a hole that the disk has no room to fill would kill the process when it is assigned.
@@ -97,7 +97,8 @@ def _zeros_on_disk(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray
         left = math.prod(shape) * np.dtype(dtype).itemsize
         while left:
             left -= file.write(bytes(min(left, _BLOCK)))
-    return np.lib.format.open_memmap(path, "r+")
+    mapped: np.memmap = np.lib.format.open_memmap(path, "r+")
+    return mapped
 
 
 def read_matrices(file: BinaryIO, classes: int) -> tuple[np.ndarray, np.ndarray]:

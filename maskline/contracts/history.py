@@ -1,7 +1,5 @@
 """history.csv: what train measures after each epoch."""
 
-from pydantic import ConfigDict
-
 from maskline.contracts.folders import MODEL
 from maskline.contracts.numbers import Length
 from maskline.files.records import Record
@@ -12,11 +10,9 @@ PATH = MODEL / "history.csv"
 class Epoch(Record):
     """An epoch, counted from 1; `best` marks the epoch whose weights the model has.
 
-    The learning rate is that of the epoch's last step; the losses are means over images. A score is NaN, and its cell
-    empty, if the validation split has no valid pixel.
+    The learning rate is that of the epoch's last step; the losses are means over images. All numbers are finite: train
+    fails if a loss or a score is not.
     """
-
-    model_config = ConfigDict(allow_inf_nan=True)
 
     epoch: Length
     learning_rate: float

@@ -1,10 +1,13 @@
 """The raw data set, from a local copy or a builder, written in canonical form with a description of its masks."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow_datasets as tfds
@@ -64,11 +67,23 @@ def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path
     tree = None if dataset.path is None else entry.find_tree(places[0])
     if dataset.path is not None and tree is None:
         raise InputError(_unusable(dataset, entry))
-    builder = entry.builder(tree=tree, data_dir=scratch)
+    with _temporary_files_in(scratch):
+        builder = entry.builder(tree=tree, data_dir=scratch)
     manual = tfds_dirs()[0] / "downloads" / "manual"
     remedy = f"Check the network, or set dataset.path to a local copy: {entry.layout}."
     download_and_prepare(builder, downloads, manual, remedy)
     return builder
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Within the block, let temporary files be made in a folder: a TFDS builder makes one and never removes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def tfds_dirs() -> list[Path]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from maskline.errors import InputError
 from maskline.evaluation.predict.inference import Prediction
 from maskline.shards.read.batches import ordered_batches
 from maskline.shards.read.originals import Originals
@@ -85,8 +86,13 @@ class PredictedSplit(NamedTuple):
         return Batch(range(index, index + 1), inputs, image[None], labels[None])
 
     def predict(self, batch: Batch) -> PredictedLabels:
-        """Predict a batch, resize the prediction to the size for scoring, and refine it."""
+        """Predict a batch, resize the prediction to the size for scoring, and refine it.
+
+        Raises:
+            InputError: a probability is NaN.
+        """
         prediction = self.predictor(batch.inputs)
+        self._check_numbers(batch, prediction)
         size = batch.labels.shape[1:]
         if size != batch.inputs.shape[1:3]:
             prediction = _resized(prediction, size)
@@ -103,6 +109,16 @@ class PredictedSplit(NamedTuple):
             uncertainty.numpy(),
             None if information is None else information.numpy(),
         )
+
+    def _check_numbers(self, batch: Batch, prediction: Prediction) -> None:
+        """Refuse NaN, which the entropy of the probabilities and the variance of samples pass on."""
+        dead = np.isnan(prediction.uncertainty.numpy()).any(axis=(1, 2))
+        if dead.any():
+            name = self.reader.names[batch.indices[int(dead.argmax())]]
+            raise InputError(
+                f"the model's probabilities for {name} are NaN; train it again with a lower train.learning_rate, or "
+                "with train.precision float32."
+            )
 
 
 def _most_probable(probabilities: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -48,8 +48,10 @@ def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
     table = pd.DataFrame(cells, columns=list(values[0]), dtype=object)
     # Python's writer leaves a carriage return without quotes, and readers take it for the end of a line.
     returns = any(isinstance(cell, str) and "\r" in cell for row in (values[0], *cells) for cell in row)
-    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n", quoting=quoting).encode())
+    text = table.to_csv(
+        index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    )
+    write_bytes(path, text.encode())
 
 
 def read_table(path: Path, kind: type[_Record]) -> list[_Record]:

@@ -1,7 +1,7 @@
 """Calibration: whether pixels predicted with confidence 0.8 are correct in 8 of 10 cases (Guo et al., ICML 2017).
 
-The confidence is the highest probability of a pixel. It falls into one of K bins of equal width: bin k is
-(k / K, (k + 1) / K].
+The confidence is the probability of a pixel's predicted class. It falls into one of K bins of equal width, closed
+above: bin k is (k / K, (k + 1) / K]. The first bin also holds 0.
 """
 
 import numpy as np
@@ -20,27 +20,27 @@ def calibration_counts(
     Args:
         truth: uint8 [H, W] of classes or void.
         prediction: uint8 [H, W] of classes.
-        confidence: float [H, W], above 0 and up to 1; values slightly above 1 from float32 rounding count as 1.
+        confidence: float [H, W] in 0..1; values slightly above 1 from float32 rounding count as 1.
         bins: K.
 
     Returns:
         int64 [K, 2]: pixels, and correct pixels; float64 [K]: the sum of the pixels' confidences.
 
     Raises:
-        ValueError: a confidence is NaN.
+        ValueError: a confidence is NaN or infinite.
     """
-    with np.errstate(invalid="ignore"):  # NaN is detected below
+    with np.errstate(invalid="ignore"):  # NaN and infinity are detected below
         cells = np.ceil(confidence * bins).astype(np.intp)
-    np.minimum(cells, bins, out=cells)
+    np.clip(cells, 1, bins, out=cells)
     cells *= 2
     cells += truth == prediction
-    cells[truth == VOID] = 0  # the cell of confidence 0, which no pixel has
+    cells[truth == VOID] = 0
     cells = cells.ravel()
     size = 2 * bins + 2
     counts = np.bincount(cells, minlength=size).reshape(-1, 2)[1:]
     sums = np.bincount(cells, confidence.ravel(), minlength=size).reshape(-1, 2)
-    if np.isnan(sums).any():
-        raise ValueError("Confidence must be a number everywhere. Received: NaN")
+    if not np.isfinite(sums).all():
+        raise ValueError(f"Confidence must be a number everywhere. Received: {sums[~np.isfinite(sums)][0]}")
     return np.stack([counts.sum(axis=-1), counts[:, 1]], axis=-1), sums[1:].sum(axis=-1)
 
 

@@ -28,6 +28,7 @@ class Network(NamedTuple):
         auxiliary_loss: whether its file has a function `auxiliary_loss`, which is added to the loss of the logits.
         encoder_dropout: whether to drop features inside the encoder too, if the encoder supports it.
         multi_grid: whether the blocks of a ResNet's last stage have the dilation rates 1, 2, 4.
+        image_pooling: whether it normalizes the average of a whole image, which needs batches of two images or more.
         samples: number of passes with dropout that inference averages; 0: one pass without dropout.
     """
 
@@ -39,6 +40,7 @@ class Network(NamedTuple):
     auxiliary_loss: bool = False
     encoder_dropout: bool = False
     multi_grid: bool = False
+    image_pooling: bool = False
     samples: int = 0
 
 
@@ -83,10 +85,10 @@ NETWORKS = {
     "unet": Network("unet", _first("unet")),
     "unet_pix2pix": Network("unet_pix2pix", _first("mobilenet_v2")),
     "deeplab": Network("deeplab", _first("vgg16"), (8,), refinable=True),
-    "deeplabv3": Network("deeplabv3", _first("resnet50"), (16, 8), refinable=True, multi_grid=True),
-    "deeplabv3plus": Network("deeplabv3plus", _first("xception"), (16, 8), refinable=True),
+    "deeplabv3": Network("deeplabv3", _first("resnet50"), (16, 8), refinable=True, multi_grid=True, image_pooling=True),
+    "deeplabv3plus": Network("deeplabv3plus", _first("xception"), (16, 8), refinable=True, image_pooling=True),
     "enet": Network("enet", ("enet",), encoder_dropout=True),
-    "pspnet": Network("pspnet", _first("resnet50"), (8, 16), refinable=True, auxiliary_loss=True),
+    "pspnet": Network("pspnet", _first("resnet50"), (8, 16), refinable=True, auxiliary_loss=True, image_pooling=True),
     "fpn": Network("fpn", _first("resnet50"), refinable=True),
     "panoptic_fpn": Network("panoptic_fpn", _first("resnet50"), refinable=True),
     "panet": Network("panet", _first("resnet50"), refinable=True),

@@ -2,9 +2,9 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from maskline.errors import InputError
 from maskline.params.augment import AugmentParams
@@ -27,6 +27,16 @@ class Params(Section):
     augment: AugmentParams
     train: TrainParams
     evaluate: EvaluateParams
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        least = self.model.smallest_batch
+        if self.train.batch_size < least:
+            raise ValueError(
+                f"train.batch_size must be {least} or more for {self.model.architecture}, which normalises the average "
+                f"of each image over the batch. Received: {self.train.batch_size}"
+            )
+        return self
 
 
 def check_params(values: object, path: Path) -> Params:
@@ -74,7 +84,7 @@ def _sentence(path: Path, error: ValidationError) -> str:
     if kind == "missing":
         return f"{path}: key {key} is missing; add it, or restore the line with `git checkout {path}`."
     if kind == "value_error":
-        return f"{path}: {key}.{helpful['ctx']['error']}"
+        return f"{path}: {'.'.join(filter(None, (key, str(helpful['ctx']['error']))))}"
     return f"{path}: {key} {_REMEDIES[kind].format(**helpful.get('ctx', {}))}. Received: {helpful['input']!r}"
 
 

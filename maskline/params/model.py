@@ -60,6 +60,11 @@ class ModelParams(EncoderParams):
         return NETWORKS[self._dilating].output_strides
 
     @property
+    def smallest_batch(self) -> int:
+        """The fewest images in a batch that the network can be trained on."""
+        return 2 if NETWORKS[self._dilating].image_pooling else 1
+
+    @property
     def encoder_stride(self) -> int:
         """The encoder's output stride."""
         return self.output_stride or self._output_strides[0]

@@ -43,7 +43,7 @@ def fit(
         The history, one row for each epoch.
 
     Raises:
-        InputError: the loss became NaN or infinite.
+        InputError: the training loss, the validation loss or a score became NaN or infinite.
         Stopped: Ctrl-C or SIGTERM, after the last finished step was saved; the message names the step.
     """
     epoch_steps = rate.total_steps // params.epochs
@@ -86,7 +86,7 @@ def _train_epoch(
             bar.update()
             due = time.monotonic() - saved > _SAVE_EVERY
             if due or state.step % _CHECK_EVERY == 0 or state.step == (epoch + 1) * epoch_steps:
-                _check_finite(trainer, state, params)
+                _check_finite("training loss", float(trainer.loss_sum), state.step, params)
             if due:
                 _save(checkpoints, trainer, state)
                 saved = time.monotonic()
@@ -104,10 +104,10 @@ def _saved_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State
         raise Stopped(saved) from None
 
 
-def _check_finite(trainer: Trainer, state: State, params: TrainParams) -> None:
-    if not math.isfinite(float(trainer.loss_sum)):
+def _check_finite(what: str, value: float, step: int, params: TrainParams) -> None:
+    if not math.isfinite(value):
         raise InputError(
-            f"the training loss became {float(trainer.loss_sum)} by step {state.step}; lower train.learning_rate "
+            f"the {what} became {value} by step {step}; lower train.learning_rate "
             f"(Received: {params.learning_rate}) or set train.precision to float32 (Received: {params.precision})."
         )
 
@@ -116,6 +116,8 @@ def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Sched
     """Validate, add the epoch to the history, and keep the weights if they are the best so far."""
     with trainer.average.in_place() if trainer.average else contextlib.nullcontext():
         scores = validator()
+        for name, value in zip(("loss", "pixel accuracy", "mean IoU"), scores, strict=True):
+            _check_finite(f"validation {name}", value, state.step, params)
         row = {
             "epoch": len(state.history) + 1,
             "learning_rate": float(f"{float(rate(state.step - 1)):.6g}"),

@@ -13,6 +13,7 @@ from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
+from maskline.engine.cores import tensorflow_threads
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256
 from maskline.files.records import read_record, write_table
@@ -27,7 +28,9 @@ from maskline.shards.read.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.fit import fit
 from maskline.training.losses import class_weights, named_losses, weighted_sum
+from maskline.training.memory import check_memory
 from maskline.training.schedule import optimizer, schedule
+from maskline.training.single_values import check_normalised
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
 
@@ -54,7 +57,8 @@ def train(
 
     Raises:
         ArtifactError: the shards or the weights are damaged, or the weights are for another network.
-        InputError: the loss became NaN or infinite.
+        InputError: the network cannot be trained in such small batches or in the free memory, or the loss or a
+            validation score became NaN or infinite.
         Stopped: Ctrl-C or SIGTERM.
     """
     keras.utils.set_random_seed(seed)
@@ -67,6 +71,9 @@ def train(
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(len(reader), params.batch_size))
     trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
+    graph = trainer.graph(min(params.batch_size, len(reader)), *reader.size)
+    check_normalised(graph, params, len(reader))
+    check_memory(trainer, graph, model, params, reader.size)
     validator = Validator(network, loss, validation, params.batch_size)
     fingerprint = {
         "seed": seed,
@@ -77,6 +84,7 @@ def train(
         "data": sha256(shards / MANIFEST.name),
         "weights": sha256(weights / ENCODER.name),
         "libraries": [tf.__version__, keras.__version__, np.__version__],
+        "threads": tensorflow_threads(),
     }
     run = Checkpoints(checkpoints, fingerprint)
     batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed)

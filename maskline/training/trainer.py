@@ -1,6 +1,7 @@
 """One training step, and the variables that a run must save to resume exactly."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ class Trainer:
         optimizer.build(model.trainable_variables)
         self.average = MovingAverage(model, ema) if ema else None
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.step: Callable[[tf.Tensor, tf.Tensor], None] = tf.function(self._step)
+        self.step: tf.types.experimental.PolymorphicFunction = tf.function(self._step)
 
     def _step(self, images: tf.Tensor, labels: tf.Tensor) -> None:
         finished_steps = self.optimizer.iterations + 0
@@ -39,6 +40,12 @@ class Trainer:
         if self.average:
             self.average.update(finished_steps)
         self.loss_sum.assign_add(tf.cast(loss, tf.float64))
+
+    def graph(self, batch_size: int, height: int, width: int) -> tf.Graph:
+        """Trace the step for batches of this shape, unless it is traced already, and return its graph."""
+        images = tf.TensorSpec((batch_size, height, width, 3), tf.uint8)
+        labels = tf.TensorSpec((batch_size, height, width), tf.uint8)
+        return self.step.get_concrete_function(images, labels).graph
 
     def values(self) -> list[np.ndarray]:
         """Return copies of all variables, in a fixed order."""
@@ -52,6 +59,10 @@ class Trainer:
     def shapes(self) -> list[tuple[int, ...]]:
         """Return the shapes of `values`."""
         return [tuple(variable.shape) for variable in self._variables()]
+
+    def state_bytes(self) -> int:
+        """Return the size of `values`."""
+        return sum(tf.as_dtype(v.dtype).size * math.prod(v.shape) for v in self._variables())
 
     def _variables(self) -> list:
         averages = self.average.variables if self.average else []

@@ -45,7 +45,7 @@ def build_shards(
 
     Raises:
         ArtifactError: a file in `raw` is missing or damaged.
-        InputError: an example cannot be used, a split is empty, train lacks a class, or a name appears twice.
+        InputError: an example cannot be used, a split is empty or all void, train lacks a class, or a name appears twice.
     """
     source = read_source(raw)
     splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
@@ -174,7 +174,13 @@ def _names(results: Results) -> dict[Role, list[list[str]]]:
 
 
 def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]]) -> None:
-    """Raise InputError if a class does not appear in train, or two examples have one name."""
+    """Raise InputError if a split is all void, a class does not appear in train, or two examples have one name."""
+    for role, split in manifest.splits.items():
+        if not any(split.pixels):
+            raise InputError(
+                f"{manifest.source.name} has only void pixels in its {split.examples} {role} images; correct its "
+                "masks, or take values out of dataset.void."
+            )
     pixels = manifest.splits["train"].pixels
     unseen = [c.name for c, count in zip(manifest.classes, pixels, strict=True) if not count]
     if unseen:
