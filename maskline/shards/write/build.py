@@ -45,7 +45,7 @@ def build_shards(
 
     Raises:
         ArtifactError: a file in `raw` is missing or damaged.
-        InputError: an example cannot be used, a split is empty or all void, train lacks a class, or a name appears twice.
+        InputError: an example cannot be used, a split is empty or all void, train lacks a class, or a name repeats.
     """
     source = read_source(raw)
     splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
