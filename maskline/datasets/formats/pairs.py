@@ -1,42 +1,60 @@
 """Pairs of image and mask files, checked before any work: present, not empty, and of a lossless format for masks."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from maskline.datasets.regular import read_small, require_regular
 from maskline.errors import InputError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_LONGEST_LINE = 4096  # characters
+_LONGEST_PART = 255  # bytes of a file's name
 
 
 def read_list(path: Path) -> list[str]:
     """Return the lines of a split list without the blank ones.
 
     Raises:
-        InputError: the list is missing, empty, not UTF-8, or holds a line twice.
+        InputError: the list is missing, empty, not UTF-8, no regular file, or holds a line twice or one that can be
+            no file's name.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        text = read_small(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path} is missing; restore this list of the split's images.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from None
-    lines = [line for line in lines if line]
+    lines = [line for part in text.split("\n") if (line := part.strip(" \t\r"))]
     if not lines:
         raise InputError(f"{path} lists no image; fill it, or remove it.")
     seen: set[str] = set()
     for line in lines:
+        if "\0" in line or len(line) > _LONGEST_LINE:
+            raise InputError(f"{path} lists {line[:80]!r}, which cannot be a file's name; take it out.")
         if line in seen:
             raise InputError(f"{path} lists {line!r} twice; remove one of the two.")
         seen.add(line)
     return lines
 
 
+def listed_file(listing: Path, tree: Path, name: str) -> Path:
+    """Return the file that a list names, relative to the tree.
+
+    Raises:
+        InputError: the name leads out of the tree, or no file can have it.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or any(len(p.encode()) > _LONGEST_PART for p in parts):
+        raise InputError(f"{listing} lists {name[:80]!r}, which is no file in {tree}; correct it, or take it out.")
+    return tree / name
+
+
 def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
     """Return an example as paths of its image and mask, and its name; TFDS copies the files' bytes unchanged.
 
     Raises:
-        InputError: a file is missing, has no bytes, or is neither PNG nor, for images only, JPEG.
+        InputError: a file is missing, has no bytes, is no regular file, or is neither PNG nor, for images only, JPEG.
     """
     start = _start(image)
     if not start.startswith((_PNG, _JPEG)):
@@ -50,6 +68,7 @@ def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
 
 
 def _start(path: Path) -> bytes:
+    require_regular(path)
     try:
         with open(path, "rb") as file:
             start = file.read(len(_PNG))

@@ -31,7 +31,8 @@ class Folder(TreeBuilder):
         """Return the checked examples by split, in the order of the lists, or of the names where there are none.
 
         Raises:
-            InputError: a file without its pair, two files for one name, a wrong list, or a file of a wrong format.
+            InputError: a file without its pair, two files for one name, a wrong list, a folder that links show twice,
+                or a file of a wrong format.
         """
         pairs = _pairs(tree)
         splits = _listed(tree, pairs) or {"train": sorted(pairs)}
@@ -66,12 +67,18 @@ def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return the visible files at any depth: POSIX path relative to the folder, by the same without suffix."""
+    """Return the visible files at any depth: POSIX path relative to the folder, by the same without suffix.
+
+    Links to folders are followed, each folder once: a second way to it is a loop, or shows its files twice.
+    """
     files: dict[str, str] = {}
+    entered: dict[str, Path] = {}
     for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        _enter(Path(parent), entered)
         for name in sorted(name for name in names if not name.startswith(".")):
             path = (Path(parent) / name).relative_to(folder).as_posix()
+            _require_utf8(folder, path)
             key = _stem(path)
             if key in files:
                 raise InputError(f"{folder} holds both {files[key]} and {path}; remove or rename one of the two.")
@@ -79,12 +86,28 @@ def _files(folder: Path) -> dict[str, str]:
     return files
 
 
+def _enter(parent: Path, entered: dict[str, Path]) -> None:
+    """Note a folder, and raise InputError if it was entered by another path."""
+    place = os.path.realpath(parent)
+    if place in entered:
+        raise InputError(f"{parent} is, by a link, the folder {entered[place]} again; remove the link.")
+    entered[place] = parent
+
+
+def _require_utf8(folder: Path, path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{folder} holds {os.fsencode(path)!r}, whose name is not UTF-8; rename it.") from None
+
+
 def _raise(error: OSError) -> None:
     raise error
 
 
 def _stem(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(""))
+    """Return a path without its suffix, or as it is where it ends in no name."""
+    return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).name else path
 
 
 def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str]]:
@@ -92,7 +115,7 @@ def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str
     splits: dict[str, list[str]] = {}
     owner: dict[str, Path] = {}
     for split, listings in LISTS.items():
-        for listing in (tree / name for name in listings if (tree / name).exists()):
+        for listing in (tree / name for name in listings if os.path.lexists(tree / name)):
             for line in read_list(listing):
                 name = line if line in pairs else _stem(line)
                 if name not in pairs:
