@@ -51,8 +51,9 @@ def _zip_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
     """Check all members, and yield name and content of the wanted files."""
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
-            _check(archive, member.filename, plain=not stat.S_ISLNK(member.external_attr >> 16))
-            if not member.is_dir() and wanted(member.filename):
+            is_link = stat.S_ISLNK(member.external_attr >> 16)
+            _check(archive, member.filename, plain=not is_link and member.filename.strip("./") != "")
+            if not member.filename.endswith("/") and wanted(member.filename):
                 _check_method(archive, member)
                 with file.open(member) as content:
                     yield member.filename, content

@@ -91,9 +91,9 @@ def _json(path: Path) -> Any:
 
 def _check_files(folder: Path) -> None:
     """Refuse files that are links out of the folder, which would be copied into the outputs, and pipes and devices."""
-    home = folder.resolve()
+    home = os.path.realpath(folder)
     for path in sorted(folder.iterdir()):
-        if path.is_symlink() and not path.resolve().is_relative_to(home):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
             raise InputError(f"{path} is a link that leads out of its folder; replace it by the file.")
         if not path.is_dir():
             require_regular(path)

@@ -3,6 +3,7 @@
 import io
 import tarfile
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -29,8 +30,14 @@ NAMES = st.sampled_from(
         "a//b",
         "é",
         "\x1b[2J",
+        "a\nb",
+        "~",
+        "x" * 300,
+        "/".join("y" * 200 for _ in range(30)),
+        "a/../..",
+        "nul\x00nul",
+        "\udc80",
     ]
-    + ["a\nb", "~", "x" * 300, "/".join("y" * 200 for _ in range(30)), "a/../..", "nul\0nul", "\udc80"]
 ) | st.text(max_size=6)
 CONTENTS = st.sampled_from([b"", b"x", bytes(3 * 2**20), b"\x89PNG\r\n\x1a\n" * 9])
 MEMBERS = st.lists(st.tuples(NAMES, CONTENTS, st.integers(0, 9)), max_size=5)
@@ -79,6 +86,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 def main() -> None:
     """Attack."""
+    warnings.simplefilter("ignore")  # two members of one name, which is meant
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         archive, number = folder / "archive", iter(range(10**9))

@@ -17,16 +17,53 @@ from maskline.datasets.sources.voc2012 import Voc2012
 
 PNG = encoded(scene(np.random.default_rng(0)))
 NAMES = st.sampled_from(
-    [b"a.png", b"b.png", b"c.jpg", b"d/e.png", b"d/f.png", b"no suffix", b".hidden.png", b".ipynb_checkpoints/a.png", b"\xff.png"]
-    + [b"a\nb.png", b"\x1b[2J.png", "\u2028.png".encode(), "\x85.png".encode(), b"...png", b"a.png.png", b"x" * 250 + b".png"]
-)  # fmt: skip
+    [
+        b"a.png",
+        b"b.png",
+        b"c.jpg",
+        b"d/e.png",
+        b"d/f.png",
+        b"no suffix",
+        b".hidden.png",
+        b".ipynb_checkpoints/a.png",
+        b"\xff.png",
+        b"a\nb.png",
+        b"\x1b[2J.png",
+        "\u2028.png".encode(),
+        "\x85.png".encode(),
+        b"...png",
+        b"a.png.png",
+        b"x" * 250 + b".png",
+    ]
+)
 KINDS = st.sampled_from(
     ["pair"] * 6 + ["image", "mask", "empty", "junk", "fifo", "loop", "up", "away", "nowhere", "folder"]
 )
 LINES = st.sampled_from(
-    ["a", "a.png", "b", ".", "..", "/", "./a", "../secret", "/etc/passwd", "d/e", "\0", "\x85", "\u2028", "x" * 9000, "~", " ", "a b"]
-    + ["/SegNet/CamVid/train/a.png /SegNet/CamVid/trainannot/a.png", "/x ..", "a/.. ../b", "\ud800"]
-) | st.text(max_size=5)  # fmt: skip
+    [
+        "a",
+        "a.png",
+        "b",
+        ".",
+        "..",
+        "/",
+        "./a",
+        "../secret",
+        "/etc/passwd",
+        "d/e",
+        "\x00",
+        "\x85",
+        "\u2028",
+        "x" * 9000,
+        "~",
+        " ",
+        "a b",
+        "/SegNet/CamVid/train/a.png /SegNet/CamVid/trainannot/a.png",
+        "/x ..",
+        "a/.. ../b",
+        "\ud800",
+    ]
+) | st.text(max_size=5)
 LISTS = st.dictionaries(
     st.sampled_from(["train.txt", "val.txt", "validation.txt", "test.txt"]),
     st.lists(LINES, max_size=4).map(lambda lines: "\n".join(lines).encode(errors="surrogatepass"))

@@ -38,18 +38,47 @@ INFO = {
     "version": "1.0.0",
     "fileFormat": "tfrecord",
     "splits": [
-        {"name": split, "shardLengths": ["2"], "numBytes": "9", "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"}
+        {
+            "name": split,
+            "shardLengths": ["2"],
+            "numBytes": "9",
+            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        }
         for split in ("train", "test")
     ],
-}  # fmt: skip
+}
 PNG = encoded(scene(np.random.default_rng(0)))
 EXAMPLE = {"image": PNG, "segmentation_mask": PNG, "file_name": b"a.png"}
 EVIL = {"pythonClassName": "evil.X", "text": {}}
 JUNK = st.sampled_from(
-    [None, True, -1, 2**70, 1e300, "", "evil.X", "evil", "../../x", "/etc/passwd", "x" * 9000, "\x1b[2J", [], {}, [[]], EVIL]
-    + [json.dumps(EVIL), {"type": "evil.X", "content": {}}, {"python_class_name": "evil.X"}, ["9" * 5000], "os.path", "1.0.0"]
-    + [f"{CORE}.evil.X", f"{CORE}.text_feature.Nothing", {"jsonFeature": {"json": json.dumps({"a": EVIL})}}]
-)  # fmt: skip
+    [
+        None,
+        True,
+        -1,
+        2**70,
+        1e300,
+        "",
+        "evil.X",
+        "evil",
+        "../../x",
+        "/etc/passwd",
+        "x" * 9000,
+        "\x1b[2J",
+        [],
+        {},
+        [[]],
+        EVIL,
+        json.dumps(EVIL),
+        {"type": "evil.X", "content": {}},
+        {"python_class_name": "evil.X"},
+        ["9" * 5000],
+        "os.path",
+        "1.0.0",
+        f"{CORE}.evil.X",
+        f"{CORE}.text_feature.Nothing",
+        {"jsonFeature": {"json": json.dumps({"a": EVIL})}},
+    ]
+)
 RECORDS = st.lists(
     st.sampled_from([frame(encode_example(EXAMPLE))] * 6)
     | st.sampled_from(["image", "segmentation_mask", "file_name"]).map(
@@ -138,11 +167,14 @@ def main() -> None:
             told = sentence(lambda: prepare(dataset, 1, raw))
             assert not (base / "imported").exists()
             after = listing(base)
-            outside = {path: about for path, about in after.items() if not path.startswith(f"{raw}")}
-            assert outside == {path: about for path, about in before.items() if not path.startswith(f"{raw}")}
+            changed = {path for path, _ in before.items() ^ after.items()}
+            elsewhere = {path for path in changed if not path.startswith(str(raw))}
+            assert not elsewhere, elsewhere
             assert (told is None) != (raw / "earlier").exists()
             assert not any(b"secret of" in path.read_bytes() for path in raw.rglob("*") if path.is_file())
 
+        build(root, {}, secret)
+        prepare(dataset, 1, raw)  # imports Keras, which writes a file to the home
         read({})
         assert not (raw / "earlier").exists()
         attack(CASES, read)

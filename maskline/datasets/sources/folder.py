@@ -75,10 +75,12 @@ def _files(folder: Path) -> dict[str, str]:
     entered: dict[str, Path] = {}
     for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = sorted(name for name in names if not name.startswith("."))
         _enter(Path(parent), entered)
-        for name in sorted(name for name in names if not name.startswith(".")):
+        for name in (*folders, *names):
+            _check_name(Path(parent), name)
+        for name in names:
             path = (Path(parent) / name).relative_to(folder).as_posix()
-            _require_utf8(folder, path)
             key = _stem(path)
             if key in files:
                 raise InputError(f"{folder} holds both {files[key]} and {path}; remove or rename one of the two.")
@@ -94,11 +96,14 @@ def _enter(parent: Path, entered: dict[str, Path]) -> None:
     entered[place] = parent
 
 
-def _require_utf8(folder: Path, path: str) -> None:
+def _check_name(folder: Path, name: str) -> None:
+    """Raise InputError if a name is not UTF-8, or has a line break, so that no list can hold it."""
     try:
-        path.encode()
+        name.encode()
     except UnicodeEncodeError:
-        raise InputError(f"{folder} holds {os.fsencode(path)!r}, whose name is not UTF-8; rename it.") from None
+        raise InputError(f"{folder} holds {os.fsencode(name)!r}, whose name is not UTF-8; rename it.") from None
+    if "\n" in name or "\r" in name:
+        raise InputError(f"{folder} holds {name!r}, whose name has a line break; rename it.")
 
 
 def _raise(error: OSError) -> None:
