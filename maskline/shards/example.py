@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from maskline.contracts.manifest import Encoding, Manifest
+from maskline.errors import ArtifactError
 from maskline.shards.tfrecord import bytes_features, encode_example, read_record, records
 
 IMAGE, LABELS, NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
@@ -48,12 +49,21 @@ def _encoded(image: Image.Image, encoding: Encoding) -> bytes:
 
 
 def read_example(path: Path, index: int, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of one example of a shard, without checking the shard."""
-    record = next(islice(records(path), index, None))
+    """Return image uint8 [H, W, 3] and labels uint8 [H, W] of one example of a shard, without checking the shard.
+
+    Raises:
+        ArtifactError: the shard is damaged, or has no such example.
+    """
+    record = next(islice(records(path), index, None), None)
+    if record is None:
+        raise ArtifactError(path, f"is damaged: it has no example {index}")
     with open(path, "rb") as file:
         data = read_record(file, record)
-    features = bytes_features(data)
-    image, labels = data[features[IMAGE]], data[features[LABELS]]
+    try:
+        features = bytes_features(data)
+        image, labels = data[features[IMAGE]], data[features[LABELS]]
+    except (ValueError, KeyError) as error:
+        raise ArtifactError(path, f"is damaged: example {index} has no image and labels ({error})") from None
     if manifest.encoding != "raw":
         return decoded(image, labels)
     size = (manifest.height, manifest.width)

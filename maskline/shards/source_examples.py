@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from maskline.contracts.classes import Role
 from maskline.contracts.source import Source
-from maskline.errors import InputError
+from maskline.errors import ArtifactError, InputError
 from maskline.shards.tfrecord import Record, bytes_features, read_record, records
 
 
@@ -34,7 +34,7 @@ def read_features(
     """Yield each example with its bytes features, keeping the last file open.
 
     Raises:
-        ArtifactError: a record is damaged.
+        ArtifactError: a record is damaged or no example.
         InputError: a record lacks the image or the mask.
     """
     path, file = None, None
@@ -45,7 +45,7 @@ def read_features(
                     file.close()
                 path, file = example.record.path, open(example.record.path, "rb")  # noqa: SIM115
             data = read_record(file, example.record)
-            features = {key: data[place] for key, place in bytes_features(data).items()}
+            features = _features(data, example)
             for feature in (source.image_feature, source.mask_feature):
                 if feature not in features:
                     raise InputError(
@@ -58,8 +58,27 @@ def read_features(
             file.close()
 
 
+def _features(data: bytes, example: SourceExample) -> dict[str, bytes]:
+    try:
+        return {key: data[place] for key, place in bytes_features(data).items()}
+    except ValueError as error:
+        raise _no_example(example, error) from None
+
+
+def _no_example(example: SourceExample, error: ValueError) -> ArtifactError:
+    offset = example.record.offset
+    return ArtifactError(example.record.path, f"is damaged: the record at byte {offset} is no example ({error})")
+
+
 def example_name(example: SourceExample, features: dict[str, bytes], source: Source) -> str:
-    """Return the example's file name, or its split and position if the source stores no name."""
+    """Return the example's file name, or its split and position if the source stores no name.
+
+    Raises:
+        ArtifactError: the name is not UTF-8.
+    """
     if source.filename_feature in features:
-        return features[source.filename_feature].decode()
+        try:
+            return features[source.filename_feature].decode()
+        except UnicodeDecodeError as error:
+            raise _no_example(example, error) from None
     return f"{example.split}-{example.position:08d}"

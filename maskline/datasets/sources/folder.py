@@ -31,7 +31,8 @@ class Folder(TreeBuilder):
         """Return the checked examples by split, in the order of the lists, or of the names if there are no lists.
 
         Raises:
-            InputError: a file has no pair, two files share a name, a list is wrong, or a file has the wrong format.
+            InputError: a file has no pair or the wrong format, two files share a name, a list is wrong, or links show a
+                folder twice.
         """
         pairs = _pairs(tree)
         splits = _listed(tree, pairs) or {"train": sorted(pairs)}
@@ -66,11 +67,19 @@ def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return the visible files at any depth: their POSIX path relative to the folder, by that path without suffix."""
+    """Return the visible files at any depth: their POSIX path relative to the folder, by that path without suffix.
+
+    Links to folders are followed, each folder once: a second way to it is a loop, or shows its files twice.
+    """
     files: dict[str, str] = {}
+    entered: dict[str, Path] = {}
     for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
-        folders.sort()
-        for name in sorted(name for name in names if not name.startswith(".")):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = sorted(name for name in names if not name.startswith("."))
+        _enter(Path(parent), entered)
+        for name in (*folders, *names):
+            _check_name(Path(parent), name)
+        for name in names:
             path = (Path(parent) / name).relative_to(folder).as_posix()
             key = _stem(path)
             if key in files:
@@ -79,12 +88,31 @@ def _files(folder: Path) -> dict[str, str]:
     return files
 
 
+def _enter(parent: Path, entered: dict[str, Path]) -> None:
+    """Note a folder, and raise InputError if it was entered by another path."""
+    place = os.path.realpath(parent)
+    if place in entered:
+        raise InputError(f"{parent} is, by a link, the folder {entered[place]} again; remove the link.")
+    entered[place] = parent
+
+
+def _check_name(folder: Path, name: str) -> None:
+    """Raise InputError if a name is not UTF-8, or has a line break, so that no list can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{folder} holds {os.fsencode(name)!r}, whose name is not UTF-8; rename it.") from None
+    if "\n" in name or "\r" in name:
+        raise InputError(f"{folder} holds {name!r}, whose name has a line break; rename it.")
+
+
 def _raise(error: OSError) -> None:
     raise error
 
 
 def _stem(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(""))
+    """Return a path without its suffix, or as it is where it ends in no name."""
+    return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).name else path
 
 
 def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str]]:
@@ -92,7 +120,7 @@ def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str
     splits: dict[str, list[str]] = {}
     owner: dict[str, Path] = {}
     for split, listings in LISTS.items():
-        for listing in (tree / name for name in listings if (tree / name).exists()):
+        for listing in (tree / name for name in listings if os.path.lexists(tree / name)):
             for line in read_list(listing):
                 name = line if line in pairs else _stem(line)
                 if name not in pairs:

@@ -1,5 +1,6 @@
 """Data sets of image and mask files in an unpacked tree, which is a local copy or is downloaded."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ import tensorflow_datasets as tfds
 from maskline.datasets.archives import unpack
 from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
+from maskline.files.artifacts import sha256
 
 FileExample = dict[str, str]  # paths of image and segmentation_mask, and file_name
 
@@ -49,6 +51,7 @@ def fetch_archive(
     layout: str,
     wanted: Callable[[str], bool],
     find_tree: Callable[[Path], Path | None],
+    content: str | None = None,
 ) -> Path:
     """Download an archive, unpack its wanted files into the new `folder`, and return the tree in it.
 
@@ -57,9 +60,10 @@ def fetch_archive(
         downloads: folder that keeps the complete archive for the next run if this one fails.
         layout: description of the tree.
         find_tree: returns the tree in the folder, or None.
+        content: `content_sum` of the tree, or None if its files are not known.
 
     Raises:
-        InputError: the archive cannot be downloaded, is damaged, or does not contain the tree.
+        InputError: the archive cannot be downloaded, is damaged, or does not contain the tree or its files.
     """
     remedy = f"Check the network, or set dataset.path to a local copy: {layout}."
     archive = fetch(url, downloads / PurePosixPath(urlsplit(url).path).name, remedy, checksum)
@@ -68,7 +72,19 @@ def fetch_archive(
         tree = find_tree(folder)
         if tree is None:
             raise InputError(f"{url} does not contain {layout}; set dataset.path to a local copy.")
+        if content is not None and (received := content_sum(tree)) != content:
+            raise InputError(
+                f"{url} does not contain the expected files; set dataset.path to a local copy. "
+                f"Received: SHA-256 {received}, expected: SHA-256 {content}"
+            )
     except InputError:
         archive.unlink()  # otherwise the next run uses it again
         raise
     return tree
+
+
+def content_sum(tree: Path) -> str:
+    """Return the SHA-256 of the lines of `sha256sum`, sorted by name, on all files of a tree."""
+    names = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
+    lines = "".join(f"{sha256(tree / name)}  {name}\n" for name in names)
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -6,7 +6,7 @@ import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats.classes import index_table, palette_color
-from maskline.datasets.formats.pairs import checked_example, first_with, read_list
+from maskline.datasets.formats.pairs import checked_example, first_with, listed_file, read_list
 from maskline.datasets.sources.tree import FileExample, TreeBuilder, fetch_archive
 
 # The mirror and the SHA-256 that TFDS records for its detection data set.
@@ -58,7 +58,12 @@ def _is_wanted(member: str) -> bool:
 
 def _examples(tree: Path, listing: str) -> list[FileExample]:
     images, masks, lists = (tree / part for part in FOLDERS)
+    names = read_list(lists / listing)
     return [
-        checked_example(images / f"{name}.jpg", masks / f"{name}.png", f"{name}.jpg")
-        for name in read_list(lists / listing)
+        checked_example(
+            listed_file(lists / listing, images, f"{name}.jpg"),
+            listed_file(lists / listing, masks, f"{name}.png"),
+            f"{name}.jpg",
+        )
+        for name in names
     ]
