@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import MISSING, chromium, find_browser, opened
+from browser import MISSING, Shown, chromium, find_browser, opened
 from fake_run import FILENAME, KINDS, NAMES, make_run
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -61,15 +61,26 @@ def dark() -> bool:
     return False
 
 
+@pytest.fixture(scope="module")
+def windows() -> dict[tuple[int, bool], Shown]:
+    """The windows by width and theme, used again, since opening one takes longer than most tests."""
+    return {}
+
+
 @pytest.fixture
-def tab(started: Browser, address: str, width: int, dark: bool) -> Iterator[Page]:
+def tab(
+    started: Browser, windows: dict[tuple[int, bool], Shown], address: str, width: int, dark: bool
+) -> Iterator[Page]:
     """The page as it opens; whatever a test does, it must log no problem and ask for no address."""
-    window = {"width": width, "height": 900}
-    theme = "dark" if dark else "light"
-    with opened(started, address, viewport=window, is_mobile=width < 600, color_scheme=theme) as shown:
-        yield shown.page
-        assert shown.problems == []
-        assert {request for request in shown.requests if not request.startswith("data:")} == {address}
+    if (width, dark) not in windows:
+        theme = "dark" if dark else "light"
+        view = {"width": width, "height": 900}
+        windows[width, dark] = Shown(started, viewport=view, is_mobile=width < 600, color_scheme=theme)
+    shown = windows[width, dark]
+    shown.go(address)
+    yield shown.page
+    assert shown.problems == []
+    assert {request for request in shown.requests if not request.startswith("data:")} == {address}
 
 
 def select(tab: Page, name: str, value: str) -> None:

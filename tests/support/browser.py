@@ -41,11 +41,11 @@ class Shown:
 
     Attributes:
         page: Playwright's page.
-        problems: console errors and warnings, exceptions, and violations of the content security policy.
-        requests: addresses that the page requested.
+        problems: console errors and warnings, exceptions, and violations of the content security policy since `go`.
+        requests: addresses that the page requested since then.
     """
 
-    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
+    def __init__(self, browser: Browser, **options: Any) -> None:
         self.problems: list[str] = []
         self.requests: list[str] = []
         self.page = browser.new_page(**options)
@@ -53,6 +53,11 @@ class Shown:
         self.page.on("console", self._record)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def go(self, address: str) -> None:
+        """Show an address."""
+        self.problems.clear()
+        self.requests.clear()
         self.page.goto(address)
 
     def _record(self, message: ConsoleMessage) -> None:
@@ -63,8 +68,9 @@ class Shown:
 @contextlib.contextmanager
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Shown]:
     """Show an address in a new window, with Playwright's options of `new_page`."""
-    shown = Shown(browser, address, **options)
+    shown = Shown(browser, **options)
     try:
+        shown.go(address)
         yield shown
     finally:
         shown.page.close()
