@@ -116,8 +116,8 @@ class PredictedSplit(NamedTuple):
         if dead.any():
             name = self.reader.names[batch.indices[int(dead.argmax())]]
             raise InputError(
-                f"the model's probabilities for {name} are NaN; train it again with a lower train.learning_rate, or with "
-                "train.precision float32."
+                f"the model's probabilities for {name} are NaN; train it again with a lower train.learning_rate, or "
+                "with train.precision float32."
             )
 
 
