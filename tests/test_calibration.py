@@ -92,5 +92,5 @@ def test_a_hair_above_1_is_1_and_nan_is_refused():
     counts, _ = calibration_counts(zeros, zeros, np.array([[1.0000002]], np.float32))
     assert counts.tolist() == [[0, 0]] * 14 + [[1, 1]]
     for truth in (zeros, zeros + np.uint8(VOID)):
-        with pytest.raises(ValueError, match="Received: NaN"):
+        with pytest.raises(ValueError, match="Received: nan"):
             calibration_counts(truth, zeros, np.array([[np.nan]], np.float32))

@@ -248,6 +248,18 @@ def test_a_model_of_other_classes_is_refused_and_earlier_outputs_stay(ready, don
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_a_model_of_nan_is_refused_and_earlier_outputs_stay(ready, done, tmp_path):
+    shutil.copytree(done, tmp_path / "out")
+    dead = model()
+    dead.trainable_variables[-1].assign([np.nan] * 3)
+    save_model(dead, ready / "dead.keras")
+    with pytest.raises(InputError, match=r"probabilities for .* are NaN; train it again"):
+        run(ready, tmp_path / "out", model_file="dead.keras")
+    files = [path.relative_to(done) for path in done.rglob("*") if path.is_file()]
+    assert all((tmp_path / "out" / name).read_bytes() == (done / name).read_bytes() for name in files)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["evaluation", "metrics"]
+
+
 def test_a_corrupted_shard_is_refused_by_name(ready, tmp_path):
     broken = shutil.copytree(ready / "shards", tmp_path / "shards")
     path = sorted(broken.glob("test-*"))[0]

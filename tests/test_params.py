@@ -287,6 +287,23 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
             {"train.loss.cross_entropy": 0, "train.loss.dice": 0.0},
             ["train.loss.cross_entropy or another loss must have a weight above 0", "0 for all"],
         ),
+        (
+            {"model.architecture": "deeplabv3", "model.encoder": "resnet50", "train.batch_size": 1},
+            ["train.batch_size must be 2 or more for deeplabv3", "1"],
+        ),
+        (
+            {"model.architecture": "deeplabv3plus", "model.encoder": "xception", "train.batch_size": 1},
+            ["train.batch_size must be 2 or more for deeplabv3plus", "1"],
+        ),
+        (
+            {
+                "model.architecture": "pointrend",
+                "model.encoder": "resnet50",
+                "model.coarse": "pspnet",
+                "train.batch_size": 1,
+            },
+            ["train.batch_size must be 2 or more for pointrend", "1"],
+        ),
         ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw", "0.01"]),
     ],
 )
@@ -321,6 +338,13 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
             "model.output_stride": 16,
         },
         {"train.epochs": 1},
+        {"train.batch_size": 1},
+        {"model.architecture": "pointrend", "model.encoder": "resnet50", "train.batch_size": 1},
+        {
+            "model.architecture": "pspnet",
+            "model.encoder": "resnet50",
+            "train.batch_size": 2,
+        },
         {"train.epochs": 3, "train.warmup_epochs": 3},
         {"train.optimizer": "adamw", "train.weight_decay": 0.01},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 1},

@@ -71,9 +71,7 @@ def train(
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(len(reader), params.batch_size))
     trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
-    graph = trainer.graph(min(params.batch_size, len(reader)), *reader.size)
-    check_normalised(graph, params, len(reader))
-    check_memory(trainer, graph, model, params, reader.size)
+    _check_step(trainer, reader, model, params)
     validator = Validator(network, loss, validation, params.batch_size)
     fingerprint = {
         "seed": seed,
@@ -94,6 +92,13 @@ def train(
         save_model(network, folder / MODEL_FILE.name)
         write_table(folder / HISTORY.name, history)
     run.finish()
+
+
+def _check_step(trainer: Trainer, reader: ShardReader, model: ModelParams, params: TrainParams) -> None:
+    """Refuse, before the first step, one that cannot work."""
+    graph = trainer.graph(min(params.batch_size, len(reader)), *reader.size)
+    check_normalised(graph, params, len(reader))
+    check_memory(trainer, graph, model, params, reader.size)
 
 
 def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:

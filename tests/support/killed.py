@@ -179,6 +179,7 @@ def _training(folder: Path) -> Callable[..., None]:
         os.dup2(log, 1)
         os.dup2(log, 2)
         module._build, module.save_model = build, save
+        module._check_step = lambda *_: None  # it traces
         step, counted = Trainer._step, validate.confusion_matrices
         Trainer._step, validate.confusion_matrices = ticking(life, step), ticking(life, counted)
         module.train(
