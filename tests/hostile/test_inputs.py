@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -16,7 +17,8 @@ import attack_tfds
 import numpy as np
 import pytest
 from attack_tfds import CORE, EVIL, EXAMPLE, FEATURES, INFO, PNG, WHOLE
-from harm import listing
+from harm import ROOT, listing
+from project import set_params
 from raw_data import encoded, pairs, source, write_raw
 
 from maskline.datasets import archives
@@ -376,6 +378,21 @@ def test_dataset_info_with(name: str, prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(WHOLE)
     (prepared / "dataset_info.json").write_text(json.dumps(info))
     refused(prepared, tmp_path, words, str(prepared))
+
+
+def test_the_stage_ends_in_the_sentence(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(ROOT / "dvc.yaml", run)
+    shutil.copy(ROOT / "params.yaml", run)
+    set_params(
+        run, {"repo": str(ROOT), "dataset.name": "mine", "dataset.path": str(prepared), "dataset.classes": ["a", "b"]}
+    )
+    (prepared / "features.json").write_text(json.dumps(FOREIGN["a class"]))
+    done = subprocess.run([sys.executable, ROOT / "stages/download.py"], cwd=run, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"download: {prepared / 'features.json'} names the feature 'evil.X'")
+    assert [path.name for path in (run / "data").iterdir()] == ["weights"]
 
 
 def test_json_of_any_depth(prepared: Path, tmp_path: Path) -> None:
