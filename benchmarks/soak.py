@@ -1,16 +1,19 @@
-"""Kill every stage at random moments until it finishes, and compare its outputs with those of an uninterrupted run.
+"""Kill or starve every stage at random moments until it finishes, and compare its outputs with an uninterrupted run's.
 
     python benchmarks/soak.py --kills 100 --minutes 60        36 kills in 10 minutes on two busy cores
 
 Each start of a stage is forked into its own process group after TensorFlow is imported, because the import takes most
 of the time. Moments are drawn in CPU seconds of the stage's own work, so that they do not depend on other load; every
-third kill of train waits until a checkpoint is half written.
+third kill of train waits until a checkpoint is half written. A limit on the size of files stands in for a full disk,
+and a limit on the address space for want of memory; both are set on all processes of the stage while they run.
 """
 
 import argparse
 import atexit
+import contextlib
 import os
 import random
+import resource
 import runpy
 import shutil
 import signal
@@ -59,6 +62,11 @@ SIGNALS = [
     ("SIGINT", signal.SIGINT, True),
     ("leader", signal.SIGKILL, False),
 ]
+LIMITS = [("disk", resource.RLIMIT_FSIZE), ("memory", resource.RLIMIT_AS)]
+FILE = 2**13  # bytes that a file may have when the disk is full: enough for the stage's last sentence
+ROOM = (0, 2**24, 2**26)  # bytes of address space that are left when memory ends
+PATIENCE = 120.0  # seconds until a stage must fail on a limit or finish
+ENDS = ("sentence", "traceback", "signal", "finished")
 PER_SERIES = 8  # kills of a stage before it may finish
 GRACE = 20.0  # seconds until the last process of a killed group must be gone
 
@@ -68,6 +76,7 @@ class Tally:
     """The observations of one stage."""
 
     kills: Counter = field(default_factory=Counter)
+    ends: dict[str, Counter] = field(default_factory=lambda: {name: Counter() for name, _ in LIMITS})
     writing: int = 0
     runs: list[int] = field(default_factory=list)
     equal: int = 0
@@ -145,12 +154,40 @@ def wait_until(pid: int, moment: float, folder: Path, writing: bool) -> bool:
 def kill(pid: int, number: int, group: bool) -> int:
     """Send a signal, wait for the end of the whole group, and return how many processes were alive after GRACE."""
     (os.killpg if group else os.kill)(pid, number)
+    return outlived(pid)
+
+
+def starve(pid: int, kind: int) -> int:
+    """Set a limit on all processes of the group, wait for its end, and return how many were alive after GRACE."""
+    for process in living(pid):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            used = int(Path(f"/proc/{process}/statm").read_text().split()[0]) * resource.getpagesize()
+            bound = FILE if kind == resource.RLIMIT_FSIZE else used + random.choice(ROOM)
+            resource.prlimit(process, kind, (bound, bound))
+    deadline = time.monotonic() + PATIENCE
+    while not ended(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return outlived(pid)
+
+
+def outlived(pid: int) -> int:
+    """Return how many processes of a group are alive after GRACE, and end them."""
     deadline = time.monotonic() + GRACE
     while (left := list(living(pid))) and time.monotonic() < deadline:
         time.sleep(0.02)
     if left:
         os.killpg(pid, signal.SIGKILL)
     return len(left)
+
+
+def end_of(stage: str, folder: Path, status: int) -> str:
+    """Return how a stage ended."""
+    log = (folder / "log").read_text(errors="replace")
+    if status == 0:
+        return "finished"
+    if os.WIFSIGNALED(status):
+        return "signal"
+    return "traceback" if "Traceback" in log or f"{stage}: " not in log else "sentence"
 
 
 def measure(stage: str, folder: Path) -> tuple[float, float]:
@@ -203,16 +240,22 @@ def series(
     while True:
         span = (ends - begins) / 4 if stage == "train" else ends
         moment = max(0.1, begins * 0.9 + random.uniform(0, span))
-        name, number, group = SIGNALS[tally.kills.total() % len(SIGNALS)]
+        harms = [*SIGNALS, *((name, kind, None) for name, kind in LIMITS)]
+        name, number, group = harms[tally.kills.total() % len(harms)]
         pid, runs = start(stage, folder), runs + 1
         writing = stage == "train" and tally.kills.total() % 3 == 1
         if killed == kills or not wait_until(pid, moment, folder, writing):
             break
         tally.writing += half_written(folder)
-        tally.orphans += kill(pid, number, group)
+        tally.orphans += starve(pid, number) if group is None else kill(pid, number, group)
         _, status = os.waitpid(pid, 0)
         killed += 1
         tally.kills[name] += 1
+        if group is None:
+            end = end_of(stage, folder, status)
+            tally.ends[name][end] += 1
+            if end == "traceback":
+                tally.problems.append(f"{stage}: {name} ended in {(folder / 'log').read_text().strip()[-300:]!r}")
         check(stage, folder, expected, tally, name, finished=status == 0)
     _, status = os.waitpid(pid, 0)
     if status:
@@ -258,19 +301,21 @@ def prepare() -> None:
 
 
 def table(tallies: dict[str, Tally]) -> str:
-    names = [name for name, *_ in SIGNALS]
+    names = [name for name, *_ in (*SIGNALS, *LIMITS)]
     heads = ["stage", *names, "in a write", "runs until done", "equal bytes", "orphans", "temporary"]
+    heads += [f"{name} ended in" for name, _ in LIMITS]
     rows = [heads, ["---"] * len(heads)]
     for stage, tally in tallies.items():
-        runs = f"{len(tally.runs)} x {min(tally.runs)} to {max(tally.runs)}"
+        runs = f"{len(tally.runs)} x {min(tally.runs, default=0)} to {max(tally.runs, default=0)}"
         equal = f"{tally.equal} of {len(tally.runs)}"
         counts = [tally.kills[name] for name in names]
         rows.append([stage, *counts, tally.writing, runs, equal, tally.orphans, f"at most {tally.leftovers}"])
+        rows[-1] += [", ".join(f"{seen[end]} {end}" for end in ENDS if seen[end]) for seen in tally.ends.values()]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Kill every stage at random moments and compare the bytes.")
+    parser = argparse.ArgumentParser(description="Kill or starve every stage at random moments and compare the bytes.")
     parser.add_argument("--kills", type=int, default=100, help="total number; half of them are kills of train")
     parser.add_argument("--minutes", type=float, default=60.0, help="time limit for starting a new series")
     parser.add_argument("--seed", type=int, default=1)

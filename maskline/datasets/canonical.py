@@ -19,6 +19,7 @@ import tensorflow_datasets as tfds
 from google.protobuf.message import DecodeError
 
 from maskline.contracts.source import Source
+from maskline.datasets.regular import require_regular
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes, write_json
 
@@ -32,7 +33,7 @@ def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: in
     If the data set has no test split, one is held out of train by a hash of the seed and each example's name.
 
     Raises:
-        InputError: a file is damaged or short, a record is no example of an image and a mask, or a split is
+        InputError: a file is damaged or short, a record is not an example with an image and a mask, or a split is
             empty.
     """
     folder = Path(raw) / source.name / source.version
@@ -73,6 +74,7 @@ def _examples(prepared: tfds.core.DatasetBuilder, split: str, source: Source) ->
 
 def _records(path: Path) -> Iterator[bytes]:
     count = 0
+    require_regular(path)
     try:
         _check_lengths(path)
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -97,7 +99,7 @@ def _canonical(record: bytes, source: Source, where: str) -> bytes:
     """Return a record's example with its keys in order.
 
     Raises:
-        InputError: the record is no example, lacks the image, the mask or the name, or its name is not UTF-8.
+        InputError: the record is not an example, lacks the image, the mask or the name, or its name is not UTF-8.
     """
     try:
         example = tf.train.Example.FromString(record)

@@ -106,7 +106,11 @@ def _check_features(path: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{path} is missing; {_AGAIN}.") from None
     modules = {cls.__module__ for _, cls in inspect.getmembers(tfds.features, inspect.isclass)}
-    for name in _class_names(features):
+    try:
+        names = list(_class_names(features))
+    except RecursionError:
+        raise InputError(f"{path} is damaged (it is nested too deep); {_AGAIN}.") from None
+    for name in names:
         module = name.rpartition(".")[0]
         if module not in modules or not module.startswith("tensorflow_datasets."):
             raise InputError(f"{path} names the feature {name[:80]!r}, which is not one of TFDS's own; {_AGAIN}.")

@@ -1,4 +1,4 @@
-"""Files that others made: regular ones alone, because reading a pipe or a device need not end."""
+"""Checks of files that others made, because reading a pipe, a device or a very large file may never end."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ MOST = 16 * 2**20  # bytes of a list or a JSON file
 
 
 def require_regular(path: Path) -> None:
-    """Raise InputError if a path is there and is a folder, a pipe, a device or a link that leads nowhere."""
+    """Raise InputError if a path exists and is a folder, a pipe, a device or a broken link."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -28,7 +28,7 @@ def read_small(path: Path) -> bytes:
 
     Raises:
         InputError: the path is not a regular file, or is larger than such a file can be.
-        FileNotFoundError, NotADirectoryError: nothing is there.
+        FileNotFoundError, NotADirectoryError: the path does not exist.
     """
     require_regular(path)
     with open(path, "rb") as file:

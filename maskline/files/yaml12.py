@@ -109,7 +109,7 @@ def read_yaml(path: Path) -> Any:
     """Return the one document of a YAML 1.2 file.
 
     Raises:
-        InputError: the file is missing, is no regular file, is too large, is not UTF-8, or is not valid YAML.
+        InputError: the file is missing, is not a regular file, is too large, is not UTF-8, or is not valid YAML.
     """
     try:
         return yaml.load(_text(Path(path)), _Loader)

@@ -34,7 +34,7 @@ def read_features(
     """Yield each example with its bytes features, keeping the last file open.
 
     Raises:
-        ArtifactError: a record is damaged or no example.
+        ArtifactError: a record is damaged or not an example.
         InputError: a record lacks the image or the mask.
     """
     path, file = None, None
@@ -67,7 +67,7 @@ def _features(data: bytes, example: SourceExample) -> dict[str, bytes]:
 
 def _no_example(example: SourceExample, error: ValueError) -> ArtifactError:
     offset = example.record.offset
-    return ArtifactError(example.record.path, f"is damaged: the record at byte {offset} is no example ({error})")
+    return ArtifactError(example.record.path, f"is damaged: the record at byte {offset} is not an example ({error})")
 
 
 def example_name(example: SourceExample, features: dict[str, bytes], source: Source) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -16,7 +17,8 @@ import attack_tfds
 import numpy as np
 import pytest
 from attack_tfds import CORE, EVIL, EXAMPLE, FEATURES, INFO, PNG, WHOLE
-from harm import listing
+from harm import ROOT, listing
+from project import set_params
 from raw_data import encoded, pairs, source, write_raw
 
 from maskline.datasets import archives
@@ -147,7 +149,7 @@ def test_vocs_lists_name_nothing_outside(line: str, tmp_path: Path) -> None:
     (tmp_path / "secret.jpg").write_bytes(encoded(np.zeros((4, 4, 3), np.uint8), "jpeg"))
     (tmp_path / "secret.png").write_bytes(PNG)
     (tmp_path / "voc/ImageSets/Segmentation/train.txt").write_text(line)
-    with pytest.raises(InputError, match=r"train\.txt lists .*is no file in"):
+    with pytest.raises(InputError, match=r"train\.txt lists .*is not a file in"):
         voc2012.Voc2012.examples_of(None, tmp_path / "voc")
 
 
@@ -259,7 +261,7 @@ YAML = {
     "deep nesting in lines": ("".join(" " * i + "a:\n" for i in range(500)), "levels deep"),
     "deep nesting in brackets": ("a: " + "[" * 100_000, "levels deep"),
     "aliases that grow": (BOMB, "aliases repeat"),
-    "a list in itself": ("a: &a [*a]", "inside of what it repeats"),
+    "a list in itself": ("a: &a [*a]", "inside the value that it repeats"),
     "a long key twice": (f"{'k' * 500}: 1\n{'k' * 500}: 2", "appears twice"),
     "a file of 2 MB": ("a: " + "x" * 2 * 10**6, "larger than"),
 }
@@ -343,6 +345,12 @@ def test_no_link_out_of_a_data_set_is_followed(name: str, prepared: Path, tmp_pa
     refused(prepared, tmp_path, name, "link that leads out")
 
 
+def test_a_folder_in_place_of_records(prepared: Path, tmp_path: Path) -> None:
+    (prepared / "mine-test.tfrecord-00000-of-00001").unlink()
+    (prepared / "mine-test.tfrecord-00000-of-00001").mkdir()
+    refused(prepared, tmp_path, "mine-test.tfrecord-00000-of-00001", "folder")
+
+
 def test_a_pipe_in_a_data_set(prepared: Path, tmp_path: Path) -> None:
     (prepared / "features.json").unlink()
     os.mkfifo(prepared / "features.json")
@@ -378,9 +386,25 @@ def test_dataset_info_with(name: str, prepared: Path, tmp_path: Path) -> None:
     refused(prepared, tmp_path, words, str(prepared))
 
 
-def test_json_of_any_depth(prepared: Path, tmp_path: Path) -> None:
-    (prepared / "features.json").write_text("[" * 100_000)
-    refused(prepared, tmp_path, "features.json", "damaged")
+def test_the_stage_ends_in_the_sentence(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(ROOT / "dvc.yaml", run)
+    shutil.copy(ROOT / "params.yaml", run)
+    set_params(
+        run, {"repo": str(ROOT), "dataset.name": "mine", "dataset.path": str(prepared), "dataset.classes": ["a", "b"]}
+    )
+    (prepared / "features.json").write_text(json.dumps(FOREIGN["a class"]))
+    done = subprocess.run([sys.executable, ROOT / "stages/download.py"], cwd=run, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"download: {prepared / 'features.json'} names the feature 'evil.X'")
+    assert [path.name for path in (run / "data").iterdir()] == ["weights"]
+
+
+@pytest.mark.parametrize("depth", [500, 900, 100_000])
+def test_json_of_any_depth(depth: int, prepared: Path, tmp_path: Path) -> None:
+    (prepared / "features.json").write_text("[" * depth + "]" * depth)
+    refused(prepared, tmp_path, str(prepared), "prepare the data set again")
 
 
 RECORDS = {
@@ -412,7 +436,7 @@ def test_raw_records_that_are_no_example(record: bytes, tmp_path: Path) -> None:
     about = write_raw(tmp_path / "raw", {"train": pairs(2)}, files=1)
     file = about.files(tmp_path / "raw", "train")[0]
     file.write_bytes(frame(record))
-    with pytest.raises(ArtifactError, match="is no example") as error:
+    with pytest.raises(ArtifactError, match="is not an example") as error:
         list(read_features(list_examples(tmp_path / "raw", about, "train"), about))
     assert error.value.path == file
 
@@ -420,7 +444,7 @@ def test_raw_records_that_are_no_example(record: bytes, tmp_path: Path) -> None:
 def test_a_raw_name_that_is_not_utf8(tmp_path: Path) -> None:
     about = write_raw(tmp_path / "raw", {"train": pairs(1)}, source(splits={"train": "train"}), files=1)
     (example,) = list_examples(tmp_path / "raw", about, "train")
-    with pytest.raises(ArtifactError, match="is no example"):
+    with pytest.raises(ArtifactError, match="is not an example"):
         example_name(example, {"file_name": b"\xff"}, about)
 
 

@@ -46,7 +46,7 @@ def listed_file(listing: Path, tree: Path, name: str) -> Path:
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or any(len(p.encode()) > _LONGEST_PART for p in parts):
-        raise InputError(f"{listing} lists {name[:80]!r}, which is no file in {tree}; correct it, or take it out.")
+        raise InputError(f"{listing} lists {name[:80]!r}, which is not a file in {tree}; correct it, or take it out.")
     return tree / name
 
 

@@ -55,13 +55,16 @@ class Camvid(TreeBuilder):
 
     def fetch_tree(self, downloads: Path, folder: Path) -> Path:
         """Fetch the archive of SegNet's repository, and check its files."""
-        is_wanted = lambda name: "/CamVid/" in name  # noqa: E731
-        return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, is_wanted, _unpacked_tree, CONTENT)
+        return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, _is_wanted, _unpacked_tree, CONTENT)
 
 
 def find_tree(path: Path) -> Path | None:
     """Return the folder of the lists, which is a user's path or in it."""
     return first_with([path, path / "CamVid"], lambda folder: (folder / LISTS["train"]).is_file())
+
+
+def _is_wanted(member: str) -> bool:
+    return "/CamVid/" in member
 
 
 def _unpacked_tree(folder: Path) -> Path | None:
