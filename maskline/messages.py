@@ -47,7 +47,7 @@ def os_sentence(error: OSError, again: str) -> str:
         return f"no permission for {file}; change its owner or mode and {again}."
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"too many files are open to open {file}; raise the limit with `ulimit -n 4096` and {again}."
-    return f"{error.strerror or one_line(error)} ({file}); mend it and {again}."
+    return f"{error.strerror or one_line(error)} ({file}); fix it and {again}."
 
 
 def unexpected_sentence(error: BaseException) -> str:

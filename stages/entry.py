@@ -36,7 +36,7 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
         stages = read_stages(name)
         _run(name, stages, work)
     except KeyboardInterrupt as stop:
-        sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` goes on from there.")
+        sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` resumes from there.")
     except Exception as error:
         sys.exit(printable(f"{name}: {_sentence(error, stages)}{_way_back(name, stages)}"))
 

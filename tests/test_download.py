@@ -678,5 +678,5 @@ def test_a_full_disk_in_download_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("download: File too large (data/raw.scratch.partial/shapes/"), line
-    assert line.endswith("; mend it and run `dvc repro` again.")
+    assert line.endswith("; fix it and run `dvc repro` again.")
     assert not list(tmp_path.glob("data/*.partial")) and not (tmp_path / "data/raw").exists()

@@ -191,7 +191,7 @@ def test_code_edited_while_the_stage_runs_is_refused_where_it_is_declared(projec
         ),
         (
             "FileNotFoundError(errno.ENOENT, 'No such file or directory', 'data/raw')",
-            "No such file or directory (data/raw); mend it and run `dvc repro` again.",
+            "No such file or directory (data/raw); fix it and run `dvc repro` again.",
         ),
         (
             "OSError(errno.EMFILE, 'Too many open files', 'data/x')",
@@ -201,7 +201,7 @@ def test_code_edited_while_the_stage_runs_is_refused_where_it_is_declared(projec
             "RuntimeError('Error: cannot finish data/raw.partial/a b; data/x; No space left on device')",
             "the disk is full while writing data/x; free some space and run `dvc repro` again.",
         ),
-        ("KeyboardInterrupt", "stopped; finished work is kept, and `dvc repro` goes on from there."),
+        ("KeyboardInterrupt", "stopped; finished work is kept, and `dvc repro` resumes from there."),
     ],
 )
 def test_an_error_of_the_system_is_one_sentence(project, raised, sentence):
@@ -338,7 +338,7 @@ def test_a_stopped_stage_says_so_and_leaves_nothing_behind(project, interruptibl
         time.sleep(0.005)
     (os.killpg if stop == signal.SIGINT else os.kill)(process.pid, stop)
     out, errors = process.communicate()
-    sentence = "preprocess: stopped; finished work is kept, and `dvc repro` goes on from there.\n"
+    sentence = "preprocess: stopped; finished work is kept, and `dvc repro` resumes from there.\n"
     assert (process.returncode, out, errors) == (1, "", sentence)
     assert [p.name for p in shards.iterdir()] == ["earlier"]
     assert sorted(os.listdir(project / "data")) == ["raw", "shards"]
@@ -359,6 +359,6 @@ def test_a_full_disk_is_told_by_name_and_the_earlier_shards_stay(project):
     )
     code, _, errors = run(project, "preprocess")
     assert code == 1
-    assert errors == f"preprocess: {os.strerror(errno.EFBIG)} (data/shards); mend it and run `dvc repro` again.\n"
+    assert errors == f"preprocess: {os.strerror(errno.EFBIG)} (data/shards); fix it and run `dvc repro` again.\n"
     assert [p.name for p in shards.iterdir()] == ["earlier"]
     assert sorted(os.listdir(project / "data")) == ["raw", "shards"]

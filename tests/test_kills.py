@@ -74,7 +74,7 @@ def test_a_signal_within_a_step_or_in_validation_saves_the_last_whole_step(
     finally:
         signal.signal(signal.SIGTERM, before)
     assert run(config, Checkpoints(tmp_path / "cut", 1), validator=lambda: SCORES)[0] == expected
-    assert f"goes on after step {saved} of 15" in capsys.readouterr().out
+    assert f"resumes after step {saved} of 15" in capsys.readouterr().out
 
 
 def test_a_torn_checkpoint_takes_no_place_of_a_good_one(tmp_path):

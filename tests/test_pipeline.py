@@ -91,7 +91,7 @@ def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_p
             break
     process.wait()
     assert none_left(process.pid)
-    assert "train: goes on after step" in dvc(folder, "repro", **elsewhere)
+    assert "train: resumes after step" in dvc(folder, "repro", **elsewhere)
     assert digests(folder, *OUTPUTS) == digests(project, *OUTPUTS)
     assert git(folder, "status", "--porcelain") == ""
     assert [path.suffix for path in (folder / ".checkpoints").iterdir()] == [".finished"]
@@ -147,7 +147,7 @@ def test_a_kill_before_dvc_records_the_model_trains_no_step_again(copy):
     shutil.rmtree(copy / "data/model")
     shutil.rmtree(copy / ".dvc/cache/runs")
     output = dvc(copy, "repro", "train")
-    assert "train: goes on after step" in output and "epoch " not in output
+    assert "train: resumes after step" in output and "epoch " not in output
     assert digests(copy, "data/model") == trained
 
 

@@ -168,7 +168,7 @@ def test_ctrl_c_keeps_the_steps_inside_an_epoch(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         run(params(), checkpoints, dying(8, KeyboardInterrupt))
     run(params(), checkpoints)
-    assert "goes on after step 8 of 15" in capsys.readouterr().out
+    assert "resumes after step 8 of 15" in capsys.readouterr().out
 
 
 def test_another_fingerprint_never_goes_on_from_this_run(whole, tmp_path):
@@ -190,7 +190,7 @@ def test_a_torn_or_foreign_checkpoint_is_passed_over(whole, tmp_path, capsys):
         assert history == expected
         output = capsys.readouterr().out
         assert f"{last} is damaged or of another run" in output
-        assert "goes on after step 5 of 15" in output
+        assert "resumes after step 5 of 15" in output
 
 
 def flip_a_byte(data: bytes) -> bytes:

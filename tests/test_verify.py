@@ -111,7 +111,7 @@ def test_an_output_on_one_side_alone_is_different():
     table = {"metrics__evaluation_json": figures()}
     said = judge(outputs(data__old="1", **table), outputs(data__new="1", **table))
     assert [(v.output, v.judgement, v.reason) for v in said] == [
-        ("data/old", "different", "is no longer made"),
+        ("data/old", "different", "is missing"),
         ("metrics/evaluation.json", "equal", ""),
         ("data/new", "different", "is new"),
     ]

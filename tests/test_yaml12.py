@@ -79,7 +79,7 @@ def test_bad_yaml_is_named(tmp_path, text, words):
     with pytest.raises(InputError) as caught:
         ours(tmp_path, text)
     sentence = str(caught.value)
-    assert sentence.startswith(f"{tmp_path / 'file.yaml'} is not valid YAML; mend the place named here: ")
+    assert sentence.startswith(f"{tmp_path / 'file.yaml'} is not valid YAML; correct the place named here: ")
     assert "\n" not in sentence and "unicode string" not in sentence
     for word in words:
         assert word in sentence

@@ -117,7 +117,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path} is missing; run the command in the folder that holds it.") from None
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
-        raise InputError(f"{path} is not valid YAML; mend the place named here: {reason[:_LONGEST]}.") from None
+        raise InputError(f"{path} is not valid YAML; correct the place named here: {reason[:_LONGEST]}.") from None
 
 
 def _text(path: Path) -> str:

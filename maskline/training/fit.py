@@ -50,7 +50,7 @@ def fit(
     state = checkpoints.load(trainer.shapes()) or State()
     if state.step:
         trainer.assign(state.variables)
-        print(f"train: goes on after step {state.step} of {rate.total_steps}.", flush=True)
+        print(f"train: resumes after step {state.step} of {rate.total_steps}.", flush=True)
     stream = iter(batches(range(state.step, rate.total_steps)))
     with deferred_signals(), _saved_on_interrupt(checkpoints, trainer, state, rate.total_steps):
         while len(state.history) < params.epochs and not _has_stopped_improving(state.history, params.early_stopping):

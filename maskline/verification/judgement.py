@@ -105,7 +105,7 @@ def _verdict(name: str, change: Change | None, held: bool) -> Verdict:
 
 def _change(name: str, before: Output | None, after: Output | None) -> Change | None:
     if before is None or after is None:
-        return Change(math.inf, "is new" if before is None else "is no longer made")
+        return Change(math.inf, "is new" if before is None else "is missing")
     if before.md5 == after.md5:
         return None
     if name in _EXACT:

@@ -211,7 +211,7 @@ def train(folder: Path) -> dict:
         while run(partial(work, place), random.randint(operations // 3, operations * 2 // 3)) is None:
             kills += 1
             complete_or_absent(place, ["model"], expected)
-        resumed += "goes on after step" in (place / "log").read_text()
+        resumed += "resumes after step" in (place / "log").read_text()
         assert digests(place, "model") == expected
         assert sorted(path.name for path in place.iterdir()) == [".checkpoints", "log", "model"]
         assert [path.suffix for path in (place / ".checkpoints").iterdir()] == [".finished"]
@@ -220,7 +220,7 @@ def train(folder: Path) -> dict:
     did_resume = {}
     for name, changes in {"code": {"code": "b"}, "data": {"shards": "others"}, "back": {}}.items():
         assert run(partial(work, place, **changes)) is not None
-        did_resume[name] = "goes on after step" in (place / "log").read_text()
+        did_resume[name] = "resumes after step" in (place / "log").read_text()
     assert digests(place, "model") == expected
     return {"operations": operations, "kills": kills, "went_on": resumed} | did_resume
 
