@@ -647,6 +647,7 @@ def test_stage_says_a_mistake_without_tensorflow(run_folder: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_a_user_without_a_home_folder(code: str, said: str, tmp_path: Path) -> None:
     """And without an entry in the list of users."""
+    tmp_path.chmod(0o777)
     program = (
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
         "from maskline.datasets import prepare, weights\n"
