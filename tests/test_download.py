@@ -640,7 +640,7 @@ def test_stage_says_a_mistake_without_tensorflow(run_folder: Path) -> None:
     [
         ("prepare.tfds_dirs()", ""),
         ("prepare._existing('~/photos')", "dataset.path must be an existing folder. Received: '~/photos'"),
-        ("weights._given('~/w.h5')", "must be none, imagenet or an existing file. Received: '~/w.h5'"),
+        ("weights._existing('~/w.h5')", "must be none, imagenet or an existing file. Received: '~/w.h5'"),
         ("weights._imagenet('vgg16')", "this user has no home folder; set HOME or KERAS_HOME."),
     ],
 )
