@@ -240,7 +240,7 @@ def series(
     while True:
         span = (ends - begins) / 4 if stage == "train" else ends
         moment = max(0.1, begins * 0.9 + random.uniform(0, span))
-        harms = [*SIGNALS, *((name, kind, None) for name, kind in LIMITS)]
+        harms = [*((name, kind, None) for name, kind in LIMITS), *SIGNALS]
         name, number, group = harms[tally.kills.total() % len(harms)]
         pid, runs = start(stage, folder), runs + 1
         writing = stage == "train" and tally.kills.total() % 3 == 1
