@@ -110,7 +110,7 @@ def spoiled(draw: st.DrawFn, value: Any) -> bytes:
             )
             place = parent[key]
         if key is not None:
-            parent[key] = draw(JUNK)
+            parent[key] = copy.deepcopy(draw(JUNK))
     data = json.dumps(value).encode()
     return draw(st.sampled_from([data] * 8 + [data[:-1], b"", b"\xff", b"[" * 100_000, b"[]", b"null"]))
 
