@@ -215,7 +215,7 @@ def test_camvid_is_pinned_by_content_and_by_commit(
     served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(camvid, "CONTENT", "0" * 64)
-    with pytest.raises(InputError, match=r"holds other files.*dataset\.path.*expected: SHA-256 0000"):
+    with pytest.raises(InputError, match=r"does not contain the expected files.*dataset\.path.*expected: SHA-256 0000"):
         prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
     _nothing_half_written(tmp_path / "data" / "raw")
     monkeypatch.undo()
