@@ -65,8 +65,8 @@ SIGNALS = [
 LIMITS = [("disk", resource.RLIMIT_FSIZE), ("memory", resource.RLIMIT_AS)]
 FILE = 2**13  # bytes that a file may have when the disk is full: enough for the stage's last sentence
 ROOM = (0, 2**24, 2**26)  # bytes of address space that are left when memory ends
-PATIENCE = 120.0  # seconds until a stage must fail on a limit or finish
-ENDS = ("sentence", "traceback", "signal", "finished")
+PATIENCE = 60.0  # seconds until a stage must fail on a limit or finish
+ENDS = ("sentence", "traceback", "signal", "hang", "finished")
 PER_SERIES = 8  # kills of a stage before it may finish
 GRACE = 20.0  # seconds until the last process of a killed group must be gone
 
@@ -247,14 +247,17 @@ def series(
         if killed == kills or not wait_until(pid, moment, folder, writing):
             break
         tally.writing += half_written(folder)
-        tally.orphans += starve(pid, number) if group is None else kill(pid, number, group)
+        began = time.monotonic()
+        left = starve(pid, number) if group is None else kill(pid, number, group)
+        hung = group is None and time.monotonic() - began > PATIENCE
+        tally.orphans += 0 if hung else left
         _, status = os.waitpid(pid, 0)
         killed += 1
         tally.kills[name] += 1
         if group is None:
-            end = end_of(stage, folder, status)
+            end = "hang" if hung else end_of(stage, folder, status)
             tally.ends[name][end] += 1
-            if end == "traceback":
+            if end in ("traceback", "hang"):
                 tally.problems.append(f"{stage}: {name} ended in {(folder / 'log').read_text().strip()[-300:]!r}")
         check(stage, folder, expected, tally, name, finished=status == 0)
     _, status = os.waitpid(pid, 0)
