@@ -53,3 +53,14 @@ def test_a_file_in_anothers_place_is_read(tmp_path, reads):
     checksums.cached_sha256(tmp_path / "a")
     os.replace(tmp_path / "b", tmp_path / "a")
     assert checksums.cached_sha256(tmp_path / "a") == hashlib.sha256(b"Pixels").hexdigest()
+
+
+@pytest.mark.parametrize("jump", [-1e8, 1e8])
+def test_a_changed_file_is_seen_when_the_clock_jumps(tmp_path, monkeypatch, jump):
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    before = checksums.cached_sha256(path)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    path.write_bytes(b"behind")
+    assert checksums.cached_sha256(path) != before

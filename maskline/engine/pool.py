@@ -1,11 +1,11 @@
 """One function that maps tasks over worker processes."""
 
+import _thread
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -88,4 +88,5 @@ def _die_with_parent() -> None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    # Thread.start waits for the thread for ever if memory runs out while it starts; this raises an error or returns.
+    _thread.start_new_thread(wait, ())
