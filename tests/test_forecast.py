@@ -81,7 +81,9 @@ else:
         best = [np.array(variable.numpy()) for variable in network.variables]
         Checkpoints(Path(sys.argv[2]), 1).save(State(step, [], trainer.values(), best))
     assert trainer.step.experimental_get_tracing_count() == 1
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not ru_maxrss, which begins with that of the process that started this one.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak = 1024 * int(status["VmHWM"].split()[0])
     print(json.dumps([before + forecast(trainer, graph), peak]))
 """
 

@@ -198,7 +198,7 @@ def test_no_record_is_taken_for_an_example_of_another_split(shards):
 
 def test_a_shard_that_shrinks_or_goes_while_training_is_told_as_it_is(shards):
     """And not as TensorFlow's error, which holds the text of another and a traceback."""
-    for damage, reason in ((lambda path: os.truncate(path, 100), "became shorter"), (Path.unlink, "was removed")):
+    for damage, reason in ((lambda path: os.truncate(path, 100), "was truncated"), (Path.unlink, "was removed")):
         reader = opened(shards)
         whole = (shards / SHARD).read_bytes()
         stream = iter(training_batches(reader, 2, lambda *_: None, 1, range(100)))

@@ -534,5 +534,5 @@ def test_tables_of_another_run_are_refused(run_folder: Path, name: str, old: str
 def test_empty_history_is_refused(run_folder: Path) -> None:
     path = run_folder / "data/model/history.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(ArtifactError, match="holds no row"):
+    with pytest.raises(ArtifactError, match="has no rows"):
         read_inputs(run_folder)

@@ -27,7 +27,7 @@ def check_hdf5(path: Path) -> None:
     except PermissionError:
         raise
     except Exception:  # h5py raises whatever the library meets
-        raise InputError(f"{path} is not a whole HDF5 file; remove it and get the weights again.") from None
+        raise InputError(f"{path} is not a complete HDF5 file; remove it and get the weights again.") from None
     if problem:
         raise InputError(f"{path} cannot be used: {problem}; get the weights from another source.")
 

@@ -122,7 +122,7 @@ def test_a_cut_file_is_told_at_every_length(tmp_path):
     data = path.read_bytes()
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])
-        with pytest.raises(InputError, match=r"whole\.h5 is not a whole HDF5 file; remove it"):
+        with pytest.raises(InputError, match=r"whole\.h5 is not a complete HDF5 file; remove it"):
             check_hdf5(path)
 
 
