@@ -417,6 +417,7 @@ def test_files_to_be_got_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @needs_data
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path"), [("camvid", "CamVid"), ("oxford_iiit_pet", "tfds")])
 def test_local_copies_give_the_same_bytes_in_every_process(name: str, path: str, tmp_path: Path) -> None:
     code = (

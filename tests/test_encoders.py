@@ -41,7 +41,14 @@ def with_values_of(other: keras.Model, name: str, options: Options) -> keras.Mod
     return built
 
 
-@pytest.fixture(scope="module", params=ENCODERS)
+# The deepest of each family take their time, and share the code of a smaller one.
+DEEPEST = ("resnet101", "resnet152", "vgg19", "vgg19_bn")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in DEEPEST else ()) for name in ENCODERS],
+)
 def encoder(request):
     """An encoder's name, its networks and their features of one image, by output stride."""
     name = request.param

@@ -97,6 +97,7 @@ def child(folder: Path, batch: int, size: int, limited: bool):
 
 
 @linux
+@pytest.mark.slow
 def test_a_measured_peak_is_near_the_forecast(tmp_path):
     expected, peak = child(tmp_path, 8, 192, limited=False)
     assert 0.8 < expected / peak < 1.1

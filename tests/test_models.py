@@ -147,7 +147,10 @@ MIXED = {name: ("mixed_bfloat16", "mixed_float16")[index % 2] for index, name in
 
 @pytest.mark.parametrize(
     ("architecture", "precision"),
-    sorted({*MIXED.items(), *((name, policy) for name in KINDS for policy in set(MIXED.values()))}),
+    [
+        *((name, policy) for name in KINDS for policy in sorted(set(MIXED.values()))),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in MIXED.items() if each[0] not in KINDS),
+    ],
 )
 def test_mixed_precision_keeps_float32_weights_and_logits(architecture, precision, tmp_path):
     model = build(architecture, precision=precision)

@@ -75,6 +75,7 @@ def test_it_learns_from_a_dozen_photos(project):
     assert json.loads((project / "metrics/evaluation.json").read_text())["mean_iou"] > 0.5
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_path):
     """Another folder, hash seed, time zone and locale; SIGKILL in training; an empty cache."""
     folder = clone(project, tmp_path / "Ein anderer Ört")
@@ -138,6 +139,7 @@ def test_outputs_of_a_failing_stage_come_back_as_its_sentence_says(copy):
     assert "up to date" in dvc(copy, "repro")
 
 
+@pytest.mark.slow
 def test_a_kill_before_dvc_records_the_model_trains_no_step_again(copy):
     """The model is gone with all that DVC knows of it, as after a kill while DVC hashes it."""
     set_params(copy, {"train.learning_rate": 0.02})
@@ -214,7 +216,7 @@ def s3():
     server.stop()
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", ["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def test_a_result_is_pushed_and_pulled(kind, project, copy, tmp_path, s3):
     url, keys = s3
     dvc(copy, "remote", "add", "--default", "store", str(tmp_path / "store") if kind == "folder" else "s3://masks/dvc")
