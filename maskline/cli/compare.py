@@ -3,7 +3,8 @@
 import argparse
 import os
 from collections.abc import Callable
-from pathlib import Path
+
+from maskline.cli.folder import add_folder
 
 _DESCRIPTION = """\
 Compare the test results of two Git revisions, image by image: each metric's
@@ -30,9 +31,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("a", metavar="REV_A", help="the revision to compare with")
     parser.add_argument("b", metavar="REV_B", nargs="?", default="workspace", help="default: the workspace")
-    parser.add_argument(
-        "--folder", type=Path, default=Path(), help="folder of the dvc.yaml; default: the current folder"
-    )
+    add_folder(parser)
     parser.add_argument(
         "--resamples",
         type=_whole(1000),
@@ -56,9 +55,8 @@ def _whole(least: int) -> Callable[[str], int]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # two threads take three times the CPU, and far more on a busy machine
+    # Two threads take three times the CPU, and far more on a busy machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from maskline.comparison import text as compare_text  # not at the top, so that --help needs no NumPy
     from maskline.comparison.compare import compare
     from maskline.comparison.revisions import read_result

@@ -2,7 +2,8 @@
 
 import argparse
 import shutil
-from pathlib import Path
+
+from maskline.cli.folder import add_folder
 
 _DESCRIPTION = """\
 List the workspace, the current commit and the experiments that started from it, with
@@ -19,9 +20,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--folder", type=Path, default=Path(), help="folder of the dvc.yaml; default: the current folder"
-    )
+    add_folder(parser)
     parser.set_defaults(run=_run)
 
 

@@ -3,7 +3,8 @@
 import argparse
 import signal
 import sys
-from pathlib import Path
+
+from maskline.cli.folder import add_folder
 
 _DESCRIPTION = """\
 Run the pipeline of Git's HEAD from scratch, in a clone with an empty DVC cache, and
@@ -20,9 +21,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--folder", type=Path, default=Path(), help="folder of the dvc.yaml; default: the current folder"
-    )
+    add_folder(parser)
     parser.set_defaults(run=_run)
 
 

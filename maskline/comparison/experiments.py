@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
+from maskline.comparison.repository import dvc_errors, inside
 from maskline.contracts.evaluation import PATH as FIGURES
-from maskline.errors import InputError
 
 _NAME_WIDTH = 28
 _WITHOUT_RESULT = ("failed", "queued", "running")
@@ -42,22 +42,12 @@ def read_experiments(folder: Path) -> list[Experiment]:
     Raises:
         InputError: the current folder is not in a DVC repository, or DVC cannot read it.
     """
-    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
-    try:
-        with Repo() as repo:
-            inside = folder.resolve().relative_to(Path(repo.root_dir).resolve())
-            shown = [state.dumpd() for state in repo.experiments.show()]
-    except NotDvcRepoError:
-        raise InputError(f"{Path.cwd()} is not in a DVC repository; run the command in the project's folder.") from None
-    except ValueError:
-        raise InputError(f"--folder must be inside the project. Received: {folder}") from None
-    except DvcException as error:
-        raise InputError(
-            f"DVC cannot read the experiments: {str(error).rstrip('.')}; fix that and try again."
-        ) from None
-    return list(_experiments(shown, inside.as_posix()))
+    with dvc_errors("the experiments"), Repo() as repo:
+        pipeline = inside(repo.root_dir, folder)
+        shown = [state.dumpd() for state in repo.experiments.show()]
+    return list(_experiments(shown, pipeline.as_posix()))
 
 
 def as_text(experiments: list[Experiment], width: int) -> str:

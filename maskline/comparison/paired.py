@@ -62,7 +62,7 @@ def paired_difference(
     statistic = np.divide(np.abs(total), length, out=np.zeros_like(total), where=agree & (length > 0))
     largest = _largest(effects[:, length > 0] / length[length > 0], seed, resamples)
     p_value = np.array([np.count_nonzero(largest >= value * _EXACT) for value in statistic]) / len(largest)
-    low, high = _interval(effects, total, observed, _critical(largest, level))
+    low, high = _interval(effects, total, observed, agree, _critical(largest, level))
     return Difference(*(np.where(known, column, np.nan) for column in (observed, low, high, p_value)))
 
 
@@ -116,7 +116,7 @@ def _critical(largest: np.ndarray, level: float) -> float:
 
 
 def _interval(
-    effects: np.ndarray, total: np.ndarray, observed: np.ndarray, critical: float
+    effects: np.ndarray, total: np.ndarray, observed: np.ndarray, agree: np.ndarray, critical: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the interval from inverting the test: every difference d that the test of effects minus d / N accepts.
 
@@ -128,7 +128,6 @@ def _interval(
     reach = critical * (2 - _EXACT)  # a statistic equal to the critical one is not significant
     shrink = 1 - reach**2 / images
     half = reach * deviation / np.sqrt(shrink) if shrink > 0 else np.where(deviation > 0, np.inf, 0.0)
-    agree = total * observed > 0
     scale = np.divide(observed, total, out=np.ones_like(total), where=agree)
     low, high = scale * (total - half), scale * (total + half)
     low, high = np.where(agree, low, np.minimum(low, 0.0)), np.where(agree, high, np.maximum(high, 0.0))

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from maskline.comparison.compare import Result
+from maskline.comparison.repository import dvc_errors, inside
 from maskline.contracts.about import PATH as ABOUT
 from maskline.contracts.about import About
 from maskline.contracts.counts import PATH as COUNTS
@@ -54,20 +54,15 @@ def read_result(revision: str, folder: Path) -> Result:
     Raises:
         InputError: there is no such revision, pipeline or result, or neither the cache nor the remote holds it.
     """
-    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.scm import RevError
 
-    try:
-        with _repository() as repo:
-            place = _Place(folder, _inside(repo, folder), revision)
+    with dvc_errors(revision), _repository() as repo:
+        place = _Place(folder, (Path("/") / inside(repo.root_dir, folder)).as_posix(), revision)
+        try:
             with repo.switch(revision) as commit:
                 counts, about, sums = (_read(repo, place, name) for name in (COUNTS.name, ABOUT.name, SUMS))
-    except NotDvcRepoError:
-        raise InputError(f"{Path.cwd()} is not in a DVC repository; run the command in the project's folder.") from None
-    except RevError:
-        raise InputError(f"Git has no revision {revision}; `git branch --all` lists the branches.") from None
-    except DvcException as error:
-        raise InputError(f"DVC cannot read {revision}: {str(error).rstrip('.')}; fix that and try again.") from None
+        except RevError:
+            raise InputError(f"Git has no revision {revision}; `git branch --all` lists the branches.") from None
     _check({COUNTS.name: counts, ABOUT.name: about}, sums, place)
     return _parse(counts, about, place, _name(revision, commit))
 
@@ -87,13 +82,6 @@ def _repository() -> Iterator["Repo"]:
         config = {section: repo.config[section] for section in ("core", "cache", "remote")}
     with Repo(repo.root_dir, config=config) as repo:
         yield repo
-
-
-def _inside(repo: "Repo", folder: Path) -> str:
-    path = Path(os.path.relpath(folder.resolve(), Path(repo.root_dir).resolve()))
-    if ".." in path.parts:
-        raise InputError(f"--folder must be the folder of a dvc.yaml inside {repo.root_dir}. Received: {folder}")
-    return (Path("/") / path).as_posix()
 
 
 def _read(repo: "Repo", place: _Place, name: str) -> bytes:
