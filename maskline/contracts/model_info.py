@@ -1,0 +1,139 @@
+"""What a model file says about itself: its classes, and how an image is prepared for it."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, ValidationError
+
+from maskline.contracts.classes import ClassInfo
+from maskline.contracts.numbers import Length, Share
+from maskline.errors import ArtifactError
+from maskline.files.records import Record, first_problem
+from maskline.messages import one_line
+
+
+class Preprocessing(Record):
+    """How preprocess made the images that a model was trained on.
+
+    Attributes:
+        height: of the images in pixels.
+        width: of the images in pixels.
+        resize: the method, Pillow's antialiased bilinear filter.
+        input_range: the lowest and highest value of an image; the model normalizes them itself.
+    """
+
+    height: Length
+    width: Length
+    resize: Literal["bilinear, antialiased"] = "bilinear, antialiased"
+    input_range: tuple[Literal[0], Literal[255]] = (0, 255)
+
+
+class ModelInfo(Record):
+    """The classes and the input of a model.
+
+    Attributes:
+        architecture: one of `catalogue.NETWORKS`.
+        encoder: one of `catalogue.ENCODERS`.
+        classes: in label order.
+        stride: the output stride of the encoder; a window must not be smaller.
+        preprocessing: how the training images were made.
+        any_size: whether the file takes images of any size, or only of the training size.
+    """
+
+    architecture: str
+    encoder: str
+    classes: list[ClassInfo]
+    stride: Length
+    preprocessing: Preprocessing
+    any_size: bool = True
+
+
+class Score(Record):
+    """The figures of an exported file on the test images.
+
+    Attributes:
+        test_split: SHA-256 of the test split's entry in the shards' manifest.
+        images: their number.
+        mean_iou: over all test images.
+        iou: of each class by name; None: the class is in no image and no prediction.
+    """
+
+    test_split: str
+    images: int
+    mean_iou: Share
+    iou: dict[str, Share | None]
+
+
+class ExportInfo(Record):
+    """What an exported file holds as JSON under the key `maskline`; later versions may add keys.
+
+    Attributes:
+        model: the classes and the input.
+        format: of the file.
+        precision: of the weights.
+        source: SHA-256 of the .keras file.
+        revision: the Git commit of the project, with `-dirty` after it if tracked files differ; None without Git.
+        dvc_lock: SHA-256 of dvc.lock; None without one.
+        score: on the test images; None until the file is scored.
+        version: of maskline.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: ModelInfo
+    format: Literal["onnx", "savedmodel", "litert"]
+    precision: Literal["float32", "int8"]
+    source: str
+    revision: str | None
+    dvc_lock: str | None
+    score: Score | None
+    version: str
+
+
+def read_keras_info(path: Path) -> ModelInfo:
+    """Read the configuration in a .keras file, without TensorFlow.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, not a model of this project, or does not record its training size.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            saved = json.loads(archive.read("config.json"))
+    except FileNotFoundError:
+        raise ArtifactError(path, "is missing") from None
+    except OSError:
+        raise
+    except Exception as error:  # a damaged archive can make zipfile and json raise anything
+        raise ArtifactError(path, f"is not a .keras file ({one_line(error)})") from None
+    if not isinstance(saved, dict) or saved.get("registered_name") != "maskline>SegmentationModel":
+        raise ArtifactError(path, "is not a segmentation model of this project")
+    return model_info(path, saved.get("config"))
+
+
+def model_info(path: Path, config: object) -> ModelInfo:
+    """Return the info in the configuration of a `SegmentationModel`.
+
+    Raises:
+        ArtifactError: the configuration is damaged, or does not record the training size.
+    """
+    if not isinstance(config, dict):
+        raise ArtifactError(path, "is damaged at its configuration")
+    if not config.get("preprocessing"):
+        raise ArtifactError(path, "does not record the size of its training images")
+    try:
+        pairs = zip(config["class_names"], config["class_colors"], strict=True)
+        return ModelInfo.model_validate(
+            {
+                "architecture": config["architecture"],
+                "encoder": config["encoder"],
+                "classes": [{"name": name, "color": color} for name, color in pairs],
+                "stride": config["stride"],
+                "preprocessing": config["preprocessing"],
+            }
+        )
+    except ValidationError as error:
+        raise ArtifactError(path, f"is damaged at {first_problem(error)}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(path, f"is damaged at its configuration ({one_line(error)})") from None
