@@ -25,11 +25,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from maskline.contracts.counts import new_counts  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.evaluation.counting import count_split  # noqa: E402
-from maskline.evaluation.predict.inference import Inference, compiled_predictor  # noqa: E402
 from maskline.evaluation.predicted_split import PredictedSplit  # noqa: E402
 from maskline.metrics.boundary import TRIMAP_DISTANCES  # noqa: E402
 from maskline.metrics.calibration import BINS  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
+from maskline.prediction.inference import Inference, predictor  # noqa: E402
+from maskline.prediction.runtimes.keras import KerasRuntime  # noqa: E402
 from maskline.shards.read.batches import ordered_batches  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 
@@ -69,7 +70,7 @@ def main() -> None:
     manifest, model = read_manifest(options.shards), load_model(options.model)
     reader = ShardReader(options.shards, manifest, "test")
     sizes = (len(manifest.classes), len(TRIMAP_DISTANCES), BINS)
-    predict = compiled_predictor(model, Inference())
+    predict = predictor(KerasRuntime(model), Inference())
 
     def evaluated(split: ShardReader) -> None:
         with tempfile.TemporaryDirectory() as folder, new_counts(Path(folder), split.names, *sizes) as counts:

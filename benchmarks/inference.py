@@ -23,14 +23,15 @@ from tqdm import tqdm  # noqa: E402
 
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.errors import InputError  # noqa: E402
-from maskline.evaluation.predict.inference import Inference, compiled_predictor  # noqa: E402
-from maskline.evaluation.refine.crf import CrfParams, refined_by_crf  # noqa: E402
-from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut  # noqa: E402
 from maskline.metrics.boundary import boundary_counts, boundary_iou  # noqa: E402
 from maskline.metrics.confusion import confusion  # noqa: E402
 from maskline.metrics.scores import iou, mean_over_classes  # noqa: E402
 from maskline.models.files import load_model  # noqa: E402
 from maskline.models.segmentation import SegmentationModel  # noqa: E402
+from maskline.prediction.inference import Inference, predictor  # noqa: E402
+from maskline.prediction.refine.crf import CrfParams, refined_by_crf  # noqa: E402
+from maskline.prediction.refine.grabcut import GrabCutParams, refined_by_grabcut  # noqa: E402
+from maskline.prediction.runtimes.keras import KerasRuntime  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 SCALES = (0.75, 1.0, 1.25)
@@ -66,8 +67,8 @@ def rows_of(model: SegmentationModel, window: int, crf: CrfParams, grabcut: Grab
 
 def compiled(model: SegmentationModel, inference: Inference) -> Labels:
     """Return a function of an image that returns its probabilities float32 [H, W, C]."""
-    predict = compiled_predictor(model, inference)
-    return lambda image: predict(image[None]).probabilities[0].numpy()
+    predict = predictor(KerasRuntime(model), inference)
+    return lambda image: predict(image[None]).probabilities[0]
 
 
 def score(labels: Labels, reader: ShardReader, images: int, classes: int) -> dict[str, float]:

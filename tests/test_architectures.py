@@ -16,7 +16,6 @@ from keras import layers
 from networks import build, images, scenes, without_values
 from scipy.ndimage import map_coordinates
 
-from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models import segmentation
 from maskline.models.catalogue import NETWORKS, REFINABLE
 from maskline.models.decoders import pointrend
@@ -25,6 +24,8 @@ from maskline.models.layers.dropout import MonteCarloDropout
 from maskline.models.layers.resizing import AdaptiveAveragePooling, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
 from maskline.models.registry import find_architecture
+from maskline.prediction.inference import Inference, predictor
+from maskline.prediction.runtimes.keras import KerasRuntime
 from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +131,7 @@ def test_samples_differ_and_their_mean_is_steadier_than_each(bayesian):
 
 def test_a_prediction_is_the_mean_of_the_samples_whatever_lies_beside_it(bayesian):
     x = noisy(1000)[0]
-    predict = predictor(bayesian, Inference())
+    predict = predictor(KerasRuntime(bayesian), Inference())
     probabilities, uncertainty, _ = predict(x[:2])
     alone, alone_uncertainty, _ = predict(x[:1])
     np.testing.assert_allclose(probabilities[:1], alone, atol=1e-5)
@@ -144,7 +145,7 @@ def test_a_prediction_is_the_mean_of_the_samples_whatever_lies_beside_it(bayesia
 
 def test_uncertainty_is_higher_where_the_prediction_is_wrong(bayesian):
     x, labels = (np.concatenate(parts) for parts in zip(*map(noisy, (1000, 2000, 3000)), strict=True))
-    probabilities, uncertainty = (np.array(part) for part in predictor(bayesian, Inference())(x)[:2])
+    probabilities, uncertainty = (np.array(part) for part in predictor(KerasRuntime(bayesian), Inference())(x)[:2])
     wrong = probabilities.argmax(axis=-1) != labels
     assert 0.005 < wrong.mean() < 0.5
     assert uncertainty[wrong].mean() > 1.3 * uncertainty[~wrong].mean()

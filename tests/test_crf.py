@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskline.errors import InputError
-from maskline.evaluation.refine.crf import CrfParams, mean_field, refined_by_crf
-from maskline.evaluation.refine.permutohedral import _simplices, gaussian_filter
+from maskline.prediction.refine.crf import CrfParams, mean_field, refined_by_crf
+from maskline.prediction.refine.permutohedral import _simplices, gaussian_filter
 
 
 def exact_filter(features):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskline.evaluation.refine import grabcut as module
-from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut
+from maskline.prediction.refine import grabcut as module
+from maskline.prediction.refine.grabcut import GrabCutParams, refined_by_grabcut
 
 
 def square_on_ground(seed=0):

@@ -12,12 +12,13 @@ import tensorflow as tf
 from networks import COLORS, NAMES, build, images, mean_iou, scenes
 
 from maskline.errors import ArtifactError
-from maskline.evaluation.predict.inference import Inference, predictor
 from maskline.models.catalogue import ENCODERS, NETWORKS, REFINABLE
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import BACKBONES
 from maskline.models.files import load_model, save_model
 from maskline.models.registry import find_architecture
+from maskline.prediction.inference import Inference, predictor
+from maskline.prediction.runtimes.keras import KerasRuntime
 from maskline.training.losses import cross_entropy
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +120,7 @@ def test_any_size_works_and_padding_stays_inside(trained):
 
 def test_a_prediction_is_a_distribution_with_its_uncertainty(trained):
     model, x, _ = trained
-    probabilities, uncertainty, _ = predictor(model, Inference())(x)
+    probabilities, uncertainty, _ = predictor(KerasRuntime(model), Inference())(x)
     np.testing.assert_allclose(np.sum(probabilities, axis=-1), 1.0, atol=1e-5)
     np.testing.assert_array_equal(np.argmax(probabilities, axis=-1), np.argmax(model(x), axis=-1))
     assert uncertainty.shape == x.shape[:3]

@@ -137,3 +137,21 @@ def model_info(path: Path, config: object) -> ModelInfo:
         raise ArtifactError(path, f"is damaged at {first_problem(error)}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(path, f"is damaged at its configuration ({one_line(error)})") from None
+
+
+def read_export_info(path: Path, text: str | None) -> ExportInfo:
+    """Return the description that an exported file holds.
+
+    Args:
+        path: the file, named in messages.
+        text: the JSON in the file; None: it holds none.
+
+    Raises:
+        ArtifactError: the file was not exported by maskline, or its description is damaged.
+    """
+    if text is None:
+        raise ArtifactError(path, "was not exported by maskline, so that its classes and its input are unknown")
+    try:
+        return ExportInfo.model_validate_json(text)
+    except ValidationError as error:
+        raise ArtifactError(path, f"is damaged at its key maskline, {first_problem(error)}") from None

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -26,10 +25,7 @@ from maskline.errors import ArtifactError
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.figures import figures
 from maskline.evaluation.gallery import write_gallery
-from maskline.evaluation.predict.inference import Inference, compiled_predictor
-from maskline.evaluation.predicted_split import PredictedSplit, Refine
-from maskline.evaluation.refine.crf import CrfParams, refined_by_crf
-from maskline.evaluation.refine.grabcut import GrabCutParams, refined_by_grabcut
+from maskline.evaluation.predicted_split import PredictedSplit
 from maskline.evaluation.tables import calibration_bins, confusion_cells, image_rows, size_rows, trimap_rows
 from maskline.files.artifacts import new_directory, sha256, write_json
 from maskline.files.records import Record, write_record, write_table
@@ -39,6 +35,10 @@ from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.evaluate import EvaluateParams
+from maskline.prediction.inference import Inference, predictor
+from maskline.prediction.refine.choice import refinement
+from maskline.prediction.refine.crf import CrfParams
+from maskline.prediction.runtimes.keras import KerasRuntime
 from maskline.shards.read.batches import readers_errors
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
@@ -97,8 +97,9 @@ def _split(raw: Path, shards: Path, manifest: Manifest, model_file: Path, params
     model = _model(model_file, manifest.classes)
     reader = ShardReader(shards, manifest, "test")
     originals = Originals(raw, "test", reader.names) if params.resolution == "native" else None
-    predictor = compiled_predictor(model, _inference(params))
-    return PredictedSplit(reader, originals, params.window is not None, predictor, _refine(params))
+    predict = predictor(KerasRuntime(model, model_file), _inference(params))
+    refine = refinement(params.refine, CrfParams(**params.crf.model_dump()))
+    return PredictedSplit(reader, originals, params.window is not None, predict, refine)
 
 
 def _plotted(counts: Counts, found: Figures, names: list[str]) -> dict[str, Sequence[Record]]:
@@ -126,15 +127,6 @@ def _model(path: Path, classes: list[ClassInfo]) -> SegmentationModel:
 
 def _inference(params: EvaluateParams) -> Inference:
     return Inference(params.flip, tuple(params.scales), params.window, params.dropout_samples)
-
-
-def _refine(params: EvaluateParams) -> Refine | None:
-    if params.refine == "none":
-        return None
-    if params.refine == "crf":
-        field = CrfParams(**params.crf.model_dump())
-        return lambda image, probabilities: refined_by_crf(image, probabilities, field).argmax(axis=-1)
-    return partial(refined_by_grabcut, params=GrabCutParams())
 
 
 def _about(manifest: Manifest, manifest_sha256: str, params: EvaluateParams) -> About:

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from maskline.errors import InputError
-from maskline.evaluation.predict.inference import Prediction
+from maskline.prediction.inference import Prediction, most_probable
+from maskline.prediction.refine.choice import Refine
+from maskline.prediction.resizing import resized
 from maskline.shards.read.batches import ordered_batches
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
-
-Refine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Batch(NamedTuple):
@@ -56,8 +55,7 @@ class PredictedSplit(NamedTuple):
             shards' size.
         predict_originals: whether the network's inputs are the originals instead of the resized images.
         predictor: function of images uint8 [B, h, w, 3].
-        refine: function of an image uint8 [H, W, 3] and probabilities float32 [H, W, C] that returns labels
-            uint8 [H, W]; None: take the most probable labels.
+        refine: None: take the most probable labels.
     """
 
     reader: ShardReader
@@ -96,23 +94,21 @@ class PredictedSplit(NamedTuple):
         size = batch.labels.shape[1:]
         if size != batch.inputs.shape[1:3]:
             prediction = _resized(prediction, size)
-        probabilities, uncertainty, information = prediction
-        if self.refine:
-            pairs = zip(batch.images, probabilities.numpy(), strict=True)
-            labels = tf.stack([self.refine(image, image_probabilities) for image, image_probabilities in pairs])
-            confidence = tf.gather(probabilities, tf.cast(labels, tf.int32), batch_dims=3)
-        else:
-            labels, confidence = (_most_probable if self.originals else _most_probable_fast)(probabilities)
-        return PredictedLabels(
-            tf.cast(labels, tf.uint8).numpy(),
-            confidence.numpy(),
-            uncertainty.numpy(),
-            None if information is None else information.numpy(),
-        )
+        labels, confidence = self._labels(batch.images, prediction.probabilities)
+        return PredictedLabels(labels, confidence, prediction.uncertainty, prediction.mutual_information)
+
+    def _labels(self, images: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels uint8 [B, H, W] and their probabilities."""
+        if not self.refine:
+            return most_probable(probabilities)
+        pairs = zip(images, probabilities, strict=True)
+        labels = np.stack([self.refine(image, image_probabilities) for image, image_probabilities in pairs])
+        confidence = np.take_along_axis(probabilities, labels[..., None].astype(np.intp), axis=-1)[..., 0]
+        return labels.astype(np.uint8), confidence
 
     def _check_numbers(self, batch: Batch, prediction: Prediction) -> None:
         """Refuse NaN, which the entropy of the probabilities and the variance of samples pass on."""
-        dead = np.isnan(prediction.uncertainty.numpy()).any(axis=(1, 2))
+        dead = np.isnan(prediction.uncertainty).any(axis=(1, 2))
         if dead.any():
             name = self.reader.names[batch.indices[int(dead.argmax())]]
             raise InputError(
@@ -121,16 +117,13 @@ class PredictedSplit(NamedTuple):
             )
 
 
-def _most_probable(probabilities: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the most probable class, int32 [B, H, W], and its probability, from probabilities [B, H, W, C]."""
-    return tf.argmax(probabilities, axis=-1, output_type=tf.int32), tf.reduce_max(probabilities, axis=-1)
-
-
-# XLA takes a seventh of the time, but compiles half a second for each new size, and originals may have many sizes.
-_most_probable_fast = tf.function(_most_probable, jit_compile=True)
-
-
 def _resized(prediction: Prediction, size: tuple[int, int]) -> Prediction:
-    probabilities, *maps = prediction
-    scaled = [None if part is None else tf.image.resize(part[..., None], size)[..., 0] for part in maps]
-    return Prediction(tf.image.resize(probabilities, size), *scaled)
+    def of(maps: np.ndarray) -> np.ndarray:
+        return np.stack([resized(one, size) for one in maps])
+
+    information = prediction.mutual_information
+    return Prediction(
+        of(prediction.probabilities),
+        of(prediction.uncertainty[..., None])[..., 0],
+        None if information is None else of(information[..., None])[..., 0],
+    )

@@ -227,21 +227,22 @@ def train(folder: Path) -> dict:
 
 def evaluate(folder: Path) -> dict:
     """Kill evaluate, with a stand-in for the network, whose loading and tracing takes long."""
-    import tensorflow as tf
+    from scipy.special import softmax
 
     from maskline.evaluation import evaluate as module
-    from maskline.evaluation.predict.inference import Prediction
     from maskline.files.yaml12 import read_yaml
+    from maskline.prediction.inference import Prediction
 
     _shards(folder)
     params = read_yaml(Path(__file__).parents[2] / "params.yaml")["evaluate"]
     params = module.EvaluateParams.model_validate(params | {"samples": 1})
     module._model = lambda *_: None
-    module.compiled_predictor = lambda *_: predict
+    module.predictor = lambda *_: predict
+    module.KerasRuntime = lambda *_: None
 
     def predict(images: np.ndarray) -> Prediction:
-        probabilities = tf.nn.softmax(tf.cast(images, tf.float32) / 50.0)
-        return Prediction(probabilities, 1.0 - tf.reduce_max(probabilities, axis=-1), None)
+        probabilities = softmax(images.astype(np.float32) / 50.0, axis=-1)
+        return Prediction(probabilities, 1.0 - probabilities.max(axis=-1), None)
 
     def work(place: Path, life: Life) -> None:
         module.evaluate(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from maskline.evaluation.refine.permutohedral import gaussian_filter
+from maskline.prediction.refine.permutohedral import gaussian_filter
 
 Filter = Callable[[np.ndarray], np.ndarray]
 

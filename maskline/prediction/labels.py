@@ -1,0 +1,87 @@
+"""The labels of one image of any size, in bands of rows, so that memory does not grow with the image."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from maskline.errors import InputError
+from maskline.prediction.image_rows import ImageRows
+from maskline.prediction.inference import Inference, check, most_probable, of_any_size, probabilities_predictor
+from maskline.prediction.refine.choice import Refine
+from maskline.prediction.resizing import resized_bands, resized_image
+from maskline.prediction.runtime import Runtime
+from maskline.prediction.windows import predicted_bands
+
+
+class LabelledRows(NamedTuple):
+    """A band of rows over the whole width of an image.
+
+    Attributes:
+        labels: uint8 [rows, W].
+        confidence: float32 [rows, W], the probabilities of the labels.
+    """
+
+    labels: np.ndarray
+    confidence: np.ndarray
+
+
+def labelled_rows(
+    runtime: Runtime, image: ImageRows, inference: Inference, refine: Refine | None = None
+) -> Iterator[LabelledRows]:
+    """Yield the labels of an image at its own size, from its first row to its last.
+
+    Without a window, the image is resized as preprocess resizes the training images, and the probabilities are resized
+    back before the most probable class is taken. With a window, the image is predicted at its own size. Scales, samples
+    of dropout and refinement hold the whole image's probabilities in memory.
+
+    Raises:
+        InputError: the model cannot do what the options ask for, or a probability is NaN.
+    """
+    check(runtime, inference)
+    bands = _probability_bands(runtime, image, inference)
+    if refine:
+        whole = np.concatenate(list(bands))
+        labels = refine(image.rows(0, image.height), whole).astype(np.uint8)
+        confidence = np.take_along_axis(whole, labels[..., None].astype(np.intp), axis=-1)[..., 0]
+        yield _checked(LabelledRows(labels, confidence))
+        return
+    for band in bands:
+        yield _checked(LabelledRows(*most_probable(band)))
+
+
+def _probability_bands(runtime: Runtime, image: ImageRows, inference: Inference) -> Iterator[np.ndarray]:
+    """Yield float32 [rows, W, C]."""
+    if inference.window is None:
+        size = runtime.info.preprocessing.height, runtime.info.preprocessing.width
+        small = resized_image(image.rows(0, image.height), size)
+        probabilities = probabilities_predictor(runtime, inference)(small[None])[0]
+        yield from resized_bands(probabilities, (image.height, image.width))
+    elif inference.scales == (1.0,) and not inference.dropout_samples:
+        yield from _streamed(runtime, image, inference)
+    else:
+        yield probabilities_predictor(runtime, inference)(image.rows(0, image.height)[None])[0]
+
+
+def _streamed(runtime: Runtime, image: ImageRows, inference: Inference) -> Iterator[np.ndarray]:
+    """Yield the probabilities of windows, averaged with those of the mirrored image if asked for."""
+    assert inference.window is not None
+    predict, size = of_any_size(runtime.probabilities, runtime), (image.height, image.width)
+    bands = predicted_bands(predict, lambda start, stop: image.rows(start, stop)[None], size, inference.window)
+    if not inference.flip:
+        yield from (band[0] for band in bands)
+        return
+    mirrored = predicted_bands(
+        predict, lambda start, stop: image.rows(start, stop)[None, :, ::-1], size, inference.window
+    )
+    for band, other in zip(bands, mirrored, strict=True):
+        yield (band[0] + other[0, :, ::-1]) / 2
+
+
+def _checked(rows: LabelledRows) -> LabelledRows:
+    if np.isnan(rows.confidence).any():
+        raise InputError(
+            "the model's probabilities are NaN; train it again with a lower train.learning_rate, or with "
+            "train.precision float32."
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Runtimes: one file for each kind of model file."""

@@ -1,0 +1,93 @@
+"""Prediction of images in overlapping square windows, whose weights decrease towards their edges."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Predict = Callable[[np.ndarray], np.ndarray]  # images [B, H, W, 3] to float32 [B, H, W, C]
+ReadRows = Callable[[int, int], np.ndarray]  # first row and the one after the last to images [B, rows, W, 3]
+
+
+class _Place(NamedTuple):
+    """A window along one side of an image.
+
+    Attributes:
+        start: its first pixel.
+        shares: float32 [length], its weight in each of its pixels; over all windows, the weights of a pixel sum to 1.
+    """
+
+    start: int
+    shares: np.ndarray
+
+
+def in_windows(predict: Predict, window: int) -> Predict:
+    """Return a function like `predict` that calls `predict` on one window of the images at a time.
+
+    For images no larger than the window, it returns exactly what `predict` does.
+
+    Args:
+        predict: function of images [B, H, W, 3] that returns float32 [B, H, W, C].
+        window: side of the windows in pixels, 2 or more.
+    """
+
+    def blended(images: np.ndarray) -> np.ndarray:
+        bands = predicted_bands(predict, lambda start, stop: images[:, start:stop], images.shape[1:3], window)
+        return np.concatenate(list(bands), axis=1)
+
+    return blended
+
+
+def predicted_bands(predict: Predict, read: ReadRows, size: Sequence[int], window: int) -> Iterator[np.ndarray]:
+    """Yield the prediction of images in bands of rows, from the top, each as soon as no further window covers it.
+
+    Memory holds the rows of one window over the images' width.
+
+    Args:
+        predict: function of images [B, h, w, 3] that returns float32 [B, h, w, C].
+        read: returns rows of the images; consecutive calls overlap.
+        size: height and width of the images.
+        window: side of the windows in pixels, 2 or more.
+
+    Yields:
+        float32 [B, rows, W, C].
+    """
+    height, width = size
+    rows, columns = _places(height, window), _places(width, window)
+    ends = [place.start for place in rows[1:]] + [height]
+    begun: np.ndarray | None = None
+    for place, end in zip(rows, ends, strict=True):
+        images = read(place.start, place.start + len(place.shares))
+        band = _with_a_row_of_windows(predict, images, place.shares, columns, begun)
+        yield band[:, : end - place.start]
+        begun = band[:, end - place.start :].copy()
+
+
+def _with_a_row_of_windows(
+    predict: Predict, images: np.ndarray, shares: np.ndarray, columns: Sequence[_Place], begun: np.ndarray | None
+) -> np.ndarray:
+    """Return the weighted sums of one row of windows [B, rows, W, C], added to rows that earlier ones have begun."""
+    band: np.ndarray | None = None
+    for column in columns:
+        across = slice(column.start, column.start + len(column.shares))
+        part = predict(images[:, :, across])
+        if band is None:
+            band = np.zeros((*images.shape[:3], part.shape[-1]), np.float32)
+            if begun is not None:
+                band[:, : begun.shape[1]] = begun
+        band[:, :, across] += part * (shares[:, None] * column.shares)[..., None]
+    assert band is not None  # an image has a pixel
+    return band
+
+
+def _places(length: int, window: int) -> list[_Place]:
+    """Return the windows that cover a side of `length` pixels, half a window apart; the last is moved back into it."""
+    size, stride = min(length, window), window // 2
+    count = 1 - (size - length) // stride
+    starts = np.minimum(stride * np.arange(count), length - size)
+    inside = np.arange(size)
+    ramp = np.minimum(inside + 1, size - inside).astype(np.float32)
+    total = np.zeros(length, np.float32)
+    for start in starts:
+        total[start : start + size] += ramp
+    return [_Place(int(start), ramp / total[start : start + size]) for start in starts]
