@@ -33,6 +33,7 @@ FAST = {
     "test_grabcut",
     "test_memory",
     "test_metrics",
+    "test_model_info",
     "test_params",
     "test_readme",
     "test_records",

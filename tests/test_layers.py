@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from maskline.models.encoders.dilation import dilated
-from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.dropout import MonteCarloDropout, constant_sample
 from maskline.models.layers.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
 
@@ -87,6 +87,14 @@ def pooled_by_a_loop(x, bins):
 def test_adaptive_pooling_equals_a_loop(bins, height, width):
     x = noise(2, height, width, 2, seed=height)
     np.testing.assert_allclose(AdaptiveAveragePooling(bins)(x), pooled_by_a_loop(x, bins), rtol=1e-4, atol=1e-5)
+
+
+@given(st.integers(1, 9), st.integers(1, 500))
+def test_bins_of_adaptive_pooling_end_at_the_ceiling(bins, length):
+    inside = AdaptiveAveragePooling(bins)._weights(tf.constant(length)).numpy() > 0
+    for number, row in enumerate(inside):
+        start, end = number * length // bins, -(-(number + 1) * length // bins)
+        np.testing.assert_array_equal(np.flatnonzero(row), np.arange(start, end))
 
 
 def test_adaptive_pooling_of_unknown_sizes_and_known_cases():
@@ -191,6 +199,20 @@ def test_samples_are_the_same_inside_a_function_that_was_traced_before():
     layer.sample.assign(2)
     np.testing.assert_array_equal(traced(x), layer(x))
     assert np.any(np.array(traced(x)) == 0)
+
+
+@pytest.mark.parametrize("size", [6, None])
+def test_a_constant_sample_is_the_same_and_leaves_no_branch_in_the_graph(size):
+    layer, x = MonteCarloDropout(0.5, stream=2), np.ones((2, 6, 6, 2), np.float32)
+    for number in (0, 1, 3):
+        with constant_sample([layer], number):
+            traced = tf.function(layer).get_concrete_function(tf.TensorSpec((None, size, size, 2), tf.float32))
+            np.testing.assert_array_equal(layer(x), sample(layer, x, number))
+        np.testing.assert_array_equal(traced(tf.constant(x)), sample(layer, x, number))
+        operations = {operation.type for operation in traced.graph.get_operations()}
+        assert not operations & {"If", "StatelessIf", "ReadVariableOp"}
+        assert bool(operations & {"StatelessRandomUniformV2"}) == (number > 0 and size is None)
+    assert layer.constant is None
 
 
 def test_dilation_keeps_every_second_feature_and_the_number_of_weights():

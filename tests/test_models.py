@@ -9,14 +9,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import COLORS, NAMES, build, images, mean_iou, scenes
 
+from maskline.contracts.classes import ClassInfo
+from maskline.contracts.model_info import ModelInfo, Preprocessing, read_keras_info
 from maskline.errors import ArtifactError
 from maskline.models.catalogue import ENCODERS, NETWORKS, REFINABLE
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import BACKBONES
 from maskline.models.files import load_model, save_model
 from maskline.models.registry import find_architecture
+from maskline.models.segmentation import missing
 from maskline.prediction.inference import Inference, predictor
 from maskline.prediction.runtimes.keras import KerasRuntime
 from maskline.training.losses import cross_entropy
@@ -106,6 +111,61 @@ def test_it_comes_back_from_disk_the_same(trained, tmp_path):
     np.testing.assert_array_equal(again(x), model(x))
     assert (again.class_names, again.class_colors) == (NAMES, COLORS)
     assert again.get_config() == model.get_config()
+
+
+def test_the_file_records_the_training_size_and_is_read_without_tensorflow(tmp_path):
+    made = Preprocessing(height=48, width=80)
+    model = build("deeplabv3", preprocessing=made)
+    save_model(model, tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras").get_config() == model.get_config()
+    assert read_keras_info(tmp_path / "model.keras") == ModelInfo(
+        architecture="deeplabv3",
+        encoder="small",
+        classes=[ClassInfo(name=name, color=color) for name, color in zip(NAMES, COLORS, strict=True)],
+        stride=16,
+        preprocessing=made,
+    )
+
+
+def test_a_model_without_a_training_size_loads_and_says_what_it_lacks(tmp_path):
+    save_model(build(), tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras").get_config()["preprocessing"] is None
+    with pytest.raises(ArtifactError, match="does not record the size of its training images"):
+        read_keras_info(tmp_path / "model.keras")
+
+
+def symmetric(x, stride):
+    """The images as tf.pad mirrors them; those too short for that are first mirrored to half a stride by a loop."""
+    for axis in (1, 2):
+        while x.shape[axis] < stride // 2:
+            missed = min(stride // 2 - x.shape[axis], x.shape[axis])
+            x = np.concatenate([x, np.flip(x, axis).take(range(missed), axis)], axis)
+    height, width = (-length % stride for length in x.shape[1:3])
+    return np.pad(x, [(0, 0), (0, height), (0, width), (0, 0)], "symmetric")
+
+
+@pytest.fixture(scope="module")
+def padded_by():
+    """A function that gives what a network of stride 32 or 8 passes on to its layers."""
+    models = {32: build("unet", "small"), 8: build("deeplab")}
+    for model in models.values():
+        model.network = lambda x, training: {"logits": x}
+
+    def padded(stride, x):
+        return np.array(models[stride]._outputs(x, training=False)["logits"])
+
+    return padded
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([8, 32]))
+def test_padding_mirrors_as_tensorflow_does(padded_by, height, width, stride):
+    x = images(height, width, 1)
+    np.testing.assert_array_equal(padded_by(stride, x), symmetric(x, stride))
+
+
+@given(st.integers(1, 10_000), st.sampled_from([8, 16, 32]))
+def test_what_is_missing_is_the_negative_remainder(length, stride):
+    assert missing(length, stride) == -length % stride
 
 
 def test_any_size_works_and_padding_stays_inside(trained):

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
 
 from maskline.contracts.classes import VOID
+from maskline.contracts.model_info import Preprocessing
 from maskline.models.encoders import registry as encoders
 from maskline.models.interface import Features, Loss
-from maskline.models.layers.dropout import MonteCarloDropout
+from maskline.models.layers.dropout import MonteCarloDropout, constant_sample
 from maskline.models.layers.resizing import Upsampling
 from maskline.models.registry import find_architecture
+
+_Length = TypeVar("_Length", int, tf.Tensor)
 
 _TINY = 1e-30  # a probability whose logarithm is still finite
 
@@ -38,6 +41,7 @@ class SegmentationModel(keras.Model):
         output_stride: of the encoder: 8, 16 or 32.
         coarse: the architecture that 'pointrend' refines, one of `catalogue.REFINABLE`; others ignore it.
         encoder_weights: a weights file for the encoder; not part of the saved configuration.
+        preprocessing: how the training images were made; None: not recorded.
 
     Raises:
         InputError: `encoder_weights` belong to another network.
@@ -56,6 +60,7 @@ class SegmentationModel(keras.Model):
         output_stride: int = 32,
         coarse: str = "fpn",
         encoder_weights: Path | None = None,
+        preprocessing: Preprocessing | None = None,
         name: str = "segmentation",
     ) -> None:
         super().__init__(name=name, dtype="float32")
@@ -70,6 +75,7 @@ class SegmentationModel(keras.Model):
             "precision": precision,
             "output_stride": output_stride,
             "coarse": coarse,
+            "preprocessing": preprocessing and preprocessing.model_dump(mode="json"),
             "name": name,
         }
         self.class_names, self.class_colors = list(class_names), list(class_colors)
@@ -102,7 +108,7 @@ class SegmentationModel(keras.Model):
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return logits float32 [B, H, W, C]; a network with samples returns the log of its mean probabilities."""
         if training or not self.architecture.samples:
-            return self._cropped(self._outputs(images, training)["logits"], images)
+            return self._logits(images, training)
         return tf.math.log(tf.maximum(self.probabilities(images), _TINY))
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
@@ -112,12 +118,14 @@ class SegmentationModel(keras.Model):
             return tf.nn.softmax(self(images))
         return tf.add_n([self.sampled(images, number) for number in range(1, samples + 1)]) / samples
 
-    def sampled(self, images: tf.Tensor, number: int) -> tf.Tensor:
+    def sampled(self, images: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
         """Return the probabilities [B, H, W, C] of one pass with dropout, whose masks depend on `number`, from 1 on."""
+        if isinstance(number, int):
+            return tf.nn.softmax(self._logits(images, sample=number))
         layers = self.dropouts
         for layer in layers:
             layer.sample.assign(number)
-        logits = self._cropped(self._outputs(images, training=False)["logits"], images)
+        logits = self._logits(images, sample=None)
         for layer in layers:
             layer.sample.assign(0)
         return tf.nn.softmax(logits)
@@ -136,27 +144,55 @@ class SegmentationModel(keras.Model):
             total += self.architecture.auxiliary_loss(outputs, labels, loss)
         return total
 
-    def _outputs(self, images: tf.Tensor, training: bool) -> Mapping[str, tf.Tensor]:
-        """Return the network's outputs for images padded to a multiple of the output stride."""
-        padded = tf.pad(tf.cast(images, tf.float32), self._padding(images), "SYMMETRIC")
-        outputs: Mapping[str, tf.Tensor] = self.network(padded, training=training)
-        return outputs
-
-    def _padding(self, images: tf.Tensor) -> list[list[int | tf.Tensor]]:
-        height, width = tf.shape(images)[1], tf.shape(images)[2]
-        return [[0, 0], [0, -height % self.stride], [0, -width % self.stride], [0, 0]]
-
-    def _cropped(self, logits: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    def _logits(self, images: tf.Tensor, training: bool = False, sample: int | None = 0) -> tf.Tensor:
+        """Return logits of the images' size; `sample` is a constant in the graph, or None to read the variables."""
+        with constant_sample(self.dropouts, sample):
+            logits = self._outputs(images, training)["logits"]
         return logits[:, : tf.shape(images)[1], : tf.shape(images)[2]]
 
+    def _outputs(self, images: tf.Tensor, training: bool) -> Mapping[str, tf.Tensor]:
+        """Return the network's outputs for images padded to a multiple of the output stride."""
+        for axis in (1, 2):
+            images = self._mirrored(images, axis)
+        outputs: Mapping[str, tf.Tensor] = self.network(tf.cast(images, tf.float32), training=training)
+        return outputs
+
+    def _mirrored(self, images: tf.Tensor, axis: int) -> tf.Tensor:
+        """Pad an axis as tf.pad does with SYMMETRIC, of which LiteRT loses the channels.
+
+        An axis too short for that is mirrored to half a stride first, again and again.
+        """
+        known = images.shape[axis]
+        if known is not None and known % self.stride == 0:
+            return images
+        length = tf.shape(images)[axis]
+        enough = tf.maximum(length, self.stride // 2)
+        at = tf.range(length + missing(length, self.stride))
+        at = tf.minimum(at, 2 * enough - 1 - at) % (2 * length)
+        return tf.gather(images, tf.minimum(at, 2 * length - 1 - at), axis=axis)
+
+    def _padding(self, images: tf.Tensor) -> list[list[int | tf.Tensor]]:
+        height, width = (missing(tf.shape(images)[axis], self.stride) for axis in (1, 2))
+        return [[0, 0], [0, height], [0, width], [0, 0]]
+
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return dict(self._config)
+        """Return the constructor's arguments, and the output stride for readers without TensorFlow."""
+        return {**self._config, "stride": self.stride}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SegmentationModel":
         """Build an untrained model of the same configuration."""
-        return cls(**config)
+        arguments = {key: value for key, value in config.items() if key not in ("stride", "preprocessing")}
+        preprocessing = config.get("preprocessing")
+        return cls(preprocessing=preprocessing and Preprocessing.model_validate(preprocessing), **arguments)
+
+
+def missing(length: _Length, stride: int) -> _Length:
+    """Return how many pixels to add to a length for a multiple of the stride.
+
+    No operand is negative, because the remainder of a negative number has another sign in ONNX and in LiteRT.
+    """
+    return (stride - length % stride) % stride
 
 
 def _dropouts(network: keras.Model) -> Iterator[MonteCarloDropout]:

@@ -166,8 +166,10 @@ def averaged(predict: Predict, runtime: Runtime, inference: Inference) -> Predic
 
 
 def of_any_size(predict: Predict, runtime: Runtime) -> Predict:
-    """Mirror images until no side is shorter than half a stride, which a network still can pad, or the only size."""
-    least = runtime.fixed_size or (runtime.stride // 2,) * 2
+    """Mirror images that are smaller than the only size that the model takes; a network pads all others itself."""
+    least = runtime.fixed_size
+    if not least:
+        return predict
 
     def predicted(images: np.ndarray) -> np.ndarray:
         height, width = images.shape[1:3]

@@ -13,6 +13,7 @@ from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
+from maskline.contracts.model_info import Preprocessing
 from maskline.engine.cores import tensorflow_threads
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256
@@ -130,6 +131,7 @@ def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precisi
         output_stride=model.encoder_stride,
         coarse=model.coarse,
         encoder_weights=weights,
+        preprocessing=Preprocessing(height=manifest.height, width=manifest.width),
     )
 
 

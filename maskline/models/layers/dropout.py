@@ -1,5 +1,8 @@
 """Dropout that can also be sampled at inference; each sample depends only on its number."""
 
+import contextlib
+from collections.abc import Iterable, Iterator
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -21,6 +24,7 @@ class MonteCarloDropout(layers.Layer):
     def __init__(self, rate: float, stream: int = 0, spatial: bool = False, **options: object) -> None:
         super().__init__(**options)
         self.rate, self.stream, self.spatial = rate, stream, spatial
+        self.constant: int | None = None  # see `constant_sample`
         if rate:
             self._generator = keras.random.SeedGenerator()
             self.sample = self.add_weight(
@@ -33,16 +37,26 @@ class MonteCarloDropout(layers.Layer):
         if not self.rate:
             return x
         if training:
-            return keras.random.dropout(x, self.rate, self._mask_shape(x, tf.shape(x)[0]), seed=self._generator)
-        return tf.cond(self.sample > 0, lambda: self._dropped(x), lambda: x)
+            return keras.random.dropout(
+                x, self.rate, self._mask_shape(tf.shape(x), tf.shape(x)[0]), seed=self._generator
+            )
+        if self.constant is not None:
+            return self._dropped(x, self.constant) if self.constant else x
+        return tf.cond(self.sample > 0, lambda: self._dropped(x, tf.convert_to_tensor(self.sample)), lambda: x)
 
-    def _dropped(self, x: tf.Tensor) -> tf.Tensor:
-        seed = tf.stack([self.stream, tf.convert_to_tensor(self.sample)])
-        kept = tf.random.stateless_uniform(self._mask_shape(x, 1), seed) >= self.rate
-        return tf.where(kept, x / (1 - self.rate), tf.zeros_like(x))
+    def _dropped(self, x: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+        return tf.where(self._kept(x, number), x / (1 - self.rate), tf.zeros_like(x))
 
-    def _mask_shape(self, x: tf.Tensor, batch: int | tf.Tensor) -> tuple[int | tf.Tensor, ...]:
-        _, height, width, channels = tf.unstack(tf.shape(x))
+    def _kept(self, x: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+        """Return the mask; that of a constant sample of a known size is a constant, not a random operation."""
+        known = isinstance(number, int) and None not in x.shape[1:]
+        with tf.init_scope() if known else contextlib.nullcontext():
+            shape = self._mask_shape(x.shape if known else tf.shape(x), 1)
+            kept = tf.random.stateless_uniform(shape, tf.stack([self.stream, number])) >= self.rate
+        return tf.constant(kept.numpy()) if known else kept
+
+    def _mask_shape(self, shape: tf.Tensor | tf.TensorShape, batch: int | tf.Tensor) -> tuple[int | tf.Tensor, ...]:
+        height, width, channels = shape[1], shape[2], shape[3]
         return (batch, 1, 1, channels) if self.spatial else (batch, height, width, channels)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -52,3 +66,19 @@ class MonteCarloDropout(layers.Layer):
     def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "rate": self.rate, "stream": self.stream, "spatial": self.spatial}
+
+
+@contextlib.contextmanager
+def constant_sample(dropouts: Iterable[MonteCarloDropout], number: int | None) -> Iterator[None]:
+    """Let layers apply sample `number`, or none if it is 0, as a constant; None: the one that their variables hold.
+
+    A graph traced with a constant has no branch and no variable for samples, which other runtimes do not know.
+    """
+    dropouts = list(dropouts)
+    for layer in dropouts:
+        layer.constant = number
+    try:
+        yield
+    finally:
+        for layer in dropouts:
+            layer.constant = None

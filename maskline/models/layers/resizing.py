@@ -64,7 +64,8 @@ class AdaptiveAveragePooling(layers.Layer):
     def _weights(self, length: tf.Tensor) -> tf.Tensor:
         """Return float32 [bins, length]: each bin's share of each row."""
         bins, pixels = tf.range(self.bins)[:, None], tf.range(length)[None]
-        inside = (pixels >= bins * length // self.bins) & (pixels < -(-(bins + 1) * length // self.bins))
+        start, end = bins * length // self.bins, ((bins + 1) * length + self.bins - 1) // self.bins
+        inside = (pixels >= start) & (pixels < end)
         weights = tf.cast(inside, tf.float32)
         return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
