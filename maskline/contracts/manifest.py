@@ -1,5 +1,6 @@
 """manifest.json: the description of the shards that every reader of them uses."""
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,6 +65,10 @@ class Manifest(Record):
             if not len(split.pixels) == len(split.images_with_class) == len(self.classes):
                 raise ValueError(f"the counts of {role} are not for the {len(self.classes)} classes listed")
         return self
+
+    def digest(self, role: Role) -> str:
+        """Return the SHA-256 of a split's entry, which changes with its images and masks."""
+        return hashlib.sha256(self.splits[role].model_dump_json().encode()).hexdigest()
 
 
 def write_manifest(shards: Path, manifest: Manifest) -> None:

@@ -1,6 +1,5 @@
 """From a saved model and the test split to counts, metrics and pictures."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,11 +129,10 @@ def _inference(params: EvaluateParams) -> Inference:
 
 
 def _about(manifest: Manifest, manifest_sha256: str, params: EvaluateParams) -> About:
-    test_split = manifest.splits["test"].model_dump_json().encode()
     return About(
         classes=[c.name for c in manifest.classes],
         shards=manifest_sha256,
-        test_split=hashlib.sha256(test_split).hexdigest(),
+        test_split=manifest.digest("test"),
         resolution=params.resolution,
         inference=params.model_dump(exclude={"resolution", "samples"}),
         versions={"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
