@@ -75,8 +75,8 @@ def check_fits(path: Path, info: ModelInfo, manifest: Manifest, shards: Path) ->
     if size != (manifest.height, manifest.width):
         raise ArtifactError(
             path,
-            f"was trained on images of {size[0]}x{size[1]} (height x width), but those in {shards / MANIFEST.name} have "
-            f"{manifest.height}x{manifest.width}",
+            f"was trained on images of {size[0]}x{size[1]} (height x width), but those of {shards / MANIFEST.name} "
+            f"have {manifest.height}x{manifest.width}",
         )
 
 
@@ -86,7 +86,7 @@ def score(result: Result) -> Score:
     return Score(
         test_split=result.test_split,
         images=len(result.matrices),
-        mean_iou=rounded(mean_over_classes(values)),
+        mean_iou=round(float(mean_over_classes(values)), 6),
         iou={name: rounded(value) for name, value in zip(result.classes, values.tolist(), strict=True)},
     )
 
