@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, KINDS, NAMES, make_run
 from PIL import Image
 
+from maskline.cli.main import parser
 from maskline.contracts.figures import HEADLINES
 from maskline.contracts.pictures import GROUPS
 from maskline.errors import ArtifactError, InputError
@@ -447,6 +449,13 @@ def test_title_names_the_users_folder_or_the_data_set(page: str, inputs: Inputs)
 def test_instructions_name_the_seed_and_how_to_find_the_commit(page: str) -> None:
     shown = text_of(section(page, "reproduce"))
     assert "seed 41" in shown and "git log -1 metrics/report.html" in shown
+
+
+def test_the_commands_that_use_the_model_are_ones_that_maskline_knows(page: str) -> None:
+    commands = re.findall("maskline (?:predict|export) data.*|maskline predict model.*", section(page, "use"))
+    assert len(commands) == 4
+    for command in commands:
+        assert parser().parse_args(shlex.split(command, comments=True)[1:]).run
 
 
 @pytest.mark.parametrize(

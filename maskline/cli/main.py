@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from maskline.cli import compare, experiments, verify
-from maskline.errors import InputError
+from maskline.cli import check, compare, experiments, verify
+from maskline.errors import ArtifactError, InputError
 from maskline.messages import os_sentence, printable, system_error, unexpected_sentence
 
 _DESCRIPTION = (
@@ -15,14 +15,12 @@ _DESCRIPTION = (
 )
 
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the command's own
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a subcommand; every error ends in one sentence and exit code 1."""
-    parser = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
-    commands = parser.add_subparsers(metavar="command", required=True)
-    compare.add(commands)
-    experiments.add(commands)
-    verify.add(commands)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
@@ -35,7 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"maskline: {printable(_sentence(error))}")
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands."""
+    whole = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
+    commands = whole.add_subparsers(metavar="command", required=True)
+    for command in (check, compare, experiments, verify):
+        command.add(commands)
+    return whole
+
+
 def _sentence(error: Exception) -> str:
+    if isinstance(error, ArtifactError):
+        return f"{error}; check its name, or make it again."
     if isinstance(error, InputError):
         return str(error)
     if system := system_error(error):

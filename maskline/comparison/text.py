@@ -20,6 +20,11 @@ def as_text(comparison: Comparison) -> str:
     return "\n\n".join([_title(comparison), _table(comparison, "simple", printable), *_notes(comparison)])
 
 
+def as_table(comparison: Comparison) -> str:
+    """Return the table for a terminal, without the notes."""
+    return "\n\n".join([_title(comparison), _table(comparison, "simple", printable)])
+
+
 def as_markdown(comparison: Comparison) -> str:
     """Return the table and the notes as Markdown, for example for the summary of a CI job."""
     return "\n\n".join([_title(comparison), _table(comparison, "github", _code), *_notes(comparison)])

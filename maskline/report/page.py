@@ -13,6 +13,7 @@ from markupsafe import Markup
 from maskline.contracts.classes import ROLES
 from maskline.contracts.examples import PATH as EXAMPLES
 from maskline.contracts.figures import Figures
+from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.pictures import GROUPS
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.report.borders import near_borders
@@ -75,6 +76,7 @@ def _figures(inputs: Inputs) -> dict[str, Any]:
         "has_baseline": baseline is not None,
         "other_baseline": baseline is not inputs.baseline,
         "set_baseline": SET_BASELINE,
+        "model_file": MODEL_FILE.as_posix(),
         "headlines": headlines(inputs.figures, baseline),
         "lower_is_better": LOWER_IS_BETTER,
         "classes": class_rows(inputs, baseline),

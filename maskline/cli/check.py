@@ -1,0 +1,51 @@
+"""maskline check: score a model file on the test images, and compare it with the .keras file it came from."""
+
+import argparse
+from pathlib import Path
+
+from maskline.cli.folder import add_folder
+from maskline.cli.limits import add_limits
+
+_DESCRIPTION = """\
+Score an exported file on the test images with the code of evaluate, and compare it
+with the .keras file it came from. If mean IoU or the IoU of a class falls by more
+than its limit, the command fails.
+"""
+_EXAMPLES = """\
+examples:
+  maskline check model.onnx
+  maskline check from-a-colleague.onnx --model data/model/model.keras --max-drop 0
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "check",
+        help="score an exported file as evaluate scores a model",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, help=".onnx, .tflite or .keras file, or the folder of a SavedModel")
+    parser.add_argument(
+        "--model", type=Path, help="the .keras file it came from; default: data/model/model.keras in --folder"
+    )
+    add_folder(parser)
+    add_limits(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from maskline.comparison.text import as_table  # not at the top, so that --help needs no NumPy
+    from maskline.contracts.folders import MODEL_FILE, SHARDS
+    from maskline.export.check import Refused, check_file
+    from maskline.export.gate import Limits
+
+    model = options.model or options.folder / MODEL_FILE
+    limits = Limits(options.max_drop, options.max_class_drop)
+    try:
+        print(as_table(check_file(options.file, model, options.folder / SHARDS, limits)))
+    except Refused as refusal:
+        print(as_table(refusal.comparison))
+        raise
