@@ -52,10 +52,12 @@ format: .venv/test.stamp  ## put the code into the project's style
 	ruff check --fix .
 	ruff format .
 
-lock: .venv/test.stamp  ## renew both lock files from pyproject.toml
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --output-file requirements.txt pyproject.toml
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test --constraint requirements.txt \
-		--output-file requirements-test.txt pyproject.toml
+COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
+lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	for extra in export test; do \
+		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
+	done
 
 bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data set: a few minutes
 	python benchmarks/shuffle.py
