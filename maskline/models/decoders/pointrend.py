@@ -169,7 +169,7 @@ def _at_points(x: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     size = tf.shape(x)[1:3]
     place = points * tf.cast(size, tf.float32) - 0.5
     low = tf.floor(place)
-    share = tf.cast((place - low)[..., None], x.dtype)
+    share = tf.expand_dims(tf.cast(place - low, x.dtype), -1)
     low = tf.cast(low, tf.int32)
     rows, columns = ([tf.clip_by_value(low[..., axis] + i, 0, size[axis] - 1) for i in (0, 1)] for axis in (0, 1))
     down, right = share[..., 0, :], share[..., 1, :]
