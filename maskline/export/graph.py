@@ -1,0 +1,57 @@
+"""The graph of an exported file: one input `images`, and outputs by name."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import tensorflow as tf
+
+from maskline.contracts.model_info import ModelInfo
+from maskline.models.catalogue import NETWORKS
+from maskline.models.segmentation import SegmentationModel
+
+Format = Literal["onnx", "savedmodel", "litert"]
+Output = Literal["probabilities", "labels", "confidence", "logits"]
+DEFAULT: tuple[Output, ...] = ("probabilities",)
+
+
+def takes_any_size(architecture: str, file_format: Format) -> bool:
+    """Return whether a format can hold a network for images of any size.
+
+    Only TensorFlow draws the masks of dropout as this project does. Other formats hold them as constants, which have
+    the size of the features.
+    """
+    return file_format == "savedmodel" or not NETWORKS[architecture].samples
+
+
+def size_of(info: ModelInfo) -> tuple[int | None, int | None]:
+    """Return the height and width that a file takes; None: any."""
+    return (None, None) if info.any_size else (info.preprocessing.height, info.preprocessing.width)
+
+
+def serving_function(
+    model: SegmentationModel, outputs: Sequence[Output], size: tuple[int | None, int | None]
+) -> tf.types.experimental.PolymorphicFunction:
+    """Return a function of images uint8 [N, H, W, 3], RGB.
+
+    It returns a dictionary with any of 'probabilities' float32 [N, H, W, C], 'labels' uint8 [N, H, W], 'confidence'
+    float32 [N, H, W], which is the highest probability, and 'logits' float32 [N, H, W, C].
+
+    Args:
+        model: the model.
+        outputs: their names.
+        size: the only height and width of images; None: any.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.uint8, name="images")])
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = model.probabilities(images)
+        found = {
+            "probabilities": probabilities,
+            "labels": tf.cast(tf.argmax(probabilities, axis=-1), tf.uint8),
+            "confidence": tf.reduce_max(probabilities, axis=-1),
+        }
+        if "logits" in outputs:
+            found["logits"] = model(images)
+        return {name: found[name] for name in outputs}
+
+    return serve
