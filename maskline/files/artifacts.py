@@ -51,32 +51,41 @@ def _with_filename(path: Path) -> Iterator[None]:
 def new_directory(path: Path) -> Iterator[Path]:
     """Yield an empty folder that replaces `path` when the block ends without error."""
     path = Path(path)
-    partial, old = path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.old")
+    partial = path.with_name(f"{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     _make_directory(partial)
     try:
         with _with_filename(path):
             yield partial
-        _sync_tree(partial)
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            os.replace(path, old)
-        os.replace(partial, path)
-        _sync_directory(path.parent)
+        move_directory(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def move(file: Path, path: Path) -> None:
+    """Flush a file to disk, then rename it to its final name on the same disk."""
+    _sync(file)
+    os.replace(file, path)
+    _sync_directory(path.parent)
+
+
+def move_directory(folder: Path, path: Path) -> None:
+    """Flush a folder to disk, then rename it to its final name on the same disk, where it replaces another folder."""
+    old = path.with_name(f"{path.name}.old")
+    _sync_tree(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        if path.exists():
+            os.replace(path, old)
+        os.replace(folder, path)
+        _sync_directory(path.parent)
+    except BaseException:
         if old.exists() and not path.exists():
             os.replace(old, path)
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def move(file: Path, path: Path) -> None:
-    """Flush a file to disk, then rename it to its final name in the same folder."""
-    _sync(file)
-    os.replace(file, path)
-    _sync_directory(path.parent)
 
 
 def _make_directory(path: Path) -> None:

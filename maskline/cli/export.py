@@ -1,0 +1,70 @@
+"""maskline export: write a model for another runtime, if it scores there as it does here."""
+
+import argparse
+from pathlib import Path
+
+from maskline.cli.folder import add_folder
+from maskline.cli.limits import add_limits
+
+_DESCRIPTION = """\
+Write a trained model for ONNX Runtime, TensorFlow Serving, LiteRT or a browser. The
+file is scored on the test images with the code of evaluate, and is written only if
+mean IoU and the IoU of each class fall by no more than their limits. Its input is
+uint8 RGB; it holds the classes, their colors, the training size and its score.
+"""
+_EXAMPLES = """\
+examples:
+  maskline export data/model/model.keras --format onnx -o model.onnx
+  maskline export data/model/model.keras --format onnx --int8 -o small.onnx
+  maskline export data/model/model.keras --format savedmodel -o serving/street
+  maskline export data/model/model.keras --format litert -o model.tflite
+  maskline export data/model/model.keras --html -o model.html
+
+`maskline predict` runs .onnx files without TensorFlow. An HTML file labels images in
+a browser, from the disk, without a network; it takes ONNX Runtime Web from the npm
+registry once, when it is exported.
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "export",
+        help="write a model for another runtime, if it scores there as it does here",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, help="the .keras file")
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--format", choices=("onnx", "savedmodel", "litert"), help="of the file")
+    kind.add_argument("--html", action="store_true", help="a page with the model and all that runs it")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file, or folder of a SavedModel, to write")
+    parser.add_argument("--int8", action="store_true", help="quantize an ONNX file: smaller and faster")
+    parser.add_argument(
+        "--labels", action="store_true", help="give labels and confidence as outputs too, not only probabilities"
+    )
+    parser.add_argument(
+        "--web-runtime", type=Path, help="for --html: a copy of ONNX Runtime Web's npm tarball", metavar="TGZ"
+    )
+    add_folder(parser)
+    add_limits(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from maskline.comparison.text import as_table  # not at the top, so that --help needs no TensorFlow
+    from maskline.contracts.folders import SHARDS
+    from maskline.export.check import Refused
+    from maskline.export.export import Wanted, export
+    from maskline.export.gate import Limits
+
+    wanted = Wanted(options.format or "onnx", options.int8, options.labels, options.html, options.web_runtime)
+    limits = Limits(options.max_drop, options.max_class_drop)
+    try:
+        comparison = export(options.model, options.output, wanted, options.folder, options.folder / SHARDS, limits)
+    except Refused as refusal:
+        print(as_table(refusal.comparison))
+        raise
+    print(as_table(comparison))
+    print(f"\nwritten   {options.output}")
