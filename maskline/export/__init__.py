@@ -1,0 +1,1 @@
+"""Files and pages for others, made from a trained model."""
