@@ -74,7 +74,9 @@ def read_export_info(path: Path) -> ExportInfo:
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception for each status, without a common base
-        raise InputError(f"{path} is not an ONNX file that can be loaded ({one_line(error)}); export it again.") from None
+        raise InputError(
+            f"{path} is not an ONNX file that can be loaded ({one_line(error)}); export it again."
+        ) from None
     names = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
     stored = session.get_modelmeta().custom_metadata_map.get("maskline")
     if stored is None or not {"images", "probabilities"} <= names:

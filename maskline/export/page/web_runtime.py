@@ -20,6 +20,7 @@ VERSION = "1.30.0"
 NAME = f"onnxruntime-web-{VERSION}.tgz"
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 REGISTRY = "https://registry.npmjs.org"
+REGISTRY_VARIABLE = "npm_config_registry"  # as npm reads it
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
@@ -59,7 +60,7 @@ def cached() -> Path:
 
 def address() -> str:
     """Return where the tarball is fetched from: npm's registry, or the one that `npm_config_registry` names."""
-    registry = os.environ.get("npm_config_registry") or REGISTRY
+    registry = os.environ.get(REGISTRY_VARIABLE) or REGISTRY
     return f"{registry.rstrip('/')}/onnxruntime-web/-/{NAME}"
 
 
@@ -111,7 +112,7 @@ def _attempt(url: str) -> bytes:
 
 def _remedy() -> str:
     return (
-        "Set npm_config_registry to a registry that this computer reaches, "
+        f"Set {REGISTRY_VARIABLE} to a registry that this computer reaches, "
         f"or download {REGISTRY}/onnxruntime-web/-/{NAME} elsewhere and copy it to {cached()}."
     )
 

@@ -8,7 +8,8 @@
   const boxes = rows.map((row) => row.querySelector("input"));
   const form = element("view");
   const items = new Map(); // by id: {id, file, address, entry, state, map}
-  let ready = false;
+  let network = "loading"; // then "ready" or "failed"
+  let count = 0; // of all images so far
   let shown; // the item whose image is shown
   let mapAddress;
 
@@ -36,32 +37,35 @@
   }
 
   function begin() {
-    ready = true;
+    network = "ready";
     say();
   }
 
   function stop(reason) {
+    network = "failed";
     complain(`The network could not be started (${reason}). Open this file in a current Chrome, Edge, Firefox or Safari.`);
-    element("status").textContent = "The network is not running.";
+    say();
   }
 
   // Images come in
 
   function add(files) {
+    if (network === "failed") return;
     element("problems").replaceChildren();
     element("problems").hidden = true;
     if (!files.length) return complain("That holds no image file. Choose, drop or paste a PNG or JPEG file.");
-    [...files].forEach(enlist);
-    say();
+    const [first] = [...files].map(enlist);
+    show(first);
   }
 
   function enlist(file) {
-    const id = items.size ? Math.max(...items.keys()) + 1 : 0;
+    const id = count++;
     const item = { id, file, address: URL.createObjectURL(file), state: "waiting" };
     item.entry = entryOf(item);
     items.set(id, item);
     element("images").append(item.entry);
     worker.postMessage({ id, file });
+    return item;
   }
 
   function entryOf({ id, file, address }) {
@@ -77,7 +81,6 @@
   function setState(item, state) {
     item.state = state;
     item.entry.querySelector(".state").textContent = state === "done" ? "" : state;
-    if (state === "labeling" && !shown) show(item);
     say();
   }
 
@@ -86,9 +89,8 @@
     items.delete(item.id);
     item.entry.remove();
     URL.revokeObjectURL(item.address);
-    if (shown === item) show([...items.values()].at(-1));
-    else listImages();
-    say();
+    const left = [...items.values()];
+    show(shown === item ? (left.find(({ id }) => id > item.id) ?? left.at(-1)) : shown);
   }
 
   function finish(item, map) {
@@ -107,7 +109,8 @@
   function show(item) {
     shown = item;
     element("result").hidden = !item;
-    listImages();
+    element("images").hidden = items.size < 2;
+    say();
     if (!item) return;
     item.entry.querySelector("input").checked = true;
     element("result-title").textContent = item.file.name;
@@ -116,11 +119,6 @@
     element("save-map").disabled = element("save-overlay").disabled = !item.map;
     showAreas(item.map);
     showMap();
-    say();
-  }
-
-  function listImages() {
-    element("images").hidden = items.size < 2;
   }
 
   function showAreas(map) {
@@ -152,9 +150,10 @@
   }
 
   function areasText({ width, height, pixels }) {
-    const present = pixels.map((count, label) => [count, label]).filter(([count]) => count);
+    const present = pixels.map((size, label) => [size, label]).filter(([size]) => size);
     present.sort((a, b) => b[0] - a[0]);
-    return present.map(([count, label]) => `${classes[label].name} ${percent(count / (width * height))}`).join(", ");
+    const parts = present.map(([size, label]) => `${classes[label].name} ${percent(size / (width * height))}`);
+    return parts.length > 4 ? `${parts.slice(0, 3).join(", ")} and ${parts.length - 3} more classes` : parts.join(", ");
   }
 
   function say() {
@@ -165,7 +164,8 @@
   function statusText() {
     const list = [...items.values()];
     const done = list.filter(({ state }) => state === "done").length;
-    if (!ready) return list.length ? "Loading the network; then the images are labeled." : "Loading the network.";
+    if (network === "failed") return "The network is not running.";
+    if (network === "loading") return list.length ? "Loading the network; then the images are labeled." : "Loading the network.";
     if (!list.length) return "The network is ready.";
     if (done < list.length) return `Labeling ${list.length > 1 ? `image ${done + 1} of ${list.length}` : list[0].file.name}.`;
     const { file, map } = shown;

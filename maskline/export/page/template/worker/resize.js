@@ -1,6 +1,6 @@
 "use strict";
 // The bytes of Pillow's `Image.resize((width, height), BILINEAR)`: a triangle filter as wide as the pixels of the smaller
-// image, horizontally and then vertically, each with weights in fixed point and a result of 8 bits.
+// image, along rows and along columns, with weights in fixed point and a result of 8 bits after each pass.
 
 const PRECISION_BITS = 32 - 8 - 2;
 
@@ -23,14 +23,20 @@ function triangleWeights(inSize, outSize) {
   });
 }
 
-// Resize RGBA pixels [height * width * 4] to RGB [outHeight * outWidth * 3].
+// Resize RGBA pixels [height * width * 4] to RGB [outHeight * outWidth * 3]. Alpha has no meaning.
 function resizeImage(pixels, width, height, outWidth, outHeight) {
-  const narrow = resizeRows(pixels, width, height, triangleWeights(width, outWidth));
-  return resizeColumns(narrow, outWidth * 3, triangleWeights(height, outHeight));
+  const columns = triangleWeights(width, outWidth);
+  const rows = triangleWeights(height, outHeight);
+  // The first pass rounds to 8 bits, so the order counts. This is the order of Pillow 13.
+  const verticalFirst = height > outHeight && height - outHeight > 2 * (width - outWidth);
+  const resized = verticalFirst
+    ? resizeRows(resizeColumns(pixels, width * 4, rows), width, outHeight, columns)
+    : resizeColumns(resizeRows(pixels, width, height, columns), outWidth * 4, rows);
+  return resized.filter((_, i) => i % 4 < 3);
 }
 
 function resizeRows(pixels, width, height, columns) {
-  const out = new Uint8ClampedArray(height * columns.length * 3);
+  const out = new Uint8ClampedArray(height * columns.length * 4);
   let place = 0;
   for (let y = 0; y < height; y++) {
     for (const { first, weights } of columns) {
@@ -43,9 +49,10 @@ function resizeRows(pixels, width, height, columns) {
         green += pixels[from + 1] * weights[k];
         blue += pixels[from + 2] * weights[k];
       }
-      out[place++] = red >> PRECISION_BITS;
-      out[place++] = green >> PRECISION_BITS;
-      out[place++] = blue >> PRECISION_BITS;
+      out[place] = red >> PRECISION_BITS;
+      out[place + 1] = green >> PRECISION_BITS;
+      out[place + 2] = blue >> PRECISION_BITS;
+      place += 4;
     }
   }
   return out;
