@@ -195,7 +195,7 @@ def test_areas_are_counts_of_labels(tab: Page, model: Path) -> None:
     rows = tab.locator("#areas tbody tr")
     assert rows.locator("th").all_inner_texts() == NAMES
     assert rows.locator("td:nth-of-type(2)").all_inner_texts() == [f"{n:,}" for n in counts]
-    shares = [float(text.strip("< %")) for text in rows.locator("td:nth-of-type(1)").all_inner_texts()]
+    shares = [float(text.strip("<\u202f%")) for text in rows.locator("td:nth-of-type(1)").all_inner_texts()]
     np.testing.assert_allclose(shares, 100 * counts / counts.sum(), atol=0.051)
 
 

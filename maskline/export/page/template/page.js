@@ -132,7 +132,7 @@
   }
 
   function percent(share) {
-    return share > 0 && share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
+    return share > 0 && share < 0.0005 ? "<\u202f0.1\u202f%" : `${(100 * share).toFixed(1)}\u202f%`;
   }
 
   function hiddenLabels() {
@@ -169,14 +169,14 @@
     if (!list.length) return "The network is ready.";
     if (done < list.length) return `Labeling ${list.length > 1 ? `image ${done + 1} of ${list.length}` : list[0].file.name}.`;
     const { file, map } = shown;
-    return `${file.name}: ${areasText(map)}. Labeled in ${map.seconds.toFixed(2)} s.`;
+    return `${file.name}: ${areasText(map)}. Labeled in ${map.seconds.toFixed(2)}\u202fs.`;
   }
 
   function look() {
     const { view, opacity, percent: output } = form.elements;
     element("stage").dataset.view = view.value;
     element("stage").style.setProperty("--opacity", opacity.value / 100);
-    output.value = `${opacity.value} %`;
+    output.value = `${opacity.value}\u202f%`;
     opacity.setAttribute("aria-valuetext", `${opacity.value} %`);
     opacity.disabled = view.value !== "both";
   }
