@@ -41,14 +41,15 @@ FAST = {
     "test_report_plots",
     "test_yaml12",
 }
-# Reasons for which even the whole suite may skip a test: the project may not distribute the data, or the test does not
-# apply to this machine or case.
+# Reasons for which even the whole suite may skip a test: the project does not hold the data or the library, or the test
+# does not apply to this machine or case.
 NOT_PROMISED = (
     "is absent",
     "needs the ImageNet weights",
     "root reads every folder",
     "is no network",
     "has no ImageNet",
+    "ONNX Runtime Web is not in the cache",
 )
 REAL_DATA = "optional: real data sets and weights in ../shared/data"
 

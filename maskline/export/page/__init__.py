@@ -1,0 +1,1 @@
+"""One HTML file that labels pictures in a browser, without a network."""
