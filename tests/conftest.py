@@ -39,6 +39,7 @@ FAST = {
     "test_records",
     "test_report_charts",
     "test_report_plots",
+    "test_web_runtime",
     "test_yaml12",
 }
 # Reasons for which even the whole suite may skip a test: the project does not hold the data or the library, or the test

@@ -30,7 +30,7 @@ INFO: dict[str, Any] = {
 }
 
 
-def write_model(path: Path, info: dict[str, Any] | None = INFO, output: str = "probabilities") -> None:
+def write_model(path: Path, info: dict[str, Any] | None = INFO) -> None:
     """Write a model of one 3x3 convolution with weights that are whole numbers, divided by 4096."""
     weights = np.random.default_rng(1).integers(-4, 5, (len(NAMES), 3, 3, 3)).astype(np.float32)
     nodes = [
@@ -38,13 +38,13 @@ def write_model(path: Path, info: dict[str, Any] | None = INFO, output: str = "p
         helper.make_node("Transpose", ["floats"], ["channels_first"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["channels_first", "weights"], ["scores"], pads=[1, 1, 1, 1]),
         helper.make_node("Mul", ["scores", "scale"], ["scaled"]),
-        helper.make_node("Transpose", ["scaled"], [output], perm=[0, 2, 3, 1]),
+        helper.make_node("Transpose", ["scaled"], ["probabilities"], perm=[0, 2, 3, 1]),
     ]
     graph = helper.make_graph(
         nodes,
         "page",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", "H", "W", len(NAMES)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", "H", "W", len(NAMES)])],
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.float32(1 / 4096), "scale")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)

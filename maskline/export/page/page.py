@@ -5,17 +5,12 @@ import gzip
 import hashlib
 from pathlib import Path
 
-import onnxruntime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import ValidationError
 
-from maskline.contracts.model_info import ExportInfo
-from maskline.errors import InputError
 from maskline.export.page.web_runtime import VERSION, web_runtime
 from maskline.files.artifacts import write_bytes
-from maskline.files.records import first_problem
-from maskline.messages import one_line
+from maskline.prediction.runtimes.onnx import OnnxRuntime
 
 TEMPLATE = Path(__file__).parent / "template"
 SCRIPT = ("png.js", "page.js")
@@ -28,15 +23,15 @@ def write_page(onnx_path: Path, out: Path, tarball: Path | None = None) -> None:
     The file opens from the disk, and its content security policy forbids every request.
 
     Args:
-        onnx_path: an exported model, with input `images`, uint8 [1, H, W, 3], and output `probabilities`,
-            float32 [1, H, W, C].
+        onnx_path: an exported model.
         out: the HTML file.
         tarball: a copy of ONNX Runtime Web's tarball; None: from the cache or the npm registry.
 
     Raises:
-        InputError: the model is not of this project or damaged, or ONNX Runtime Web cannot be had.
+        ArtifactError: the model is missing, damaged, or was not exported by maskline.
+        InputError: ONNX Runtime Web cannot be had.
     """
-    info = read_export_info(onnx_path)
+    info = OnnxRuntime(onnx_path).export
     runtime = web_runtime(tarball)
     script = _joined(SCRIPT)
     environment = Environment(
@@ -61,30 +56,6 @@ def write_page(onnx_path: Path, out: Path, tarball: Path | None = None) -> None:
         },
     )
     write_bytes(out, page.encode())
-
-
-def read_export_info(path: Path) -> ExportInfo:
-    """Read what an ONNX file says about itself, and check that it is a model that the page can run.
-
-    Raises:
-        InputError: the file is missing, not an ONNX file that ONNX Runtime loads, or not of this project.
-    """
-    if not path.is_file():
-        raise InputError(f"{path} is missing; export a model to it with format onnx first.")
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has an exception for each status, without a common base
-        raise InputError(
-            f"{path} is not an ONNX file that can be loaded ({one_line(error)}); export it again."
-        ) from None
-    names = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
-    stored = session.get_modelmeta().custom_metadata_map.get("maskline")
-    if stored is None or not {"images", "probabilities"} <= names:
-        raise InputError(f"{path} is not a model of maskline; export one with format onnx.")
-    try:
-        return ExportInfo.model_validate_json(stored)
-    except ValidationError as error:
-        raise InputError(f"{path} is damaged at {first_problem(error)}; export it again.") from None
 
 
 def _joined(names: tuple[str, ...]) -> str:
