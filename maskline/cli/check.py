@@ -39,8 +39,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> None:
     from maskline.comparison.text import as_table  # not at the top, so that --help needs no NumPy
     from maskline.contracts.folders import MODEL_FILE, SHARDS
-    from maskline.export.check import Refused, check_file
-    from maskline.export.gate import Limits
+    from maskline.messages import without_stderr
+
+    with without_stderr():
+        from maskline.export.check import Refused, check_file
+        from maskline.export.gate import Limits
 
     model = options.model or options.folder / MODEL_FILE
     limits = Limits(options.max_drop, options.max_class_drop)

@@ -55,9 +55,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> None:
     from maskline.comparison.text import as_table  # not at the top, so that --help needs no TensorFlow
     from maskline.contracts.folders import SHARDS
-    from maskline.export.check import Refused
-    from maskline.export.export import Wanted, export
-    from maskline.export.gate import Limits
+    from maskline.messages import without_stderr
+
+    with without_stderr():
+        from maskline.export.check import Refused
+        from maskline.export.export import Wanted, export
+        from maskline.export.gate import Limits
 
     wanted = Wanted(options.format or "onnx", options.int8, options.labels, options.html, options.web_runtime)
     limits = Limits(options.max_drop, options.max_class_drop)

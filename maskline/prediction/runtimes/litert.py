@@ -7,7 +7,7 @@ import numpy as np
 from maskline.contracts.model_info import read_export_info
 from maskline.engine.cores import cores
 from maskline.errors import ArtifactError
-from maskline.messages import one_line
+from maskline.messages import one_line, without_stderr
 from maskline.prediction.runtimes.engines import load_engine
 from maskline.prediction.runtimes.exported import ExportedRuntime
 
@@ -24,11 +24,12 @@ class LiteRtRuntime(ExportedRuntime):
         if not path.is_file():
             raise ArtifactError(path, "is missing")
         try:
-            self._model = interpreter.Interpreter(str(path), num_threads=cores())
+            with without_stderr():
+                self._model = interpreter.Interpreter(str(path), num_threads=cores())
+                self._run = self._model.get_signature_runner()
         except Exception as error:  # LiteRT raises whatever its reader meets
             raise ArtifactError(path, f"cannot be loaded ({one_line(error)})") from None
         super().__init__(read_export_info(path, _description(path)))
-        self._run = self._model.get_signature_runner()
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 [B, H, W, C] for images uint8 [B, H, W, 3], RGB."""
