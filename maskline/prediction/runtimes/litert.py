@@ -26,6 +26,7 @@ class LiteRtRuntime(ExportedRuntime):
         try:
             with without_stderr():
                 self._model = interpreter.Interpreter(str(path), num_threads=cores())
+                self._model.allocate_tensors()  # says on what it runs
                 self._run = self._model.get_signature_runner()
         except Exception as error:  # LiteRT raises whatever its reader meets
             raise ArtifactError(path, f"cannot be loaded ({one_line(error)})") from None
