@@ -1,7 +1,8 @@
 """maskline: reproducible semantic segmentation, from images and masks to a report.
 
-`maskline.load_model` reads a trained model, and `maskline.metrics` holds the metrics. Both are imported when they are
-first used, so that `import maskline` is fast and needs no TensorFlow.
+`maskline.load_model(path).predict(image)` labels an image with a trained model, and `maskline.metrics` holds the
+metrics. Both are imported when they are first used, so that `import maskline` is fast. TensorFlow is imported only for
+a model that needs it.
 """
 
 import importlib
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from maskline import metrics
-    from maskline.models.files import load_model
+    from maskline.prediction.predictor import load_model
 
     __version__: str
 
@@ -22,7 +23,7 @@ def __getattr__(name: str) -> Any:
 
         return version("maskline")
     if name == "load_model":
-        from maskline.models.files import load_model
+        from maskline.prediction.predictor import load_model
 
         return load_model
     if name == "metrics":

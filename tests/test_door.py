@@ -38,7 +38,7 @@ def test_the_version_is_that_of_the_installed_package():
 
 
 def test_the_model_loader_is_the_one_of_the_library():
-    from maskline.models.files import load_model
+    from maskline.prediction.predictor import load_model
 
     assert maskline.load_model is load_model
 

@@ -1,17 +1,19 @@
 """The labels of one image of any size, in bands of rows, so that memory does not grow with the image."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from maskline.errors import InputError
 from maskline.prediction.image_rows import ImageRows
 from maskline.prediction.inference import Inference, check, most_probable, of_any_size, probabilities_predictor
-from maskline.prediction.refine.choice import Refine
 from maskline.prediction.resizing import resized_bands, resized_image
 from maskline.prediction.runtime import Runtime
 from maskline.prediction.windows import predicted_bands
+
+if TYPE_CHECKING:
+    from maskline.prediction.refine.choice import Refine  # imports SciPy and OpenCV, which start slowly
 
 
 class LabelledRows(NamedTuple):
@@ -27,7 +29,7 @@ class LabelledRows(NamedTuple):
 
 
 def labelled_rows(
-    runtime: Runtime, image: ImageRows, inference: Inference, refine: Refine | None = None
+    runtime: Runtime, image: ImageRows, inference: Inference, refine: "Refine | None" = None
 ) -> Iterator[LabelledRows]:
     """Yield the labels of an image at its own size, from its first row to its last.
 

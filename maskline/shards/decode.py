@@ -54,7 +54,8 @@ def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     """Turn an image as its EXIF data say, and return whether they say so."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of some damage
+            # Pillow only warns of some damage. Other libraries may warn at the same time in other threads.
+            warnings.filterwarnings("error", module="PIL")
             if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
                 return image, False
             return ImageOps.exif_transpose(image), True

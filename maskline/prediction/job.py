@@ -1,0 +1,220 @@
+"""The work of `maskline predict`: from images to a folder of labels, overlays, areas and COCO annotations."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from maskline.contracts.classes import ClassInfo
+from maskline.files.artifacts import sha256, write_bytes
+from maskline.messages import os_sentence
+from maskline.prediction.areas import Sums, areas
+from maskline.prediction.coco import Form, LabeledImage, write_coco
+from maskline.prediction.image_rows import ImageError, ImageRows
+from maskline.prediction.inference import check
+from maskline.prediction.inputs import ImageFile, find_images
+from maskline.prediction.label_file import mapped_labels
+from maskline.prediction.labels import labelled_rows
+from maskline.prediction.open_image import OpenImage, open_image
+from maskline.prediction.options import Options, check_options, refine
+from maskline.prediction.pictures import write_labels, write_overlay
+from maskline.prediction.run_record import ImageRecord, Run, model_digest, open_run, outputs
+from maskline.prediction.runtime import Runtime
+from maskline.prediction.runtimes.opening import open_runtime
+
+_LARGE = 12_500_000  # pixels; a few such images at a time take too much memory
+
+
+class Outcome(NamedTuple):
+    """What a run did.
+
+    Attributes:
+        predicted: number of images that were predicted.
+        kept: number of images that an earlier run had predicted.
+        problems: a sentence for each bad image.
+    """
+
+    predicted: int
+    kept: int
+    problems: tuple[str, ...]
+
+
+_Written = tuple[ImageFile, ImageRecord]
+
+
+class _Labeled(NamedTuple):
+    """An image with its labels uint8 [H, W], and what its record holds."""
+
+    file: ImageFile
+    rows: ImageRows
+    labels: np.ndarray
+    record: ImageRecord
+
+
+def predict_images(
+    model: Path, places: Sequence[str], out: Path, options: Options, *, coco: Form | None = None, force: bool = False
+) -> Outcome:
+    """Predict images, and write labels/, overlays/, areas.csv and run.json into a folder.
+
+    A run that was stopped goes on: images that its record lists as done are not predicted again, unless their file or
+    their outputs changed.
+
+    Args:
+        model: a file or folder that `open_runtime` takes.
+        places: files, folders and patterns of images.
+        out: the output folder.
+        options: of the prediction.
+        coco: the form of masks in coco.json; None: it is not written.
+        force: whether to remove the earlier run in the folder, and to overwrite other files there.
+
+    Raises:
+        InputError: there is no image, the model cannot do what the options ask for, or the output folder holds
+            something else.
+        ArtifactError: the model is missing, damaged, or not one of this project.
+    """
+    check_options(model, options)
+    images = find_images(places, out)
+    runtime = open_runtime(model)
+    check(runtime, options.inference)
+    run = open_run(out, model_digest(model), options, images, force=force)
+    try:
+        outcome = _predict_all(runtime, images, out, options, run)
+    finally:
+        run.write()
+    _write_tables(out, run, runtime.info.classes, coco)
+    return outcome
+
+
+def _predict_all(runtime: Runtime, images: Sequence[ImageFile], out: Path, options: Options, run: Run) -> Outcome:
+    """Predict one image while the next is decoded and the one before is written, and large images alone."""
+    predicted, kept, problems = 0, 0, []
+    colors = [c.color for c in runtime.info.classes]
+    with (
+        tqdm(total=len(images), desc="predicting", unit=" images", disable=None) as bar,
+        ThreadPoolExecutor(1) as writer,
+        ThreadPoolExecutor(1) as decoder,
+    ):
+        writing: Future[_Written] | None = None
+        for image, opened in _opened(decoder, images, out, run):
+            try:
+                if isinstance(opened, ImageError):
+                    raise opened
+                if opened is None:
+                    kept += 1
+                else:
+                    is_large = _is_large(opened)
+                    labeled = _labeled(runtime, image, opened, out, options)
+                    _settle(writing, run)
+                    writing = writer.submit(_write, labeled, out, colors)
+                    del opened, labeled  # so that the image is freed as soon as it is written
+                    if is_large:
+                        _settle(writing, run)
+                        writing = None
+                    predicted += 1
+            except ImageError as error:
+                problems.append(str(error))
+                _remove_outputs(image, run, out)
+                run.set(image, ImageRecord(state="bad"))
+            bar.update()
+        _settle(writing, run)
+    return Outcome(predicted, kept, tuple(problems))
+
+
+def _remove_outputs(image: ImageFile, run: Run, out: Path) -> None:
+    """Remove what this run wrote for an image that could be read at that time."""
+    if run.images[image.name].state == "done":
+        for path in outputs(out, image):
+            path.unlink(missing_ok=True)
+
+
+def _settle(writing: "Future[_Written] | None", run: Run) -> None:
+    """Wait until an image is written, and record it."""
+    if writing:
+        run.set(*writing.result())
+
+
+_Opened = OpenImage | ImageError | None
+
+
+def _opened(
+    decoder: ThreadPoolExecutor, images: Sequence[ImageFile], out: Path, run: Run
+) -> Iterator[tuple[ImageFile, _Opened]]:
+    """Yield each image with what `_open` returns, which runs one image ahead unless the image is large."""
+    ahead: Future[_Opened] | None = None
+    for image, following in zip_longest(images, images[1:]):
+        future = ahead or decoder.submit(_open, image, run.images[image.name], out)
+        opened = future.result()
+        ahead = None
+        if following and not _is_large(opened):
+            ahead = decoder.submit(_open, following, run.images[following.name], out)
+        yield image, opened
+        del future, opened
+
+
+def _is_large(opened: _Opened) -> bool:
+    return isinstance(opened, OpenImage) and opened.rows.height * opened.rows.width > _LARGE
+
+
+def _open(image: ImageFile, known: ImageRecord, out: Path) -> _Opened:
+    """Return the rows and the SHA-256 of an image, the error of one that is bad, or None for one that is done."""
+    try:
+        is_written = known.state == "done" and all(path.is_file() for path in outputs(out, image))
+        if is_written and sha256(image.path) == known.sha256:
+            return None
+        return open_image(image.path, os.fspath(image.path))
+    except ImageError as error:
+        return error
+    except OSError as error:
+        return ImageError(os_sentence(error, "try again"))
+
+
+def _labeled(runtime: Runtime, file: ImageFile, image: OpenImage, out: Path, options: Options) -> _Labeled:
+    rows = image.rows
+    sums = Sums(len(runtime.info.classes))
+
+    def bands() -> Iterator[np.ndarray]:
+        for band in labelled_rows(runtime, rows, options.inference, refine(options)):
+            sums.add(band.labels, band.confidence)
+            yield band.labels
+
+    labels = mapped_labels(bands(), rows.height, rows.width, out)
+    record = ImageRecord(
+        state="done",
+        sha256=image.sha256,
+        height=rows.height,
+        width=rows.width,
+        pixels=tuple(sums.pixels.tolist()),
+        confidence=tuple(sums.confidence.tolist()),
+    )
+    return _Labeled(file, rows, labels, record)
+
+
+def _write(labeled: _Labeled, out: Path, colors: Sequence[str]) -> _Written:
+    labels_path, overlay_path = outputs(out, labeled.file)
+    write_overlay(overlay_path, labeled.rows, labeled.labels, colors)
+    write_labels(labels_path, labeled.labels, colors)
+    return labeled.file, labeled.record
+
+
+def _write_tables(out: Path, run: Run, classes: Sequence[ClassInfo], coco: Form | None) -> None:
+    """Write areas.csv, and coco.json if asked for, of all images that are done."""
+    done = {name: record for name, record in run.images.items() if record.state == "done"}
+    names = [c.name for c in classes]
+    table = io.StringIO(newline="")
+    write = csv.writer(table, lineterminator="\n").writerow
+    write(["image", "class", "pixels", "share", "mean_confidence"])
+    for name, record in done.items():
+        for area in areas(names, record.pixels, record.confidence):
+            confidence = "" if area.mean_confidence is None else round(area.mean_confidence, 6)
+            write([name, area.name, area.pixels, round(area.share, 6), confidence])
+    write_bytes(out / "areas.csv", table.getvalue().encode())
+    if coco:
+        images = [LabeledImage(name, outputs(out, ImageFile(Path(name), name))[0]) for name in done]
+        write_coco(out / "coco.json", images, classes, coco)
