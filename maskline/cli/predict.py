@@ -110,9 +110,12 @@ def _run(options: argparse.Namespace) -> None:
     )
     outcome = predict_images(options.model, options.images, options.out, chosen, coco=options.coco, force=options.force)
     kept = f", {outcome.kept} were there already" if outcome.kept else ""
-    print(printable(f"{outcome.predicted} images predicted{kept}: {options.out}"), flush=True)
+    print(printable(f"{_images(outcome.predicted)} predicted{kept}: {options.out}"), flush=True)
     if outcome.problems:
         for problem in outcome.problems:
             print(printable(problem), file=sys.stderr)
-        count = len(outcome.problems)
-        sys.exit(f"maskline: {count} image{'s' * (count > 1)} could not be read; see above.")
+        sys.exit(f"maskline: {_images(len(outcome.problems))} could not be read; see above.")
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'s' * (count != 1)}"

@@ -11,7 +11,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from maskline.errors import InputError
 from maskline.messages import one_line
 from maskline.prediction.image_rows import ImageError
-from maskline.shards.decode import decode_image
+from maskline.shards.decode import decode_image, upright
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _AS_PREPROCESS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # how JPEG and PNG begin
@@ -31,13 +31,13 @@ def decode(data: bytes, name: str) -> Image.Image:
         ImageError: the data are empty, damaged, too large, of another format, or have values that are no colors.
     """
     with without_warnings():
-        if not data or data.startswith(_AS_PREPROCESS):
-            _check_size(data, name)
-            try:
+        try:
+            if not data or data.startswith(_AS_PREPROCESS):
+                _check_size(data, name)
                 return decode_image(data, name).image
-            except InputError as error:
-                raise ImageError(str(error)) from None
-        return rgb(_further(data, name), name)
+            return rgb(upright(_further(data, name), name)[0], name)
+        except InputError as error:
+            raise ImageError(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def _further(data: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=_FURTHER)
         images = count_images(image)
         if images == 1:
-            image.load()  # also turns a TIFF upright
+            image.load()  # turns a TIFF upright
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except UnidentifiedImageError:

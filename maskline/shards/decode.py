@@ -35,7 +35,7 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
         InputError: the data are empty, truncated, or of another format.
     """
     image = _open(data, name, "image")
-    image, is_rotated = _upright(image, name)
+    image, is_rotated = upright(image, name)
     conversions = ["exif_rotated"] if is_rotated else []
     if _is_sixteen_bit(data):
         conversions.append("sixteen_bit")
@@ -50,8 +50,12 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
     return DecodedImage(image.convert("RGB"), tuple(conversions))
 
 
-def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
-    """Turn an image as its EXIF data say, and return whether they say so."""
+def upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
+    """Turn an image as its EXIF data say, and return whether they say so.
+
+    Raises:
+        InputError: the EXIF data are damaged.
+    """
     try:
         with warnings.catch_warnings():
             # Pillow only warns of some damage. Other libraries may warn at the same time in other threads.
