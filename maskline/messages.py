@@ -1,10 +1,12 @@
 """What a user reads of an error: one printable line, and the name of the log that holds a traceback."""
 
+import contextlib
 import errno
 import os
 import re
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 LOG = Path("maskline.log")  # ignored by Git and DVC
@@ -19,6 +21,19 @@ def printable(text: str) -> str:
 def one_line(error: BaseException) -> str:
     """Return the start of an error's message on one line, or its type where it has none."""
     return " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+
+
+@contextlib.contextmanager
+def without_stderr() -> Iterator[None]:
+    """Discard what is written to stderr, also by compiled libraries, whose first messages Python cannot silence."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def system_error(error: BaseException) -> OSError | None:

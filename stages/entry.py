@@ -17,7 +17,7 @@ from declared import Stage, code_digest, maker_of, outputs, read_stages, recorde
 from maskline.errors import ArtifactError, InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
-from maskline.messages import os_sentence, printable, system_error, unexpected_sentence  # noqa: E402
+from maskline.messages import os_sentence, printable, system_error, unexpected_sentence, without_stderr  # noqa: E402
 from maskline.params.check import check_params  # noqa: E402
 
 PARAMS = Path("params.yaml")
@@ -54,14 +54,8 @@ def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> N
 
 def import_tensorflow() -> None:
     """Import TensorFlow without the messages that its libraries write to stderr before Python can silence them."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with without_stderr():
         import tensorflow  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

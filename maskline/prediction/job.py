@@ -83,12 +83,13 @@ def predict_images(
     images = find_images(places, out)
     runtime = open_runtime(model)
     check(runtime, options.inference)
+    classes = runtime.info.classes
     run = open_run(out, model_digest(model), options, images, force=force)
     try:
         outcome = _predict_all(runtime, images, out, options, run)
     finally:
         run.write()
-    _write_tables(out, run, runtime.info.classes, coco)
+    _write_tables(out, run, classes, coco)
     return outcome
 
 

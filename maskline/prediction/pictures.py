@@ -28,7 +28,7 @@ def write_labels(path: Path, labels: np.ndarray, colors: Sequence[str]) -> None:
 def write_overlay(path: Path, image: ImageRows, labels: np.ndarray, colors: Sequence[str]) -> None:
     """Write an overlay as JPEG; see `overlay`."""
     out = io.BytesIO()
-    Image.fromarray(overlay(image, labels, colors)).save(out, "JPEG", quality=90)
+    Image.fromarray(overlay(image, labels, colors)).save(out, "JPEG", quality=90, subsampling=0)
     write_bytes(path, out.getvalue())
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from maskline.errors import InputError
+from maskline.messages import without_stderr
 from maskline.prediction.runtime import Runtime
 
 
@@ -15,7 +16,8 @@ def open_runtime(path: Path) -> Runtime:
     """
     # Each engine is imported only where a file needs it.
     if path.suffix == ".keras":
-        from maskline.prediction.runtimes.keras import open_keras
+        with without_stderr():
+            from maskline.prediction.runtimes.keras import open_keras
 
         return open_keras(path)
     if path.suffix == ".onnx":
@@ -27,7 +29,8 @@ def open_runtime(path: Path) -> Runtime:
 
         return LiteRtRuntime(path)
     if path.is_dir():
-        from maskline.prediction.runtimes.saved_model import SavedModelRuntime
+        with without_stderr():
+            from maskline.prediction.runtimes.saved_model import SavedModelRuntime
 
         return SavedModelRuntime(path)
     raise InputError(
