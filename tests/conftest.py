@@ -38,6 +38,7 @@ FAST = {
     "test_predict",
     "test_predict_coco",
     "test_predict_decode",
+    "test_predict_notebook",
     "test_readme",
     "test_records",
     "test_report_charts",

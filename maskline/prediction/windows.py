@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 Predict = Callable[[np.ndarray], np.ndarray]  # images [B, H, W, 3] to float32 [B, H, W, C]
+_ROWS = 32  # of a band
 ReadRows = Callable[[int, int], np.ndarray]  # first row and the one after the last to images [B, rows, W, 3]
 
 
@@ -55,29 +56,31 @@ def predicted_bands(predict: Predict, read: ReadRows, size: Sequence[int], windo
     height, width = size
     rows, columns = _places(height, window), _places(width, window)
     ends = [place.start for place in rows[1:]] + [height]
-    begun: np.ndarray | None = None
+    sums: np.ndarray | None = None  # of the rows under the window
     for place, end in zip(rows, ends, strict=True):
         images = read(place.start, place.start + len(place.shares))
-        band = _with_a_row_of_windows(predict, images, place.shares, columns, begun)
-        yield band[:, : end - place.start]
-        begun = band[:, end - place.start :].copy()
+        sums = _with_a_row_of_windows(predict, images, place.shares, columns, sums)
+        finished = end - place.start
+        # Copies of a few rows, because whoever takes a band still holds it while the next windows are predicted.
+        for start in range(0, finished, _ROWS):
+            yield sums[:, start : min(start + _ROWS, finished)].copy()
+        begun = sums.shape[1] - finished
+        sums[:, :begun] = sums[:, finished:]
+        sums[:, begun:] = 0
 
 
 def _with_a_row_of_windows(
-    predict: Predict, images: np.ndarray, shares: np.ndarray, columns: Sequence[_Place], begun: np.ndarray | None
+    predict: Predict, images: np.ndarray, shares: np.ndarray, columns: Sequence[_Place], sums: np.ndarray | None
 ) -> np.ndarray:
-    """Return the weighted sums of one row of windows [B, rows, W, C], added to rows that earlier ones have begun."""
-    band: np.ndarray | None = None
+    """Add the weighted predictions of one row of windows to sums [B, rows, W, C], which are made if they are None."""
     for column in columns:
         across = slice(column.start, column.start + len(column.shares))
         part = predict(images[:, :, across])
-        if band is None:
-            band = np.zeros((*images.shape[:3], part.shape[-1]), np.float32)
-            if begun is not None:
-                band[:, : begun.shape[1]] = begun
-        band[:, :, across] += part * (shares[:, None] * column.shares)[..., None]
-    assert band is not None  # an image has a pixel
-    return band
+        if sums is None:
+            sums = np.zeros((*images.shape[:3], part.shape[-1]), np.float32)
+        sums[:, :, across] += part * (shares[:, None] * column.shares)[..., None]
+    assert sums is not None  # an image has a pixel
+    return sums
 
 
 def _places(length: int, window: int) -> list[_Place]:
