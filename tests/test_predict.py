@@ -320,9 +320,7 @@ def test_coco_json_holds_the_labels_to_the_pixel_and_needs_no_second_prediction(
         (["nothing.png"], "nothing.png is not there"),
         (["empty"], "empty holds no image (.bmp, .jpeg"),
         (["empty/*.png"], "empty/*.png matches no image"),
-        (["1.png", "--scales", "0.5", "1"], "scales need the .keras file"),
-        (["1.png", "--refine", "crf"], "refinement by CRF need the .keras file"),
-        (["1.png", "--refine", "grabcut", "--dropout-samples", "3"], "dropout samples and refinement by GrabCut need"),
+        (["1.png", "--dropout-samples", "3"], "dropout can only be sampled in a .keras file"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(refused, arguments, words):
@@ -330,6 +328,15 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(refused, argumen
     Path("empty").mkdir()
     assert words in refused(*arguments, "-o", "out")
     assert not Path("out").exists()
+
+
+def test_scales_and_refinement_need_no_keras_file(predict):
+    save(Path("1.png"), np.random.default_rng(1).integers(0, 256, (60, 90, 3), np.uint8))
+    labels = []
+    for option in ([], ["--scales", "0.5", "1.5"], ["--refine", "grabcut"], ["--refine", "crf"]):
+        assert predict("1.png", *option, "-o", "out", "--force")[0] == 0
+        labels.append(labels_of("out/labels/1.png"))
+    assert all((one != labels[0]).any() for one in labels[1:])
 
 
 @pytest.mark.parametrize("option", [["--window", "31"], ["--window", "²"], ["--scales", "5"], ["--scales", "nan"]])

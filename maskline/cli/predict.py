@@ -49,7 +49,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         type=_scale,
         default=[1.0],
-        help="average over the image scaled by each factor, 0.25 to 4; .keras only",
+        help="average over the image scaled by each factor, 0.25 to 4",
     )
     parser.add_argument(
         "--dropout-samples",
@@ -62,7 +62,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--refine",
         choices=["crf", "grabcut"],
         default="none",
-        help="move borders to edges in the image; .keras only",
+        help="move borders to edges in the image",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(

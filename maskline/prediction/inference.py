@@ -83,8 +83,8 @@ def check(runtime: Runtime, inference: Inference) -> None:
     """Refuse options that the model cannot do.
 
     Raises:
-        InputError: the model has no dropout to sample, or the windows are smaller than its output stride, or not of the
-            only size that it takes.
+        InputError: the model has no dropout to sample, or the windows are smaller than its output stride, or windows or
+            scales are not of the only size that it takes.
     """
     if inference.window is not None and inference.window < runtime.stride:
         raise InputError(f"window must be {runtime.stride} or more for this network. Received: {inference.window}")
@@ -93,6 +93,12 @@ def check(runtime: Runtime, inference: Inference) -> None:
         raise InputError(
             f"this file takes images of {height}x{width} alone, so that windows have that size or there are none; use "
             f"the .keras file for other windows. Received: window {inference.window}"
+        )
+    if runtime.fixed_size and inference.scales != (1.0,):
+        height, width = runtime.fixed_size
+        raise InputError(
+            f"this file takes images of {height}x{width} alone, so that they cannot be scaled; use the .keras file for "
+            f"other scales. Received: scales {', '.join(f'{scale:g}' for scale in inference.scales)}"
         )
     if not inference.dropout_samples:
         return

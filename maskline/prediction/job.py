@@ -23,7 +23,7 @@ from maskline.prediction.inputs import ImageFile, find_images
 from maskline.prediction.label_file import mapped_labels
 from maskline.prediction.labels import labelled_rows
 from maskline.prediction.open_image import OpenImage, open_image
-from maskline.prediction.options import Options, check_options, refine
+from maskline.prediction.options import Options, refine
 from maskline.prediction.pictures import write_labels, write_overlay
 from maskline.prediction.run_record import ImageRecord, Run, model_digest, open_run, outputs
 from maskline.prediction.runtime import Runtime
@@ -79,7 +79,6 @@ def predict_images(
             something else.
         ArtifactError: the model is missing, damaged, or not one of this project.
     """
-    check_options(model, options)
     images = find_images(places, out)
     runtime = open_runtime(model)
     check(runtime, options.inference)

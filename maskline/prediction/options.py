@@ -1,12 +1,10 @@
 """The options of `maskline predict` that change labels."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from maskline.errors import InputError
 from maskline.files.records import Record
 from maskline.prediction.inference import Inference
 
@@ -35,27 +33,6 @@ class Options(Record):
     def inference(self) -> Inference:
         """What the prediction itself needs to know."""
         return Inference(self.flip, self.scales, self.window, self.dropout_samples)
-
-
-def check_options(model: Path, options: Options) -> None:
-    """Refuse options that only a .keras model has.
-
-    Raises:
-        InputError: the file is another one, and such an option is set.
-    """
-    if model.suffix == ".keras":
-        return
-    asked = {
-        "scales": options.scales != (1.0,),
-        "dropout samples": options.dropout_samples > 0,
-        "refinement by CRF": options.refine == "crf",
-        "refinement by GrabCut": options.refine == "grabcut",
-    }
-    if wanted := [name for name, is_set in asked.items() if is_set]:
-        raise InputError(
-            f"{' and '.join(wanted)} need the .keras file of the model; an exported file averages over flips and "
-            f"windows alone. Received: {model}"
-        )
 
 
 def refine(options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:

@@ -14,7 +14,7 @@ from maskline.prediction.image_rows import ArrayRows, ImageRows
 from maskline.prediction.inference import check
 from maskline.prediction.labels import labelled_rows
 from maskline.prediction.open_image import open_image
-from maskline.prediction.options import Options, Refinement, check_options, refine
+from maskline.prediction.options import Options, Refinement, refine
 from maskline.prediction.runtime import Runtime
 from maskline.prediction.runtimes.opening import open_runtime
 
@@ -46,8 +46,7 @@ class Predictor:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
-        self._runtime: Runtime = open_runtime(self._path)
+        self._runtime: Runtime = open_runtime(Path(path))
 
     @property
     def info(self) -> ModelInfo:
@@ -71,10 +70,10 @@ class Predictor:
             flip: whether to average with the prediction of the mirrored image.
             window: side in pixels of the windows in which the image is predicted at its own size; None: it is resized
                 as the training images were, and predicted whole.
-            scales: factors of the image's size; the predictions are averaged. Other than (1,) for a .keras file alone.
+            scales: factors of the image's size; the predictions are averaged.
             dropout_samples: number of predictions with dropout to average, for a .keras file alone; 0: the
                 architecture's own number.
-            refine_with: what moves the borders between classes to edges in the image, for a .keras file alone.
+            refine_with: what moves the borders between classes to edges in the image.
 
         Raises:
             InputError: the image cannot be read, or the model cannot do what the options ask for.
@@ -83,7 +82,6 @@ class Predictor:
         options = Options(
             flip=flip, window=window, scales=tuple(scales), dropout_samples=dropout_samples, refine=refine_with
         )
-        check_options(self._path, options)
         check(self._runtime, options.inference)
         rows = _rows(image)
         bands = list(labelled_rows(self._runtime, rows, options.inference, refine(options)))
