@@ -75,7 +75,7 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
         ArtifactError: the model or the shards are missing, damaged, or do not belong together.
         InputError: the network or the format cannot do what is wanted, or `out` is another file's place.
     """
-    check_out(out, wanted)
+    check_wanted(out, wanted)
     model = load_model(model_file)
     runtime = KerasRuntime(model, model_file)
     check_fits(model_file, runtime.info, read_manifest(shards), shards)
@@ -96,12 +96,15 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
     return comparison
 
 
-def check_out(out: Path, wanted: Wanted) -> None:
-    """Refuse a place that another kind of file belongs to, before any work is done.
+def check_wanted(out: Path, wanted: Wanted) -> None:
+    """Refuse what cannot be written, or a place that another kind of file belongs to, before any work is done.
 
     Raises:
-        InputError: the name has the suffix of another format, or names what `maskline export` does not write.
+        InputError: the format has no int8, or the name has the suffix of another format, or names what `maskline
+            export` does not write.
     """
+    if wanted.int8 and wanted.format != "onnx":
+        raise InputError("only ONNX files can be quantized; add --format onnx, or leave --int8 out.")
     suffix = ".html" if wanted.page else SUFFIXES[wanted.format]
     if suffix and out.suffix != suffix:
         raise InputError(f"the name of this file must end in {suffix}. Received: {out}; change --output.")
@@ -130,8 +133,6 @@ def _write(model: SegmentationModel, file: Path, info: ExportInfo, wanted: Wante
     if not wanted.int8:
         _WRITE[wanted.format](model, file, info, outputs)
         return
-    if wanted.format != "onnx":
-        raise InputError("only ONNX files can be quantized; add --format onnx, or leave --int8 out.")
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         whole = Path(folder) / "float32.onnx"
         onnx.write_onnx(model, whole, info, outputs)
