@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from maskline.contracts.model_info import read_export_info
+from maskline.engine.cores import cores
 from maskline.errors import ArtifactError
 from maskline.messages import one_line
 from maskline.prediction.runtimes.engines import load_engine
@@ -39,7 +40,9 @@ def _session(path: Path, threads: int | None) -> Any:
         raise ArtifactError(path, "is missing")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised as well
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or cores()
+    # Threads that spin while they wait would take the cores from decoding and writing.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception for each of its codes
