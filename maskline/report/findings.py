@@ -7,11 +7,12 @@ from maskline.contracts.classes import ROLES, Role
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
+FEW_IMAGES = 10
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
     """Return one sentence for each problem that matters for the figures."""
-    return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
+    return [*_unseen(audit, names), *_few(audit), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
 
 
 def _unseen(audit: Audit, names: list[str]) -> list[str]:
@@ -26,6 +27,18 @@ def _unseen(audit: Audit, names: list[str]) -> list[str]:
         if lacking:
             sentences.append(f"Class {name} is never seen in {_listed(lacking)}: {means[lacking[0]]}.")
     return sentences
+
+
+def _few(audit: Audit) -> list[str]:
+    means: dict[Role, str] = {
+        "validation": "Only {} chose the epoch: another image more or less may choose another.",
+        "test": "All figures are of only {}: others may give quite different ones.",
+    }
+    return [
+        meaning.format(f"{count} {split} image{'s' * (count != 1)}")
+        for split, meaning in means.items()
+        if (count := audit.images[split]) < FEW_IMAGES
+    ]
 
 
 def _listed(words: Sequence[str]) -> str:
