@@ -21,19 +21,22 @@ from maskline.datasets.formats.classes import table_of
 from maskline.datasets.formats.pairing import paired
 from maskline.datasets.formats.pairs import checked_example
 from maskline.errors import InputError
+from maskline.files.yaml12 import read_yaml
 from maskline.params.source import SourceParams
+from maskline.params.train import LossOptions
 from maskline.prediction.decode import decode
 from maskline.shards.decode import decode_image, decode_mask
 from maskline.shards.read.originals import Originals
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
-from maskline.training.losses import class_weights
+from maskline.training.losses import class_weights, named_losses
 
 RNG = np.random.default_rng(0)
 COLOR = RNG.integers(0, 256, (23, 31, 3), np.uint8)
 DEEP = RNG.integers(0, 65536, (23, 31), np.uint16)
 LABELS = RNG.integers(0, 3, (23, 31), np.uint8)
 FOLDER = Path("mine")
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
 def files(*names: str) -> dict[str, str]:
@@ -386,6 +389,21 @@ def test_an_unseen_class_weighs_nothing_and_changes_no_other_weight(kind):
     np.testing.assert_array_equal(weights[[0, 2, 3]], class_weights(kind, pixels[[0, 2, 3]], images[[0, 2, 3]], 100))
 
 
+@pytest.mark.parametrize("kind", ["none", "inverse", "median_frequency"])
+def test_losses_and_gradients_stay_finite_where_a_class_is_never_seen(kind):
+    import tensorflow as tf
+
+    weights = class_weights(kind, np.array([800, 0, 200]), np.array([10, 0, 5]), 100)
+    logits = tf.Variable(RNG.normal(size=(2, 6, 7, 3)).astype(np.float32))
+    labels = RNG.choice(np.array([0, 2, 255], np.uint8), (2, 6, 7))
+    options = LossOptions.model_validate(read_yaml(PARAMS)["train"]["loss_options"])
+    for name, loss in named_losses(options, weights).items():
+        for truth in (labels, np.ones_like(labels)):  # as in train, and as validation may be
+            with tf.GradientTape() as tape:
+                value = loss(truth, logits)
+            assert np.isfinite(value) and np.isfinite(tape.gradient(value, logits)).all(), name
+
+
 # Thirty microscope images.
 
 
@@ -427,6 +445,7 @@ def test_thirty_microscope_images_become_shards(tmp_path, in_process):
     assert all(all(split.pixels) for split in manifest.splits.values())
     audit = json.loads((tmp_path / "shards/audit.json").read_text())
     assert audit["converted"]["sixteen_bit"] == audit["converted"]["greyscale"] == 30
+    assert "dark_sixteen_bit" not in audit["converted"]
     names = ["plate1/00.tif", "plate1/01.tif"]
     role = read_source(tmp_path / "raw").splits
     assert set(role) == {"train", "test"}
@@ -439,6 +458,16 @@ def test_thirty_microscope_images_become_shards(tmp_path, in_process):
             np.testing.assert_array_equal(found, labels[int(name[7:9])])
             assert image[found == 1].min() >= 160 > 40 > image[found == 0].max()
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_images_of_twelve_bits_in_sixteen_are_counted_as_dark(tmp_path, in_process):
+    microscope(tmp_path / "mine", 6)
+    for number in range(3):
+        tiff(tmp_path / f"mine/images/plate1/{number:02d}.tif", RNG.integers(0, 4096, (48, 64), np.uint16))
+    prepared(tmp_path / "mine", tmp_path / "raw", values=[0, 255])
+    build(tmp_path)
+    converted = json.loads((tmp_path / "shards/audit.json").read_text())["converted"]
+    assert (converted["sixteen_bit"], converted["dark_sixteen_bit"]) == (6, 3)
 
 
 def build(folder: Path, **changes: Any) -> None:

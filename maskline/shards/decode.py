@@ -18,6 +18,7 @@ from maskline.messages import one_line
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
+_DARK = 64  # of 255: a 16-bit image that has 14 bits or fewer
 _MOST_LISTED = 32  # unknown values or colors of a mask
 _NUMBERED = "; so many labels come of smoothing, of a lossy format or of numbered objects, which are no classes"
 _SMOOTHED = "; so many colours come of smoothing or of a lossy format, which a mask must not have"
@@ -33,7 +34,8 @@ class DecodedImage(NamedTuple):
 def decode_image(data: bytes, name: str) -> DecodedImage:
     """Decode PNG or JPEG bytes to an upright RGB image.
 
-    Palette, greyscale, alpha and 16-bit images are converted: alpha is dropped and the high 8 of 16 bits are kept.
+    Palette, greyscale, alpha and 16-bit images are converted: alpha is dropped and the high 8 of 16 bits are kept. That
+    leaves little of an image that uses only a part of its range, which is counted as dark.
 
     Raises:
         InputError: the data are empty, truncated, or of another format.
@@ -45,6 +47,8 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
         conversions.append("sixteen_bit")
         if image.mode.startswith("I"):
             image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
+        if np.asarray(image).max() < _DARK:
+            conversions.append("dark_sixteen_bit")
     if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
         conversions.append("alpha")
     if image.mode in ("P", "PA"):
