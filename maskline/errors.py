@@ -7,6 +7,10 @@ class InputError(Exception):
     """An error that the user can fix; the message names the file, the value received and the remedy."""
 
 
+class ImageError(InputError):
+    """An image cannot be read; others may."""
+
+
 class ArtifactError(InputError):
     """A file or folder that a stage writes is missing, damaged, or made from other inputs.
 

@@ -19,7 +19,7 @@ def run(stage: entry.Stage) -> None:
         SHARDS,
         Target(shards.height, shards.width, shards.encoding),
         shards.examples_per_shard,
-        SplitOptions(stage.integer("seed"), selection.limit, selection.validation_fraction),
+        SplitOptions(stage.integer("seed"), selection.limit, selection.validation_fraction, selection.unseen),
     )
 
 

@@ -31,7 +31,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent")
 
 
 def params(name: str, path: Path | None = None, **values: Any) -> SimpleNamespace:
-    defaults = {"classes": None, "colors": None, "masks": "index", "void": [], "test_fraction": 0.3}
+    defaults = {"classes": None, "colors": None, "masks": "index", "values": None, "void": [], "test_fraction": 0.3}
     defaults |= {"image_feature": "image", "mask_feature": "segmentation_mask"}
     return SimpleNamespace(name=name, path=None if path is None else str(path), **(defaults | values))
 
@@ -198,7 +198,7 @@ MISTAKES = {
     "no images": (lambda t: [p.unlink() for p in (t / "images").rglob("*.*")], ["images", "no image"]),
     "JPEG mask by content": (lambda t: jpeg(t / "masks/3.png"), ["masks/3.png", "JPEG", "PNG"]),
     "mask of another format": (lambda t: (t / "masks/3.png").write_bytes(b"GIF89a.."), ["masks/3.png", "not a PNG"]),
-    "image of another format": (lambda t: (t / "images/3.jpg").write_bytes(b"BM......"), ["3.jpg", "neither JPEG"]),
+    "image of another format": (lambda t: (t / "images/3.jpg").write_bytes(b"GIF89a.."), ["3.jpg", "neither JPEG"]),
     "image of no bytes": (lambda t: (t / "images/3.jpg").write_bytes(b""), ["images/3.jpg", "is empty"]),
     "mask of no bytes": (lambda t: (t / "masks/3.png").write_bytes(b""), ["masks/3.png", "is empty"]),
     "no masks folder": (lambda t: shutil.rmtree(t / "masks"), ["masks/", "dataset.path", "Received"]),
@@ -424,7 +424,8 @@ def test_local_copies_give_the_same_bytes_in_every_process(name: str, path: str,
         "import sys; from types import SimpleNamespace as N; from pathlib import Path; "
         "from maskline.datasets.prepare import prepare; from maskline.errors import InputError; "
         f"prepare(N(name={name!r}, path={str(DATA / path)!r}, classes=None, colors=None, masks='index', void=[], "
-        "image_feature='image', mask_feature='segmentation_mask', test_fraction=0.2), 1, Path(sys.argv[1]))"
+        "values=None, image_feature='image', mask_feature='segmentation_mask', test_fraction=0.2), "
+        "1, Path(sys.argv[1]))"
     )
     there, here, again = (tmp_path / folder / "raw" for folder in ("there", "here", "again"))
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

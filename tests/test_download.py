@@ -112,6 +112,7 @@ def params(name: str) -> SimpleNamespace:
         classes=None,
         colors=None,
         masks="index",
+        values=None,
         void=[],
         test_fraction=0.2,
         image_feature="image",

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from project import digests
-from raw_data import pairs, write_raw
+from raw_data import pairs, source, write_raw
 
 from maskline.engine import pool
+from maskline.errors import InputError
 from maskline.files.artifacts import sha256
 from maskline.files.yaml12 import read_yaml
 from maskline.models.encoders import registry as encoders
@@ -93,7 +94,18 @@ TRAIN = {
     "train.precision": ("mixed_bfloat16", {}),
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
-DOWNLOAD = {"name", "path", "classes", "colors", "masks", "void", "image_feature", "mask_feature", "test_fraction"}
+DOWNLOAD = {
+    "name",
+    "path",
+    "classes",
+    "colors",
+    "masks",
+    "values",
+    "void",
+    "image_feature",
+    "mask_feature",
+    "test_fraction",
+}
 
 
 def leaves(values: dict, prefix: str = "") -> dict:
@@ -117,7 +129,7 @@ def params(**changes) -> Params:
 
 def preprocess(raw: Path, out: Path, p: Params) -> dict[str, str]:
     target = Target(p.preprocess.height, p.preprocess.width, p.preprocess.encoding)
-    choice = SplitOptions(p.seed, p.dataset.limit, p.dataset.validation_fraction)
+    choice = SplitOptions(p.seed, p.dataset.limit, p.dataset.validation_fraction, p.dataset.unseen)
     build_shards(raw, out, target, p.preprocess.examples_per_shard, choice)
     return digests(out, ".")
 
@@ -167,7 +179,7 @@ def shards(raw):
 
 
 def test_every_key_is_turned_somewhere():
-    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), "repo"}
+    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), "dataset.unseen", "repo"}
     known = leaves(read_yaml(ROOT / "params.yaml"))
     assert turned == {key for key in known if not key.startswith("evaluate.")}
 
@@ -177,6 +189,14 @@ def test_a_turned_knob_changes_the_shards(key, raw, tmp_path, in_process):
     before = preprocess(raw, tmp_path / "before", params())
     assert preprocess(raw, tmp_path / "again", params()) == before
     assert preprocess(raw, tmp_path / "after", params(**{key: PREPROCESS[key]})) != before
+
+
+def test_unseen_allows_what_it_otherwise_refuses(tmp_path, in_process):
+    about = source(4, splits={"train": "train", "test": "test"})  # of four classes, of which the masks show three
+    write_raw(tmp_path / "raw", {"train": pairs(6, 1), "test": pairs(3, 2)}, about)
+    with pytest.raises(InputError, match=r"dataset\.unseen"):
+        preprocess(tmp_path / "raw", tmp_path / "refused", params())
+    assert preprocess(tmp_path / "raw", tmp_path / "allowed", params(**{"dataset.unseen": "allow"}))
 
 
 @pytest.fixture(scope="module")

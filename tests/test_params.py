@@ -138,6 +138,7 @@ def test_missing_key_is_named(tmp_path):
         ("dataset.classes", "cat", "must be a list"),
         ("dataset.classes", ["cat", 2], "must be text, in quotes"),
         ("dataset.void", 255, "must be a list"),
+        ("dataset.values", 255, "must be a list"),
         ("dataset.void", [True], "must be a whole number"),
         ("dataset", None, "must be a mapping of keys"),
         ("train.loss", "dice", "must be a mapping of keys"),
@@ -166,6 +167,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("dataset.classes", ["cat"], "must be a list of at least 2"),
         ("dataset.limit", 0, "must be at least 1"),
         ("dataset.masks", "colour", "must be 'index' or 'color'"),
+        ("dataset.unseen", "ignore", "must be 'refuse' or 'allow'"),
         ("dataset.validation_fraction", 0, "must be above 0.0"),
         ("dataset.test_fraction", 0.6, "must be at most 0.5"),
         ("preprocess.height", 15, "must be at least 16"),
@@ -250,6 +252,14 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         (FOLDER | COLORS | {"dataset.void": [255]}, ["dataset.void must list", "'#rrggbb'", "255"]),
         (FOLDER | {"dataset.void": [1, "#12"]}, ["dataset.void.1 must be a color such as", "'#12'"]),
         (FOLDER | {"dataset.void": [65536]}, ["dataset.void.0 must be at most 65535", "65536"]),
+        (FOLDER | {"dataset.values": [0, 65536]}, ["dataset.values.1 must be at most 65535", "65536"]),
+        (FOLDER | {"dataset.values": [0, [1, 65536]]}, ["dataset.values.1.1 must be at most 65535", "65536"]),
+        (FOLDER | {"dataset.values": [0, []]}, ["dataset.values.1 must be a list of at least 1", "[]"]),
+        (FOLDER | {"dataset.values": [0, "255"]}, ["dataset.values.1 must be a whole number, without quotes", "'255'"]),
+        (FOLDER | {"dataset.values": [255]}, ["dataset.values must have one entry per entry of classes", "2 classes"]),
+        (FOLDER | {"dataset.values": [0, [1, 0]]}, ["dataset.values must not repeat a value", "0 twice"]),
+        (FOLDER | COLORS | {"dataset.values": [0, 255]}, ["dataset.values is for index masks; set it to null", "255"]),
+        ({"dataset.values": [0, 255]}, ["dataset.values must have one entry per entry of classes", "0 classes"]),
         (FOLDER | {"dataset.colors": ["red", "#000000"]}, ["dataset.colors.0 must be a color such as", "'red'"]),
         (FOLDER | {"dataset.colors": ["#aaaaaa", "#AAAAAA"]}, ["dataset.colors must not repeat", "#aaaaaa"]),
         (FOLDER | {"dataset.classes": ["cat", "Cat"]}, ["dataset.classes must not repeat a value", "'cat'"]),
@@ -321,6 +331,7 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         FOLDER,
         FOLDER | COLORS | {"dataset.void": ["#ff00ff"]},
         FOLDER | {"dataset.void": [255, 0]},
+        FOLDER | {"dataset.values": [0, [1, 255]]},
         {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet", "model.freeze_encoder": True},
         {"model.architecture": "unet_pix2pix", "model.encoder": "mobilenet_v2"},
         {"model.architecture": "bayesian_segnet", "model.encoder": "vgg16_bn", "model.dropout": 0.5},
@@ -406,7 +417,7 @@ def stage(monkeypatch):
 
 
 def test_declared_leaves_and_sections_are_read(stage):
-    declared = stage("seed", "train", "dataset.limit", "dataset.validation_fraction", "model.encoder")
+    declared = stage("seed", "train", "dataset.limit", "dataset.validation_fraction", "dataset.unseen", "model.encoder")
     assert declared.integer("seed") == 1
     assert declared.text("model.encoder") == "unet"
     assert declared.section("train", TrainParams).loss.dice == 1.0

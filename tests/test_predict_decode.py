@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, TiffImagePlugin
 from raw_data import encoded
 
-from maskline.prediction.decode import decode, rgb
-from maskline.prediction.image_rows import ImageError
+from maskline.errors import ImageError
+from maskline.files.further_images import rgb
+from maskline.prediction.decode import decode
 from maskline.prediction.open_image import open_image
 from maskline.prediction.tiff_rows import open_by_rows
 from maskline.shards.decode import decode_image

@@ -398,7 +398,8 @@ def test_pictures_of_several_sizes_keep_their_shape(run_folder: Path) -> None:
 
 def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     sentences = " ".join(findings(inputs.audit, NAMES))
-    assert "Class unicorn is never seen in train, validation and test" in sentences
+    assert "Class unicorn is never seen in train, validation and test: the model cannot have learned it" in sentences
+    assert "and means leave it out unless it is predicted" in sentences
     assert "1 exact" in sentences and "80 of train" in sentences
     assert "3 images of the source are in no split list" in sentences
     assert "Class shares of test" in sentences and "Class shares of validation" not in sentences
@@ -415,6 +416,21 @@ def test_nothing_odd_is_said_of_good_data(inputs: Inputs) -> None:
         "duplicates": inputs.audit.duplicates.model_copy(update={"exact": 0, "pairs": []}),
     }
     assert findings(inputs.audit.model_copy(update=changes), NAMES) == []
+
+
+def test_few_images_and_classes_that_only_test_shows_are_said(inputs: Inputs) -> None:
+    images = inputs.audit.images | {"validation": 2, "test": 1}
+    seen = inputs.audit.images_with_class | {"test": dict.fromkeys(NAMES, 1)}
+    sentences = findings(inputs.audit.model_copy(update={"images": images, "images_with_class": seen}), NAMES)
+    assert "Only 2 validation images chose the epoch: another image more or less may choose another." in sentences
+    assert "All figures are of only 1 test image: others may give quite different ones." in sentences
+    assert any("unicorn" in each and "and means count it, because test shows it" in each for each in sentences)
+
+
+def test_dark_images_are_said(inputs: Inputs) -> None:
+    converted = {"sixteen_bit": 9, "dark_sixteen_bit": 4}
+    sentences = findings(inputs.audit.model_copy(update={"converted": converted}), NAMES)
+    assert any(each.startswith("4 of 9 16-bit images use less than a quarter of their range") for each in sentences)
 
 
 def test_params_are_flat_and_written_as_in_yaml() -> None:

@@ -1,6 +1,6 @@
-"""The half of section dataset that preprocess reads: how many examples to keep, and which to hold out."""
+"""The half of section dataset that preprocess reads: which examples to keep, and what they must show."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,7 +8,8 @@ from maskline.params.section import Section
 
 
 class SelectionParams(Section):
-    """How many examples each split keeps, and the share of train held out for validation."""
+    """The most examples of a split, the share of train held out for validation, and whether train may lack a class."""
 
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
     limit: Annotated[int, Field(ge=1)] | None
+    unseen: Literal["refuse", "allow"]

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from maskline.params.section import Color, Name, Section
 
+MaskValue = Annotated[int, Field(ge=0, le=65535)]
 _FORBIDDEN = "<>&\"'`"  # `dvc plots show` writes class names into its page as they are
 
 
@@ -17,7 +18,8 @@ class SourceParams(Section):
     classes: Annotated[list[Name], Field(min_length=2, max_length=255)] | None
     colors: list[Color] | None
     masks: Literal["index", "color"]
-    void: list[Annotated[int, Field(ge=0, le=65535)] | Color]
+    values: list[MaskValue | Annotated[list[MaskValue], Field(min_length=1)]] | None
+    void: list[MaskValue | Color]
     image_feature: Name
     mask_feature: Name
     test_fraction: Annotated[float, Field(gt=0, le=0.5)]
@@ -35,6 +37,7 @@ class SourceParams(Section):
                 f"colors must have one entry per entry of classes. Received: {len(self.colors)} colors and "
                 f"{len(self.classes or [])} classes"
             )
+        self._check_values()
         value_type = str if self.masks == "color" else int
         if not all(isinstance(value, value_type) for value in self.void):
             raise ValueError(
@@ -51,3 +54,17 @@ class SourceParams(Section):
             if repeated := {value for value in values if values.count(value) > 1}:
                 raise ValueError(f"{field} must not repeat a value. Received: {min(repeated)!r} twice")
         return self
+
+    def _check_values(self) -> None:
+        if self.values is None:
+            return
+        if self.masks == "color":
+            raise ValueError(f"values is for index masks; set it to null for color masks. Received: {self.values}")
+        if len(self.values) != len(self.classes or []):
+            raise ValueError(
+                "values must have one entry per entry of classes, the mask value of the class or a list of them. "
+                f"Received: {len(self.values)} entries and {len(self.classes or [])} classes"
+            )
+        flat = [value for entry in self.values for value in (entry if isinstance(entry, list) else [entry])]
+        if repeated := {value for value in flat if flat.count(value) > 1}:
+            raise ValueError(f"values must not repeat a value. Received: {min(repeated)} twice")

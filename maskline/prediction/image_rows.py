@@ -4,12 +4,6 @@ from typing import Protocol
 
 import numpy as np
 
-from maskline.errors import InputError
-
-
-class ImageError(InputError):
-    """An image cannot be read; others may."""
-
 
 class ImageRows(Protocol):
     """An image whose rows are read when they are needed."""

@@ -13,11 +13,12 @@ import numpy as np
 from tqdm import tqdm
 
 from maskline.contracts.classes import ClassInfo
+from maskline.errors import ImageError
 from maskline.files.artifacts import sha256, write_bytes
 from maskline.messages import os_sentence
 from maskline.prediction.areas import Sums, areas
 from maskline.prediction.coco import Form, LabeledImage, write_coco
-from maskline.prediction.image_rows import ImageError, ImageRows
+from maskline.prediction.image_rows import ImageRows
 from maskline.prediction.inference import check
 from maskline.prediction.inputs import ImageFile, find_images
 from maskline.prediction.label_file import mapped_labels

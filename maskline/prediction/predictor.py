@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from maskline.contracts.model_info import ModelInfo
+from maskline.files.further_images import rgb
 from maskline.prediction.areas import ClassArea, Sums, areas
-from maskline.prediction.decode import rgb
 from maskline.prediction.image_rows import ArrayRows, ImageRows
 from maskline.prediction.inference import check
 from maskline.prediction.labels import labelled_rows

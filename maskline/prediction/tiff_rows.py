@@ -11,9 +11,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import TiffImagePlugin, TiffTags
 
+from maskline.errors import ImageError
+from maskline.files.further_images import count_images, rgb, without_warnings
 from maskline.messages import one_line
-from maskline.prediction.decode import count_images, rgb, without_warnings
-from maskline.prediction.image_rows import ImageError
 
 _LARGE = 2**24  # pixels; a smaller image is decoded whole
 _MOST = 2**26  # pixels of strips or tiles side by side that are decoded at once

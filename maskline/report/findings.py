@@ -7,11 +7,24 @@ from maskline.contracts.classes import ROLES, Role
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
+FEW_IMAGES = 10
+_SCORED = {  # a class that train lacks, by whether test lacks it too
+    True: ", and means leave it out unless it is predicted",
+    False: ", and means count it, because test shows it",
+}
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
     """Return one sentence for each problem that matters for the figures."""
-    return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
+    return [
+        *_unseen(audit, names),
+        *_few(audit),
+        *_duplicates(audit),
+        *_drift(audit),
+        *_void(audit),
+        *_dark(audit),
+        *_left_out(audit),
+    ]
 
 
 def _unseen(audit: Audit, names: list[str]) -> list[str]:
@@ -24,8 +37,21 @@ def _unseen(audit: Audit, names: list[str]) -> list[str]:
     for name in names:
         lacking = [split for split in ROLES if not audit.images_with_class[split][name]]
         if lacking:
-            sentences.append(f"Class {name} is never seen in {_listed(lacking)}: {means[lacking[0]]}.")
+            scored = _SCORED["test" in lacking] if "train" in lacking else ""
+            sentences.append(f"Class {name} is never seen in {_listed(lacking)}: {means[lacking[0]]}{scored}.")
     return sentences
+
+
+def _few(audit: Audit) -> list[str]:
+    means: dict[Role, str] = {
+        "validation": "Only {} chose the epoch: another image more or less may choose another.",
+        "test": "All figures are of only {}: others may give quite different ones.",
+    }
+    return [
+        meaning.format(f"{count} {split} image{'s' * (count != 1)}")
+        for split, meaning in means.items()
+        if (count := audit.images[split]) < FEW_IMAGES
+    ]
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -52,6 +78,16 @@ def _void(audit: Audit) -> list[str]:
         f"{100 * share:.0f}\u202f% of the pixels of {split} are void and count for nothing."
         for split, share in audit.void_share.items()
         if share > MUCH_VOID
+    ]
+
+
+def _dark(audit: Audit) -> list[str]:
+    dark = audit.converted.get("dark_sixteen_bit", 0)
+    if not dark:
+        return []
+    return [
+        f"{dark:,} of {audit.converted['sixteen_bit']:,} 16-bit images use less than a quarter of their range and "
+        "became dark, because the high 8 bits are kept: stretch their values to 16 bits, or save them with 8."
     ]
 
 

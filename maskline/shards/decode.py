@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +18,10 @@ from maskline.messages import one_line
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
+_DARK = 64  # of 255: a 16-bit image that has 14 bits or fewer
+_MOST_LISTED = 32  # unknown values or colors of a mask
+_NUMBERED = "; so many labels come of smoothing, of a lossy format or of numbered objects, which are no classes"
+_SMOOTHED = "; so many colours come of smoothing or of a lossy format, which a mask must not have"
 
 
 class DecodedImage(NamedTuple):
@@ -29,7 +34,8 @@ class DecodedImage(NamedTuple):
 def decode_image(data: bytes, name: str) -> DecodedImage:
     """Decode PNG or JPEG bytes to an upright RGB image.
 
-    Palette, greyscale, alpha and 16-bit images are converted: alpha is dropped and the high 8 of 16 bits are kept.
+    Palette, greyscale, alpha and 16-bit images are converted: alpha is dropped and the high 8 of 16 bits are kept. That
+    leaves little of an image that uses only a part of its range, which is counted as dark.
 
     Raises:
         InputError: the data are empty, truncated, or of another format.
@@ -41,6 +47,8 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
         conversions.append("sixteen_bit")
         if image.mode.startswith("I"):
             image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
+        if np.asarray(image).max() < _DARK:
+            conversions.append("dark_sixteen_bit")
     if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
         conversions.append("alpha")
     if image.mode in ("P", "PA"):
@@ -116,13 +124,48 @@ def _is_sixteen_bit(data: bytes) -> bool:
 def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarray:
     labels = _value_table(source).take(values)
     if labels.min() < 0:
-        wrong = values[labels < 0]
+        unknown, counts = np.unique(values[labels < 0].astype(int), return_counts=True)
         known = ", ".join([*source.labels, *source.void])
         raise InputError(
-            f"mask {name} has the label {wrong[0]:d} at {wrong.size} pixels, outside the classes and void ({known}); "
-            "correct the mask, or list the value in dataset.classes or dataset.void."
+            f"mask {name} has the label{_counted(map(str, unknown), counts)}, outside the classes and void ({known}); "
+            f"{_remedy(np.unique(values).astype(int).tolist(), source)}"
+            f"{_NUMBERED if len(unknown) > _MOST_LISTED else ''}."
         )
     return labels.astype(np.uint8)
+
+
+def _counted(values: Iterable[str], counts: np.ndarray) -> str:
+    """Return ' 3 at 5 pixels' or 's 3 at 5 pixels, 7 at 1 pixels and 9 at 2 pixels'."""
+    parts = [f"{value} at {count} pixels" for value, count in zip(values, counts.tolist(), strict=True)]
+    if len(parts) > _MOST_LISTED:
+        order = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
+        more = counts.sum() - counts[order].sum()
+        parts = [*(parts[i] for i in sorted(order)), f"{len(parts) - _MOST_LISTED} others at {more} pixels"]
+    return f" {parts[0]}" if len(parts) == 1 else f"s {', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _remedy(values: list[int], source: Source) -> str:
+    """Return what to do about a mask of these values, some of which are unknown.
+
+    They are taken for the values of the classes if there is one for each class and they do not look like labels with a
+    void value among them.
+    """
+    names, count = [c.name for c in source.classes], len(source.classes)
+    valid = [value for value in values if str(value) not in source.void]
+    if count == 2 and len(valid) == 1:
+        valid = [0, *valid]  # an image of the second class alone
+    is_default = list(source.labels) == [str(label) for label in range(count)]
+    looks_like_labels = any(0 < value < count for value in valid) and valid != list(range(1, count + 1))
+    if is_default and len(valid) == count and not looks_like_labels:
+        return (
+            f"if {_and(map(str, valid))} are {_and(names)}, set dataset.values to {valid}; otherwise correct the mask"
+        )
+    return "correct the mask, or list the value with its class in dataset.values or, if it is no class, in dataset.void"
+
+
+def _and(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}"
 
 
 def _labels_of_colors(colors: np.ndarray, name: str, source: Source) -> np.ndarray:
@@ -135,9 +178,12 @@ def _labels_of_colors(colors: np.ndarray, name: str, source: Source) -> np.ndarr
     index = np.searchsorted(known, runs).clip(max=len(known) - 1)
     unknown = known[index] != runs
     if unknown.any():
+        found, of_run = np.unique(runs[unknown], return_inverse=True)
+        counts = np.bincount(of_run, lengths[unknown]).astype(np.int64)
         raise InputError(
-            f"mask {name} has the colour #{runs[unknown][0]:06x} at {lengths[unknown].sum()} pixels, which is not in "
-            "the table; correct the mask, or add the colour to dataset.colors or dataset.void."
+            f"mask {name} has the colour{_counted((f'#{color:06x}' for color in found), counts)}, which "
+            f"{'is' if len(found) == 1 else 'are'} not in the table; correct the mask, or add the colour to "
+            f"dataset.colors or dataset.void{_SMOOTHED if len(found) > _MOST_LISTED else ''}."
         )
     return np.repeat(labels[index], lengths).reshape(colors.shape[:2])
 

@@ -48,6 +48,8 @@ def named_losses(options: LossOptions, class_weights: np.ndarray | None) -> dict
 def class_weights(kind: str, pixels: np.ndarray, images: np.ndarray, image_size: int) -> np.ndarray | None:
     """Return float32 [C] weights with mean 1 over the train split's pixels, or None for 'none'.
 
+    A class without a pixel in train weighs 0: its share has no inverse, and only validation can show it.
+
     Args:
         kind: 'none'; 'inverse' of the class's share of pixels; or 'median_frequency', the median of all frequencies
             over the class's own, where the frequency of a class is its share of the pixels in images that show it
@@ -58,9 +60,11 @@ def class_weights(kind: str, pixels: np.ndarray, images: np.ndarray, image_size:
     """
     if kind == "none":
         return None
+    seen = pixels > 0
+    weights = np.zeros(len(pixels))
     if kind == "inverse":
-        weights = 1.0 / pixels
+        weights[seen] = 1.0 / pixels[seen]
     else:
-        frequency = pixels / (images * image_size)
-        weights = np.median(frequency) / frequency
+        frequency = pixels[seen] / (images[seen] * image_size)
+        weights[seen] = np.median(frequency) / frequency
     return (weights * pixels.sum() / (weights * pixels).sum()).astype(np.float32)

@@ -1,13 +1,13 @@
 """Class tables: the names, colors and labels of a source's masks."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from maskline.contracts.source import ClassInfo
 from maskline.errors import InputError
 from maskline.params.source import SourceParams
 
-OWN_CLASSES = ("classes", "colors", "masks", "void", "image_feature", "mask_feature")
-_DEFAULTS: tuple[object, ...] = (None, None, "index", [], "image", "segmentation_mask")
+OWN_CLASSES = ("classes", "colors", "masks", "values", "void", "image_feature", "mask_feature")
+_DEFAULTS: tuple[object, ...] = (None, None, "index", None, [], "image", "segmentation_mask")
 
 
 class ClassTable(NamedTuple):
@@ -36,8 +36,10 @@ def table_of(dataset: SourceParams) -> ClassTable:
         raise InputError(f"dataset.classes must list the class names of {dataset.name} in label order. Received: null")
     colors = [color.lower() for color in dataset.colors or map(palette_color, range(len(dataset.classes)))]
     classes = [ClassInfo(name=name, color=color) for name, color in zip(dataset.classes, colors, strict=True)]
-    keys = colors if dataset.masks == "color" else map(str, range(len(classes)))
-    labels = {key: i for i, key in enumerate(keys)}
+    values = colors if dataset.masks == "color" else dataset.values or range(len(classes))
+    labels = {
+        str(value): i for i, entry in enumerate(values) for value in (entry if isinstance(entry, list) else [entry])
+    }
     void = [str(value).lower() for value in dataset.void]
     for value in void:
         if value in labels:
@@ -46,6 +48,10 @@ def table_of(dataset: SourceParams) -> ClassTable:
                 f"dataset.void contains {value}, the label of class {name}; remove it there, or remove the class."
             )
     return ClassTable(dataset.masks, classes, labels, void)
+
+
+def _listed(entry: Any) -> list:
+    return entry if isinstance(entry, list) else [entry]
 
 
 def refuse_own_classes(dataset: SourceParams) -> None:

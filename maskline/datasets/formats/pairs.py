@@ -6,8 +6,10 @@ from pathlib import Path, PurePosixPath
 from maskline.datasets.regular import read_small, require_regular
 from maskline.errors import InputError
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
+PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BMP = b"BM"
 _LONGEST_LINE = 4096  # characters
 _LONGEST_PART = 255  # bytes of a file's name
 
@@ -51,28 +53,38 @@ def listed_file(listing: Path, tree: Path, name: str) -> Path:
 
 
 def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
-    """Return an example: the paths of its image and mask, whose bytes TFDS copies unchanged, and its name.
+    """Return an example: the paths of its image and mask, and its name.
 
     Raises:
-        InputError: a file is missing, empty or not a regular file, an image is neither PNG nor JPEG, or a mask is not
-            PNG.
+        InputError: a file is missing, empty or not a regular file, an image does not begin as a PNG, JPEG, TIFF, BMP or
+            WebP file, or a mask not as a PNG, TIFF or BMP file.
     """
     start = _start(image)
-    if not start.startswith((_PNG, _JPEG)):
-        raise InputError(f"{image} is neither JPEG nor PNG by its content; convert it to PNG, or move it elsewhere.")
+    if not start.startswith((PNG, JPEG, *_TIFF, _BMP)) and not _is_webp(start):
+        raise InputError(
+            f"{image} is neither JPEG nor PNG, TIFF, BMP or WebP by its content; convert it to PNG, or move it "
+            "elsewhere."
+        )
     start = _start(mask)
-    if start.startswith(_JPEG):
-        raise InputError(f"{mask} is a JPEG, whose compression changes labels; save the labels as PNG.")
-    if not start.startswith(_PNG):
-        raise InputError(f"{mask} is not a PNG by its content; save the mask as PNG, or move the file elsewhere.")
+    if start.startswith(JPEG) or _is_webp(start):
+        form = "JPEG" if start.startswith(JPEG) else "WebP"
+        raise InputError(f"{mask} is a {form}, whose compression changes labels; save the labels as PNG.")
+    if not start.startswith((PNG, *_TIFF, _BMP)):
+        raise InputError(
+            f"{mask} is not a PNG, TIFF or BMP by its content; save the mask as PNG, or move the file elsewhere."
+        )
     return {"image": str(image), "segmentation_mask": str(mask), "file_name": name}
+
+
+def _is_webp(start: bytes) -> bool:
+    return start.startswith(b"RIFF") and start[8:] == b"WEBP"
 
 
 def _start(path: Path) -> bytes:
     require_regular(path)
     try:
         with open(path, "rb") as file:
-            start = file.read(len(_PNG))
+            start = file.read(12)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; restore it, or remove it from its split's list.") from None
     if not start:

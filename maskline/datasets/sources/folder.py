@@ -1,4 +1,4 @@
-"""A user's own pairs: images/ and masks/ with the same relative names, and optional split lists."""
+"""A user's own pairs: images/ and masks/ with matching relative names, and optional split lists."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
+from maskline.datasets.formats.pairing import paired
 from maskline.datasets.formats.pairs import checked_example, first_with, read_list
 from maskline.datasets.sources.tree import FileExample, TreeBuilder
 from maskline.errors import InputError
@@ -49,21 +50,11 @@ def _example(tree: Path, image: str, mask: str) -> FileExample:
 
 
 def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
-    """Return the paths of image and mask, relative to their folders, by their common name."""
+    """Return the paths of image and mask, relative to their folders, by the image's name without suffix."""
     images, masks = _files(tree / "images"), _files(tree / "masks")
     if not images:
-        raise InputError(f"{tree / 'images'} has no images; put JPEG or PNG files there.")
-    for name in images:
-        if name not in masks:
-            raise InputError(
-                f"{tree / 'images' / images[name]} has no mask; add {tree / 'masks' / name}.png, or move it elsewhere."
-            )
-    for name in masks:
-        if name not in images:
-            raise InputError(
-                f"{tree / 'masks' / masks[name]} has no image; add one in {tree / 'images'}, or move it elsewhere."
-            )
-    return {name: (images[name], masks[name]) for name in images}
+        raise InputError(f"{tree / 'images'} has no images; put JPEG, PNG or TIFF files there.")
+    return {name: (images[name], masks[mask]) for name, mask in paired(images, masks, tree).items()}
 
 
 def _files(folder: Path) -> dict[str, str]:

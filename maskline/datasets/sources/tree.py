@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from maskline.datasets.archives import unpack
 from maskline.datasets.fetch import fetch
+from maskline.datasets.formats.as_png import image_bytes, mask_bytes
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
 
@@ -39,8 +40,10 @@ class TreeBuilder(tfds.core.GeneratorBasedBuilder):
         tree = self._tree or self.fetch_tree(Path(dl_manager.download_dir), Path(self.data_dir_root) / "unpacked")
         return {split: self._generate_examples(examples) for split, examples in self.examples_of(tree).items()}
 
-    def _generate_examples(self, examples: list[FileExample]) -> Iterator[tuple[int, FileExample]]:
-        yield from enumerate(examples)
+    def _generate_examples(self, examples: list[FileExample]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, example in enumerate(examples):
+            image, mask = image_bytes(Path(example["image"])), mask_bytes(Path(example["segmentation_mask"]))
+            yield number, {**example, "image": image, "segmentation_mask": mask}
 
 
 def fetch_archive(

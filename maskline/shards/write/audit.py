@@ -51,7 +51,7 @@ def audit(
         class_share={role: _by_name(names, share.round(6)) for role, share in shares.items()},
         images_with_class={role: _by_name(names, total) for role, total in with_class.items()},
         class_drift={role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
-        converted={kind: sum(part.conversions.get(kind, 0) for part in all_parts) for kind in _CONVERSIONS},
+        converted=_converted(all_parts),
         duplicates=duplicates(counts),
     )
 
@@ -62,6 +62,15 @@ def _total(vectors: Iterable[np.ndarray]) -> np.ndarray:
 
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, values.tolist(), strict=True))
+
+
+def _converted(parts: Iterable[ShardStatistics]) -> dict[str, int]:
+    """Return the images by conversion: the usual ones always, others where there are any."""
+    counts = dict.fromkeys(_CONVERSIONS, 0)
+    for part in parts:
+        for kind, count in part.conversions.items():
+            counts[kind] = counts.get(kind, 0) + count
+    return counts
 
 
 def _void_share(parts: Iterable[ShardStatistics]) -> float:

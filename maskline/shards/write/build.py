@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -29,11 +29,19 @@ Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 
 
 class SplitOptions(NamedTuple):
-    """The largest number of examples in a split, the share of train held out for validation, and the seed of both."""
+    """How splits are made, and what they must show.
+
+    Attributes:
+        seed: of the choices.
+        limit: the largest number of examples in a split; None: all.
+        validation_fraction: the share of train held out for validation.
+        unseen: whether a class that train never shows is refused.
+    """
 
     seed: int
     limit: int | None
     validation_fraction: float
+    unseen: Literal["refuse", "allow"] = "refuse"
 
 
 def build_shards(
@@ -45,7 +53,8 @@ def build_shards(
 
     Raises:
         ArtifactError: a file in `raw` is missing or damaged.
-        InputError: an example cannot be used, a split is empty or all void, train lacks a class, or a name repeats.
+        InputError: an example cannot be used, a split is empty or all void, a name repeats, or train lacks a class and
+            `options` refuse that.
     """
     source = read_source(raw)
     splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
@@ -57,6 +66,8 @@ def build_shards(
             results[task.role].append(result)
         manifest = _manifest(source, target, results)
         _check(manifest, written)
+        if options.unseen == "refuse":
+            _refuse_unseen(manifest)
         write_manifest(folder, manifest)
         write_examples(folder, manifest, _names(results))
         counts = {role: [part for _, part in parts] for role, parts in results.items()}
@@ -174,20 +185,25 @@ def _names(results: Results) -> dict[Role, list[list[str]]]:
 
 
 def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]]) -> None:
-    """Raise InputError if a split is all void, a class does not appear in train, or two examples have one name."""
+    """Raise InputError if a split is all void, or two examples have one name."""
     for role, split in manifest.splits.items():
         if not any(split.pixels):
             raise InputError(
                 f"{manifest.source.name} has only void pixels in its {split.examples} {role} images; correct its "
                 "masks, or take values out of dataset.void."
             )
+    name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each its own name.")
+
+
+def _refuse_unseen(manifest: Manifest) -> None:
+    """Raise InputError if a class does not appear in train."""
     pixels = manifest.splits["train"].pixels
     unseen = [c.name for c, count in zip(manifest.classes, pixels, strict=True) if not count]
     if unseen:
         raise InputError(
             f"{manifest.source.name} has no pixel of {', '.join(unseen)} in its {manifest.splits['train'].examples} "
-            "train images; raise dataset.limit, correct the masks, or remove the class from dataset.classes."
+            "train images; raise dataset.limit, correct the masks, remove the class from dataset.classes, or set "
+            "dataset.unseen to allow."
         )
-    name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each its own name.")
