@@ -7,11 +7,12 @@ from maskline.contracts.classes import ROLES, Role
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
+MUCH_OUTSIDE = 0.2  # of padding, or cut off
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
     """Return one sentence for each problem that matters for the figures."""
-    return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
+    return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_fit(audit), *_left_out(audit)]
 
 
 def _unseen(audit: Audit, names: list[str]) -> list[str]:
@@ -52,6 +53,20 @@ def _void(audit: Audit) -> list[str]:
         f"{100 * share:.0f}\u202f% of the pixels of {split} are void and count for nothing."
         for split, share in audit.void_share.items()
         if share > MUCH_VOID
+    ]
+
+
+def _fit(audit: Audit) -> list[str]:
+    padding = [
+        f"{100 * share:.0f}\u202f% of the pixels of {split} are padding, which keeps the images' shapes and counts for "
+        "nothing."
+        for split, share in audit.padding_share.items()
+        if share > MUCH_OUTSIDE
+    ]
+    return padding + [
+        f"preprocess.fit crop cuts off {100 * share:.0f}\u202f% of the area of {split}'s images."
+        for split, share in audit.cropped_share.items()
+        if share > MUCH_OUTSIDE
     ]
 
 
