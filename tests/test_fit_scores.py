@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import COLORS, NAMES, build
+from networks import NAMES, build
 from onnx_models import write_onnx
 from PIL import Image
 from raw_data import PALETTE, pairs_of_shapes, source, write_raw
@@ -45,9 +45,10 @@ TEST = pairs_of_shapes(7, 2, "test")
 def ready(request, tmp_path_factory):
     """A folder with raw data, shards of a fit, and the test images as files; and the fit."""
     folder = tmp_path_factory.mktemp(request.param)
-    names = [{"name": name, "color": color} for name, color in zip(NAMES, COLORS, strict=True)]
     splits = {"train": pairs_of_shapes(4, 1), "validation": pairs_of_shapes(3, 3, "validation"), "test": TEST}
-    write_raw(folder / "raw", splits, source(splits={role: role for role in splits}, classes=names))
+    about = source(splits={role: role for role in splits})
+    names = [c.model_copy(update={"name": name}) for c, name in zip(about.classes, NAMES, strict=True)]
+    write_raw(folder / "raw", splits, about.model_copy(update={"classes": names}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
         target = Target(*SIZE, "raw", request.param)
@@ -71,9 +72,9 @@ def keras_file(ready):
     return folder / "model.keras"
 
 
-def colors(network_names=NAMES):
+def colors():
     """Return the colors in which the images show the classes."""
-    return dict(zip(network_names, ("#{:02x}{:02x}{:02x}".format(*color) for color in PALETTE.tolist()), strict=False))
+    return dict(zip(NAMES, ("#{:02x}{:02x}{:02x}".format(*color) for color in PALETTE.tolist()), strict=False))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_native_counts_of_evaluate_are_those_of_the_files_of_predict(ready, kera
 
 
 def test_native_counts_of_an_exported_file_are_those_of_the_files_of_predict(ready, onnx_file, tmp_path):
-    folder, fit = ready
+    folder, _ = ready
     runtime = open_runtime(onnx_file)
     reader = ShardReader(folder / "shards", read_manifest(folder / "shards"), "test")
     made, originals = runtime.info.preprocessing, Originals(folder / "raw", "test", reader.names)
@@ -150,7 +151,7 @@ def test_a_file_of_one_size_gives_the_same_labels(ready, onnx_file, tmp_path):
 
 def test_padding_counts_nowhere(ready, keras_file, tmp_path):
     """At the shards' size the counts hold each pixel of the images once, and no other."""
-    folder, fit = ready
+    folder, _ = ready
     evaluate(
         folder / "raw", folder / "shards", keras_file, tmp_path / "evaluation", tmp_path / "metrics",
         params=settings(), batch_size=3, seed=1,
