@@ -3,6 +3,8 @@
 
 const MOST_TRAINING_IMAGES = 64; // that a whole image may cover where their middle is cut out
 
+class TooLong extends Error {}
+
 // Return the size {width, height} to which a whole image is resized; `made` is {width, height, fit}.
 function scaledSize(width, height, made) {
   if (made.fit === "stretch") return { width: made.width, height: made.height };
@@ -12,7 +14,7 @@ function scaledSize(width, height, made) {
     isTall === (made.fit === "pad")
       ? { width: rounded(width * made.height, height), height: made.height }
       : { width: made.width, height: rounded(height * made.width, width) };
-  if (scaled.width * scaled.height > MOST_TRAINING_IMAGES * made.width * made.height) throw new Error("it is too long; cut it");
+  if (scaled.width * scaled.height > MOST_TRAINING_IMAGES * made.width * made.height) throw new TooLong("it is too long for this model");
   return scaled;
 }
 

@@ -44,7 +44,8 @@ async function label({ id, file }) {
     const rows = await compressedRows(labels, width, height);
     postMessage({ id, map: { width, height, pixels, rows, seconds: (performance.now() - start) / 1000 } }, [rows.buffer]);
   } catch (error) {
-    const reason = image ? `${file.name} could not be labeled (${error.message || error}); try a smaller image.` : error.message;
+    const remedy = error instanceof TooLong ? "cut it into shorter images" : "try a smaller image";
+    const reason = image ? `${file.name} could not be labeled (${error.message || error}); ${remedy}.` : error.message;
     postMessage({ id, refused: reason });
   }
 }
