@@ -17,7 +17,7 @@ def run(stage: entry.Stage) -> None:
     build_shards(
         RAW,
         SHARDS,
-        Target(shards.height, shards.width, shards.encoding),
+        Target(shards.height, shards.width, shards.encoding, shards.fit),
         shards.examples_per_shard,
         SplitOptions(stage.integer("seed"), selection.limit, selection.validation_fraction, selection.unseen),
     )

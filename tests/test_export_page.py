@@ -16,6 +16,7 @@ from onnx_page_model import COLORS, HEIGHT, INFO, NAMES, WIDTH, write_model
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+import maskline
 from maskline.errors import ArtifactError
 from maskline.export.page.page import write_page
 from maskline.export.page.web_runtime import cached
@@ -155,6 +156,35 @@ def test_labels_are_those_of_python(tab: Page, model: Path) -> None:
         assert labels.mode == "P"
         assert labels.getpalette() == PALETTE
         np.testing.assert_array_equal(np.asarray(labels), expected_labels(model, data), name)
+
+
+@in_browser
+@with_runtime
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_labels_are_those_of_python_for_images_that_keep_their_shape(
+    started: Browser, tmp_path: Path, fit: str
+) -> None:
+    model, page = tmp_path / "model.onnx", tmp_path / "page.html"
+    preprocessing = INFO["model"]["preprocessing"] | {"fit": fit}
+    write_model(model, INFO | {"model": INFO["model"] | {"preprocessing": preprocessing}})
+    write_page(model, page)
+    predictor = maskline.load_model(model)
+    shown = Shown(started, offline=True)
+    shown.go(page.as_uri())
+    tab = shown.page
+    expect(tab.locator("#status")).to_have_text("The network is ready.", timeout=60_000)
+    choose(tab, *(upload(name, data) for name, data in IMAGES.items()))
+    wait_for_labels(tab, next(iter(IMAGES)))
+    for name, data in IMAGES.items():
+        tab.locator("#images label", has=tab.get_by_text(name, exact=True)).click()
+        expected = predictor.predict(decode_image(data, name).image).labels
+        np.testing.assert_array_equal(np.asarray(saved(tab, "#save-map")), expected, name)
+    if fit == "crop":
+        choose(tab, upload("long.png", encoded(picture(9000, 2))))
+        sentence = "long.png could not be labeled (it is too long for this model); cut it into shorter images."
+        expect(tab.get_by_role("alert")).to_have_text(sentence, timeout=60_000)
+    assert shown.problems == []
+    tab.close()
 
 
 @in_browser

@@ -42,6 +42,7 @@ PREPROCESS = {
     "dataset.limit": 3,
     "preprocess.height": 24,
     "preprocess.width": 24,
+    "preprocess.fit": "pad",
     "preprocess.encoding": "png",
     "preprocess.examples_per_shard": 3,
 }
@@ -128,7 +129,7 @@ def params(**changes) -> Params:
 
 
 def preprocess(raw: Path, out: Path, p: Params) -> dict[str, str]:
-    target = Target(p.preprocess.height, p.preprocess.width, p.preprocess.encoding)
+    target = Target(p.preprocess.height, p.preprocess.width, p.preprocess.encoding, p.preprocess.fit)
     choice = SplitOptions(p.seed, p.dataset.limit, p.dataset.validation_fraction, p.dataset.unseen)
     build_shards(raw, out, target, p.preprocess.examples_per_shard, choice)
     return digests(out, ".")

@@ -172,6 +172,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("dataset.test_fraction", 0.6, "must be at most 0.5"),
         ("preprocess.height", 15, "must be at least 16"),
         ("preprocess.width", 8193, "must be at most 8192"),
+        ("preprocess.fit", "cover", "must be 'stretch', 'pad' or 'crop'"),
         ("preprocess.encoding", "webp", "must be 'raw', 'png' or 'jpeg'"),
         ("preprocess.examples_per_shard", 0, "must be at least 1"),
         ("model.architecture", "segmentnet", "must be 'convtranspose', 'fcn32s'"),
@@ -460,7 +461,7 @@ def test_a_single_value_of_another_type_is_a_defect(stage):
 
 
 def test_declared_values_as_a_dictionary(stage):
-    preprocess = {"height": 128, "width": 128, "encoding": "raw", "examples_per_shard": 64}
+    preprocess = {"height": 128, "width": 128, "fit": "stretch", "encoding": "raw", "examples_per_shard": 64}
     declared = stage("seed", "preprocess", "train.loss.dice", "train.epochs").declared()
     assert declared == {"seed": 1, "preprocess": preprocess, "train": {"loss": {"dice": 1.0}, "epochs": 8}}
 

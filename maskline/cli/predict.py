@@ -11,7 +11,7 @@ whose values are the labels and whose palette shows the classes' colors, and ove
 a picture to look at. areas.csv lists the pixels, the share and the mean confidence of
 each class in each image.
 
-Images are resized as the training images were, and the result is returned at their own
+Images are fitted as the training images were, and the result is returned at their own
 size. A run that was stopped goes on when it is started again. run.json records the
 model, the options and the images. The exit code is 1 if an image could not be read.
 """

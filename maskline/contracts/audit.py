@@ -42,7 +42,9 @@ class Audit(Record):
         left_out_by_lists: images of the source that are in no split.
         left_out_by_limit: images of each split that dataset.limit left out.
         original_size: before resizing.
-        void_share: void pixels as a share of all pixels, by split.
+        void_share: void pixels as a share of all pixels without padding, by split.
+        padding_share: pixels that preprocess.fit pad adds, as a share of all pixels, by split.
+        cropped_share: pixels that preprocess.fit crop cuts off, as a share of the resized images, by split.
         class_share: by split and class.
         images_with_class: by split and class.
         class_drift: total variation distance of a split's class shares from those of train, 0 to 1.
@@ -59,6 +61,8 @@ class Audit(Record):
     left_out_by_limit: dict[Role, Count]
     original_size: OriginalSize
     void_share: dict[Role, Share]
+    padding_share: dict[Role, Share]
+    cropped_share: dict[Role, Share]
     class_share: dict[Role, dict[str, Share]]
     images_with_class: dict[Role, dict[str, Count]]
     class_drift: dict[Literal["validation", "test"], Share]
@@ -67,7 +71,8 @@ class Audit(Record):
 
     @model_validator(mode="after")
     def _whole(self) -> "Audit":
-        for field in ("images", "left_out_by_limit", "void_share", "class_share", "images_with_class"):
+        by_split = ("images", "left_out_by_limit", "void_share", "padding_share", "cropped_share", "class_share")
+        for field in (*by_split, "images_with_class"):
             lacking = [role for role in ROLES if role not in getattr(self, field)]
             if lacking:
                 raise ValueError(f"{field} lacks {lacking[0]}")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from maskline.contracts.classes import ROLES, ClassInfo, Role
+from maskline.contracts.fit import Fit
 from maskline.contracts.folders import SHARDS
 from maskline.contracts.numbers import Count, Length
 from maskline.files.records import Record, read_record, write_record
@@ -33,7 +34,7 @@ class Shard(Record):
 
 
 class Split(Record):
-    """A split's examples, its pixels and images per class, its void pixels, and its shards in order."""
+    """A split's examples, its pixels and images per class, its void pixels without padding, and its shards in order."""
 
     examples: Count
     pixels: list[Count]
@@ -43,12 +44,13 @@ class Split(Record):
 
 
 class Manifest(Record):
-    """What a folder of shards holds; `height` and `width` are in pixels."""
+    """What a folder of shards holds; `height` and `width` are in pixels, `fit` is how images got that size."""
 
     format: Literal[1]
     source: Origin
     height: Length
     width: Length
+    fit: Fit = "stretch"
     encoding: Encoding
     void_label: Literal[255]
     classes: list[ClassInfo]

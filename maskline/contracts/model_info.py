@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, ValidationError
 
 from maskline.contracts.classes import ClassInfo
+from maskline.contracts.fit import Fit, Size
 from maskline.contracts.numbers import Length, Share
 from maskline.errors import ArtifactError
 from maskline.files.records import Record, first_problem
@@ -20,14 +21,21 @@ class Preprocessing(Record):
     Attributes:
         height: of the images in pixels.
         width: of the images in pixels.
+        fit: how an image of another shape got this size.
         resize: the method, Pillow's antialiased bilinear filter.
         input_range: the lowest and highest value of an image; the model normalizes them itself.
     """
 
     height: Length
     width: Length
+    fit: Fit = "stretch"
     resize: Literal["bilinear, antialiased"] = "bilinear, antialiased"
     input_range: tuple[Literal[0], Literal[255]] = (0, 255)
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.height, self.width
 
 
 class ModelInfo(Record):

@@ -33,9 +33,16 @@ def count_split(split: PredictedSplit, batch_size: int, counts: Counts) -> None:
 
 def _count(counts: Counts, batch: Batch, predicted: PredictedLabels) -> None:
     classes = counts.void.shape[1]
-    for index, truth, prediction, confidence, uncertainty in zip(
-        batch.indices, batch.labels, predicted.labels, predicted.confidence, predicted.uncertainty, strict=True
+    for index, content, *maps in zip(
+        batch.indices,
+        batch.contents,
+        batch.labels,
+        predicted.labels,
+        predicted.confidence,
+        predicted.uncertainty,
+        strict=True,
     ):
+        truth, prediction, confidence, uncertainty = (values[content] for values in maps)
         counts.matrices[index], counts.void[index] = confusion(truth, prediction, classes)
         counts.boundary[index] = boundary_counts(truth, prediction, classes)
         counts.trimap[index] = trimap_counts(truth, prediction)

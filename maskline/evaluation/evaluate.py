@@ -19,6 +19,7 @@ from maskline.contracts.figures import Figures
 from maskline.contracts.images import PATH as IMAGES
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
+from maskline.contracts.model_info import Preprocessing
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.errors import ArtifactError
 from maskline.evaluation.counting import count_split
@@ -34,6 +35,7 @@ from maskline.metrics.conventions import MEANINGS
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.evaluate import EvaluateParams
+from maskline.prediction.fitting import fitted
 from maskline.prediction.inference import Inference, predictor
 from maskline.prediction.refine.choice import refinement
 from maskline.prediction.refine.crf import CrfParams
@@ -96,9 +98,12 @@ def _split(raw: Path, shards: Path, manifest: Manifest, model_file: Path, params
     model = _model(model_file, manifest.classes)
     reader = ShardReader(shards, manifest, "test")
     originals = Originals(raw, "test", reader.names) if params.resolution == "native" else None
-    predict = predictor(KerasRuntime(model, model_file), _inference(params))
+    made = Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit)
+    # At the shards' size, an image is as large as a window of the training size.
+    inference = fitted(_inference(params), made) if originals and params.window is None else _inference(params)
+    predict = predictor(KerasRuntime(model, model_file), inference)
     refine = refinement(params.refine, CrfParams(**params.crf.model_dump()))
-    return PredictedSplit(reader, originals, params.window is not None, predict, refine)
+    return PredictedSplit(reader, made, originals, params.window is not None, predict, refine)
 
 
 def _plotted(counts: Counts, found: Figures, names: list[str]) -> dict[str, Sequence[Record]]:

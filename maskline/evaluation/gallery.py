@@ -78,16 +78,19 @@ def _panels(split: PredictedSplit, index: int, colors: Sequence[str]) -> dict[Ki
     """Return the pictures of an image, each uint8 [H, W, 3]; mutual information only if dropout is sampled."""
     batch = split.example(index)
     predicted = split.predict(batch)
-    image, labels, prediction = batch.images[0], batch.labels[0], predicted.labels[0]
+    (content,) = batch.contents
+    image, labels, prediction, uncertainty = (
+        maps[0][content] for maps in (batch.images, batch.labels, predicted.labels, predicted.uncertainty)
+    )
     panels: dict[Kind, np.ndarray] = {
         "image": image,
         "truth": paint(labels, colors),
         "prediction": paint(prediction, colors),
         "errors": errors(image, labels, prediction),
-        "uncertainty": shade(predicted.uncertainty[0]),
+        "uncertainty": shade(uncertainty),
     }
     if predicted.mutual_information is not None:
-        panels["mutual_information"] = shade(predicted.mutual_information[0])
+        panels["mutual_information"] = shade(predicted.mutual_information[0][content])
     return panels
 
 

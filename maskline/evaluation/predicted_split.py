@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maskline.contracts.fit import Part
+from maskline.contracts.model_info import Preprocessing
 from maskline.errors import InputError
+from maskline.prediction.fitting import content, model_input
 from maskline.prediction.inference import Prediction, most_probable
 from maskline.prediction.refine.choice import Refine
 from maskline.prediction.resizing import resized
@@ -22,12 +25,14 @@ class Batch(NamedTuple):
         inputs: uint8 [B, h, w, 3], the network's inputs.
         images: uint8 [B, H, W, 3], the same images at the size for scoring.
         labels: uint8 [B, H, W], void 255.
+        contents: rows and columns of each image and its labels that are not padding.
     """
 
     indices: range
     inputs: np.ndarray
     images: np.ndarray
     labels: np.ndarray
+    contents: list[Part]
 
 
 class PredictedLabels(NamedTuple):
@@ -51,6 +56,7 @@ class PredictedSplit(NamedTuple):
 
     Attributes:
         reader: the split's shards.
+        made: how the shards' images were made.
         originals: the same examples at their original sizes, to score each at its own size; None: score at the
             shards' size.
         predict_originals: whether the network's inputs are the originals instead of the resized images.
@@ -59,6 +65,7 @@ class PredictedSplit(NamedTuple):
     """
 
     reader: ShardReader
+    made: Preprocessing
     originals: Originals | None
     predict_originals: bool
     predictor: Callable[[np.ndarray], Prediction]
@@ -71,29 +78,33 @@ class PredictedSplit(NamedTuple):
             return
         start = 0
         for images, labels in ordered_batches(self.reader, batch_size).as_numpy_iterator():
-            yield Batch(range(start, start + len(images)), images, images, labels)
+            indices = range(start, start + len(images))
+            yield Batch(indices, images, images, labels, [self.reader.content(index) for index in indices])
             start += len(images)
 
     def example(self, index: int) -> Batch:
         """Return one example as a batch."""
         inputs, labels = self.reader.read([index])
         if not self.originals:
-            return Batch(range(index, index + 1), inputs, inputs, labels)
+            return Batch(range(index, index + 1), inputs, inputs, labels, [self.reader.content(index)])
         image, labels = self.originals.read(index)
-        inputs = image[None] if self.predict_originals else inputs
-        return Batch(range(index, index + 1), inputs, image[None], labels[None])
+        if self.predict_originals:
+            inputs = image[None]
+        elif self.made.fit == "crop":  # the shards have only its middle
+            inputs = model_input(image, self.made)[None]
+        return Batch(range(index, index + 1), inputs, image[None], labels[None], [np.s_[:, :]])
 
     def predict(self, batch: Batch) -> PredictedLabels:
-        """Predict a batch, resize the prediction to the size for scoring, and refine it.
+        """Predict a batch, place the prediction on the images at the size for scoring, and refine it.
 
         Raises:
             InputError: a probability is NaN.
         """
         prediction = self.predictor(batch.inputs)
         self._check_numbers(batch, prediction)
-        size = batch.labels.shape[1:]
-        if size != batch.inputs.shape[1:3]:
-            prediction = _resized(prediction, size)
+        if self.originals and not self.predict_originals:
+            size = batch.labels.shape[1:]
+            prediction = _resized(prediction, content(batch.inputs.shape[1:3], size, self.made), size)
         labels, confidence = self._labels(batch.images, prediction.probabilities)
         return PredictedLabels(labels, confidence, prediction.uncertainty, prediction.mutual_information)
 
@@ -117,9 +128,9 @@ class PredictedSplit(NamedTuple):
             )
 
 
-def _resized(prediction: Prediction, size: tuple[int, int]) -> Prediction:
+def _resized(prediction: Prediction, part: Part, size: tuple[int, int]) -> Prediction:
     def of(maps: np.ndarray) -> np.ndarray:
-        return np.stack([resized(one, size) for one in maps])
+        return np.stack([resized(one[part], size) for one in maps])
 
     information = prediction.mutual_information
     return Prediction(

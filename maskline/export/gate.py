@@ -52,7 +52,7 @@ def counted(name: str, path: Path, runtime: Runtime, shards: Path, batch_size: i
     manifest = read_manifest(shards)
     check_fits(path, runtime.info, manifest, shards)
     reader = ShardReader(shards, manifest, "test")
-    split = PredictedSplit(reader, None, False, predictor(runtime, Inference()), None)
+    split = PredictedSplit(reader, runtime.info.preprocessing, None, False, predictor(runtime, Inference()), None)
     sizes = len(manifest.classes), len(TRIMAP_DISTANCES), BINS
     with tempfile.TemporaryDirectory() as folder, new_counts(Path(folder), reader.names, *sizes) as counts:
         with readers_errors():
@@ -63,7 +63,7 @@ def counted(name: str, path: Path, runtime: Runtime, shards: Path, batch_size: i
 
 
 def check_fits(path: Path, info: ModelInfo, manifest: Manifest, shards: Path) -> None:
-    """Refuse a model of other classes, or of another size of images, than the shards have.
+    """Refuse a model of other classes, or of another size or fit of images, than the shards have.
 
     Raises:
         ArtifactError: the model does not fit the shards.
@@ -71,12 +71,18 @@ def check_fits(path: Path, info: ModelInfo, manifest: Manifest, shards: Path) ->
     known, given = [c.name for c in info.classes], [c.name for c in manifest.classes]
     if known != given:
         raise ArtifactError(path, f"knows the classes {', '.join(known)}, but {shards} has {', '.join(given)}")
-    size = info.preprocessing.height, info.preprocessing.width
+    size = info.preprocessing.size
     if size != (manifest.height, manifest.width):
         raise ArtifactError(
             path,
             f"was trained on images of {size[0]}x{size[1]} (height x width), but those of {shards / MANIFEST.name} "
             f"have {manifest.height}x{manifest.width}",
+        )
+    if info.preprocessing.fit != manifest.fit:
+        raise ArtifactError(
+            path,
+            f"was trained on images with the fit {info.preprocessing.fit}, but those of {shards / MANIFEST.name} have "
+            f"{manifest.fit}",
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from maskline.errors import InputError
 from maskline.prediction.resizing import antialiased, resized_image
 from maskline.prediction.runtime import Runtime, Sampling
-from maskline.prediction.windows import Predict, in_windows
+from maskline.prediction.windows import Predict, Window, in_windows
 
 _ROWS = 32  # of an image, whose probabilities stay in the processor's cache
 
@@ -19,13 +19,13 @@ class Inference(NamedTuple):
     Attributes:
         flip: whether to average with the prediction of the mirrored image.
         scales: factors of the image's size; the predictions are averaged at the original size.
-        window: side in pixels of the windows in which images are predicted, at each scale; None: whole images.
+        window: the windows in which images are predicted, at each scale; None: whole images.
         dropout_samples: number of predictions with dropout to average; 0: the architecture's own number.
     """
 
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
-    window: int | None = None
+    window: Window | None = None
     dropout_samples: int = 0
 
 
@@ -86,13 +86,14 @@ def check(runtime: Runtime, inference: Inference) -> None:
         InputError: the model has no dropout to sample, or the windows are smaller than its output stride, or windows or
             scales are not of the only size that it takes.
     """
-    if inference.window is not None and inference.window < runtime.stride:
-        raise InputError(f"window must be {runtime.stride} or more for this network. Received: {inference.window}")
-    if inference.window is not None and runtime.fixed_size not in (None, (inference.window,) * 2):
+    window = inference.window if isinstance(inference.window, int) else None  # windows of the training size always fit
+    if window is not None and window < runtime.stride:
+        raise InputError(f"window must be {runtime.stride} or more for this network. Received: {window}")
+    if window is not None and runtime.fixed_size not in (None, (window, window)):
         height, width = runtime.fixed_size
         raise InputError(
             f"this file takes images of {height}x{width} alone, so that windows have that size or there are none; use "
-            f"the .keras file for other windows. Received: window {inference.window}"
+            f"the .keras file for other windows. Received: window {window}"
         )
     if runtime.fixed_size and inference.scales != (1.0,):
         height, width = runtime.fixed_size

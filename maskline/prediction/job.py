@@ -22,7 +22,7 @@ from maskline.prediction.image_rows import ImageRows
 from maskline.prediction.inference import check
 from maskline.prediction.inputs import ImageFile, find_images
 from maskline.prediction.label_file import mapped_labels
-from maskline.prediction.labels import labelled_rows
+from maskline.prediction.labels import check_shape, labelled_rows
 from maskline.prediction.open_image import OpenImage, open_image
 from maskline.prediction.options import Options, refine
 from maskline.prediction.pictures import write_labels, write_overlay
@@ -178,6 +178,7 @@ def _open(image: ImageFile, known: ImageRecord, out: Path) -> _Opened:
 
 def _labeled(runtime: Runtime, file: ImageFile, image: OpenImage, out: Path, options: Options) -> _Labeled:
     rows = image.rows
+    check_shape(runtime, rows, options.inference, os.fspath(file.path))
     sums = Sums(len(runtime.info.classes))
 
     def bands() -> Iterator[np.ndarray]:

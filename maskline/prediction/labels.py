@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from maskline.errors import InputError
+from maskline.contracts.fit import is_too_long
+from maskline.errors import ImageError, InputError
+from maskline.prediction.fitting import content, fitted, model_input
 from maskline.prediction.image_rows import ImageRows
 from maskline.prediction.inference import Inference, check, most_probable, of_any_size, probabilities_predictor
-from maskline.prediction.resizing import resized_bands, resized_image
+from maskline.prediction.resizing import resized_bands
 from maskline.prediction.runtime import Runtime
 from maskline.prediction.windows import predicted_bands
 
@@ -33,9 +35,9 @@ def labelled_rows(
 ) -> Iterator[LabelledRows]:
     """Yield the labels of an image at its own size, from its first row to its last.
 
-    Without a window, the image is resized as preprocess resizes the training images, and the probabilities are resized
-    back before the most probable class is taken. With a window, the image is predicted at its own size. Scales, samples
-    of dropout and refinement hold the whole image's probabilities in memory.
+    Without a window, the image is fitted as preprocess fits the training images, and the probabilities are placed back
+    on it before the most probable class is taken. With a window, the image is predicted at its own size. Scales,
+    samples of dropout and refinement hold the whole image's probabilities in memory.
 
     Raises:
         InputError: the model cannot do what the options ask for, or a probability is NaN.
@@ -52,13 +54,27 @@ def labelled_rows(
         yield _checked(LabelledRows(*most_probable(band)))
 
 
+def check_shape(runtime: Runtime, image: ImageRows, inference: Inference, name: str) -> None:
+    """Refuse an image that takes too much memory at the scale at which it is predicted.
+
+    Raises:
+        ImageError: the model was trained on the middles of images, and the image is much longer than they are.
+    """
+    made = runtime.info.preprocessing
+    if inference.window is None and is_too_long((image.height, image.width), made.size, made.fit):
+        raise ImageError(
+            f"image {name} has the size {image.height}x{image.width}, too long a shape for a model trained on the "
+            f"middles of images at {made.height}x{made.width} (height x width); cut it, or predict with a window."
+        )
+
+
 def _probability_bands(runtime: Runtime, image: ImageRows, inference: Inference) -> Iterator[np.ndarray]:
     """Yield float32 [rows, W, C]."""
     if inference.window is None:
-        size = runtime.info.preprocessing.height, runtime.info.preprocessing.width
-        small = resized_image(image.rows(0, image.height), size)
-        probabilities = probabilities_predictor(runtime, inference)(small[None])[0]
-        yield from resized_bands(probabilities, (image.height, image.width))
+        made, size = runtime.info.preprocessing, (image.height, image.width)
+        small = model_input(image.rows(0, image.height), made)
+        probabilities = probabilities_predictor(runtime, fitted(inference, made))(small[None])[0]
+        yield from resized_bands(probabilities[content(small.shape[:2], size, made)], size)
     elif inference.scales == (1.0,) and not inference.dropout_samples:
         yield from _streamed(runtime, image, inference)
     else:
@@ -67,7 +83,7 @@ def _probability_bands(runtime: Runtime, image: ImageRows, inference: Inference)
 
 def _streamed(runtime: Runtime, image: ImageRows, inference: Inference) -> Iterator[np.ndarray]:
     """Yield the probabilities of windows, averaged with those of the mirrored image if asked for."""
-    assert inference.window is not None
+    assert isinstance(inference.window, int)
     predict, size = of_any_size(runtime.probabilities, runtime), (image.height, image.width)
     bands = predicted_bands(predict, lambda start, stop: image.rows(start, stop)[None], size, inference.window)
     if not inference.flip:

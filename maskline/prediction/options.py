@@ -17,7 +17,7 @@ class Options(Record):
     Attributes:
         flip: whether to average with the prediction of the mirrored image.
         window: side in pixels of the windows in which images are predicted at their own size; None: an image is
-            resized as the training images were, and predicted whole.
+            fitted as the training images were.
         scales: factors of the image's size; the predictions are averaged.
         dropout_samples: number of predictions with dropout to average; 0: the architecture's own number.
         refine: what moves the borders between classes to edges in the image.

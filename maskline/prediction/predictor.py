@@ -12,7 +12,7 @@ from maskline.files.further_images import rgb
 from maskline.prediction.areas import ClassArea, Sums, areas
 from maskline.prediction.image_rows import ArrayRows, ImageRows
 from maskline.prediction.inference import check
-from maskline.prediction.labels import labelled_rows
+from maskline.prediction.labels import check_shape, labelled_rows
 from maskline.prediction.open_image import open_image
 from maskline.prediction.options import Options, Refinement, refine
 from maskline.prediction.runtime import Runtime
@@ -68,8 +68,8 @@ class Predictor:
         Args:
             image: a path, a picture of Pillow, or an array uint8 [H, W, 3], RGB.
             flip: whether to average with the prediction of the mirrored image.
-            window: side in pixels of the windows in which the image is predicted at its own size; None: it is resized
-                as the training images were, and predicted whole.
+            window: side in pixels of the windows in which the image is predicted at its own size; None: it is fitted
+                as the training images were.
             scales: factors of the image's size; the predictions are averaged.
             dropout_samples: number of predictions with dropout to average, for a .keras file alone; 0: the
                 architecture's own number.
@@ -84,6 +84,7 @@ class Predictor:
         )
         check(self._runtime, options.inference)
         rows = _rows(image)
+        check_shape(self._runtime, rows, options.inference, _name(image))
         bands = list(labelled_rows(self._runtime, rows, options.inference, refine(options)))
         labels, confidence = (np.concatenate(parts) for parts in zip(*bands, strict=True))
         names = [c.name for c in self.info.classes]
@@ -95,6 +96,10 @@ class Predictor:
 def load_model(path: str | os.PathLike[str]) -> Predictor:
     """Load a trained model for prediction; see `Predictor`."""
     return Predictor(path)
+
+
+def _name(image: str | os.PathLike[str] | Image.Image | np.ndarray) -> str:
+    return "in memory" if isinstance(image, Image.Image | np.ndarray) else os.fspath(image)
 
 
 def _rows(image: str | os.PathLike[str] | Image.Image | np.ndarray) -> ImageRows:

@@ -1,10 +1,11 @@
-"""Prediction of images in overlapping square windows, whose weights decrease towards their edges."""
+"""Prediction of images in overlapping windows, whose weights decrease towards their edges."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+Window = int | tuple[int, int]  # the side of square windows, or height and width; pixels, 2 or more
 Predict = Callable[[np.ndarray], np.ndarray]  # images [B, H, W, 3] to float32 [B, H, W, C]
 _ROWS = 32  # of a band
 ReadRows = Callable[[int, int], np.ndarray]  # first row and the one after the last to images [B, rows, W, 3]
@@ -22,14 +23,14 @@ class _Place(NamedTuple):
     shares: np.ndarray
 
 
-def in_windows(predict: Predict, window: int) -> Predict:
+def in_windows(predict: Predict, window: Window) -> Predict:
     """Return a function like `predict` that calls `predict` on one window of the images at a time.
 
     For images no larger than the window, it returns exactly what `predict` does.
 
     Args:
         predict: function of images [B, H, W, 3] that returns float32 [B, H, W, C].
-        window: side of the windows in pixels, 2 or more.
+        window: the size of the windows.
     """
 
     def blended(images: np.ndarray) -> np.ndarray:
@@ -39,7 +40,7 @@ def in_windows(predict: Predict, window: int) -> Predict:
     return blended
 
 
-def predicted_bands(predict: Predict, read: ReadRows, size: Sequence[int], window: int) -> Iterator[np.ndarray]:
+def predicted_bands(predict: Predict, read: ReadRows, size: Sequence[int], window: Window) -> Iterator[np.ndarray]:
     """Yield the prediction of images in bands of rows, from the top, each as soon as no further window covers it.
 
     Memory holds the rows of one window over the images' width.
@@ -48,13 +49,14 @@ def predicted_bands(predict: Predict, read: ReadRows, size: Sequence[int], windo
         predict: function of images [B, h, w, 3] that returns float32 [B, h, w, C].
         read: returns rows of the images; consecutive calls overlap.
         size: height and width of the images.
-        window: side of the windows in pixels, 2 or more.
+        window: the size of the windows.
 
     Yields:
         float32 [B, rows, W, C].
     """
     height, width = size
-    rows, columns = _places(height, window), _places(width, window)
+    window_height, window_width = (window, window) if isinstance(window, int) else window
+    rows, columns = _places(height, window_height), _places(width, window_width)
     ends = [place.start for place in rows[1:]] + [height]
     sums: np.ndarray | None = None  # of the rows under the window
     for place, end in zip(rows, ends, strict=True):

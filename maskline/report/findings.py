@@ -12,6 +12,7 @@ _SCORED = {  # a class that train lacks, by whether test lacks it too
     True: ", and means leave it out unless it is predicted",
     False: ", and means count it, because test shows it",
 }
+MUCH_OUTSIDE = 0.2  # of padding, or cut off
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
@@ -22,6 +23,7 @@ def findings(audit: Audit, names: list[str]) -> list[str]:
         *_duplicates(audit),
         *_drift(audit),
         *_void(audit),
+        *_fit(audit),
         *_dark(audit),
         *_left_out(audit),
     ]
@@ -88,6 +90,20 @@ def _dark(audit: Audit) -> list[str]:
     return [
         f"{dark:,} of {audit.converted['sixteen_bit']:,} 16-bit images use less than a quarter of their range and "
         "became dark, because the high 8 bits are kept: stretch their values to 16 bits, or save them with 8."
+    ]
+
+
+def _fit(audit: Audit) -> list[str]:
+    padding = [
+        f"{100 * share:.0f}\u202f% of the pixels of {split} are padding, which keeps the images' shapes and counts for "
+        "nothing."
+        for split, share in audit.padding_share.items()
+        if share > MUCH_OUTSIDE
+    ]
+    return padding + [
+        f"preprocess.fit crop cuts off {100 * share:.0f}\u202f% of the area of {split}'s images."
+        for split, share in audit.cropped_share.items()
+        if share > MUCH_OUTSIDE
     ]
 
 

@@ -7,21 +7,25 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from maskline.contracts.fit import Size
 from maskline.contracts.manifest import Encoding, Manifest
 from maskline.errors import ArtifactError
 from maskline.shards.tfrecord import bytes_features, encode_example, read_record, records
 
 IMAGE, LABELS, NAME = "image/encoded", "image/segmentation/class/encoded", "image/filename"
-
+CONTENT = ("image/content/height", "image/content/width")
 
 _JPEG_QUALITY = 95
 _PNG_LEVEL = 3
 
 
-def serialized(image: Image.Image, labels: np.ndarray, name: str, encoding: Encoding) -> bytes:
+def serialized(
+    image: Image.Image, labels: np.ndarray, name: str, encoding: Encoding, content: Size | None = None
+) -> bytes:
     """Return the tf.train.Example of an RGB image, its labels uint8 [H, W] and its name.
 
-    Labels are stored without loss: as PNG if the image is JPEG.
+    Labels are stored without loss: as PNG if the image is JPEG. A padded image says the size of its `content`, which
+    lies in its middle.
     """
     labels_encoding: Encoding = "png" if encoding == "jpeg" else encoding
     return encode_example(
@@ -33,6 +37,7 @@ def serialized(image: Image.Image, labels: np.ndarray, name: str, encoding: Enco
             NAME: name.encode(),
             LABELS: _encoded(Image.fromarray(labels), labels_encoding),
             "image/segmentation/class/format": labels_encoding.encode(),
+            **(dict(zip(CONTENT, content, strict=True)) if content else {}),
         }
     )
 

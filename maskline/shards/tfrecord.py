@@ -15,6 +15,7 @@ from maskline.errors import ArtifactError
 
 HEADER = 12  # bytes before a record's data: its length and that length's checksum
 FOOTER = 4  # bytes after a record's data: their checksum
+_BYTES, _INTEGERS = 1, 3  # fields of a Feature
 _VARINT_BITS = 70  # of ten bytes, the most that a number of 64 bits takes
 
 
@@ -116,12 +117,26 @@ def bytes_features(data: bytes | memoryview) -> dict[str, slice]:
     Raises:
         ValueError: the data are not a tf.train.Example.
     """
+    return _features(data, _BYTES)
+
+
+def integer_features(data: bytes | memoryview) -> dict[str, int]:
+    """Return each feature of an Example that `encode_example` wrote which is an integer.
+
+    Raises:
+        ValueError: the data are not a tf.train.Example.
+    """
+    return {key: _read_varint(data, place.start)[0] for key, place in _features(data, _INTEGERS).items()}
+
+
+def _features(data: bytes | memoryview, kind: int) -> dict[str, slice]:
+    """Return the place of the value of each feature of a kind with exactly one length-delimited value."""
     found = {}
     for _, features in _fields(data, 0, len(data)):
         for _, entry in _fields(data, features.start, features.stop):
             parts = dict(_fields(data, entry.start, entry.stop))
             kinds = list(_fields(data, parts[2].start, parts[2].stop)) if 2 in parts else []
-            if 1 in parts and len(kinds) == 1 and kinds[0][0] == 1:
+            if 1 in parts and len(kinds) == 1 and kinds[0][0] == kind:
                 values = list(_fields(data, kinds[0][1].start, kinds[0][1].stop))
                 if len(values) == 1:
                     found[bytes(data[parts[1]]).decode()] = values[0][1]

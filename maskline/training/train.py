@@ -131,7 +131,7 @@ def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precisi
         output_stride=model.encoder_stride,
         coarse=model.coarse,
         encoder_weights=weights,
-        preprocessing=Preprocessing(height=manifest.height, width=manifest.width),
+        preprocessing=Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit),
     )
 
 

@@ -201,6 +201,8 @@ def _audit() -> audit.Audit:
         left_out_by_limit={"train": 80, "validation": 0, "test": 0},
         original_size=audit.OriginalSize(smallest=[90, 96], largest=[128, 160]),
         void_share={"train": 0.0312, "validation": 0.0298, "test": 0.0305},
+        padding_share=dict.fromkeys(ROLES, 0.0),
+        cropped_share=dict.fromkeys(ROLES, 0.0),
         class_share={role: dict(zip(NAMES, shares[role], strict=True)) for role in ROLES},
         images_with_class={
             role: {n: round(counts[role] * min(1, 4 * s)) for n, s in zip(NAMES, shares[role], strict=True)}

@@ -78,6 +78,18 @@ def pairs(count: int, seed: int = 0, prefix: str = "photo", classes: int = 3) ->
     return made
 
 
+def pairs_of_shapes(count: int, seed: int = 0, prefix: str = "photo") -> list[Pair]:
+    """Return examples like `pairs`, wide, tall and as wide as tall, of several sizes."""
+    shapes = [(40, 48), (90, 40), (40, 90), (32, 48), (64, 96), (31, 47), (20, 24)]
+    rng = np.random.default_rng(seed)
+    made = []
+    for index in range(count):
+        labels = scene(rng, *shapes[index % len(shapes)])
+        noise = rng.integers(0, 12, (*labels.shape, 3), np.uint8)
+        made.append(Pair(f"{prefix} {index:03d} é.png", encoded(painted(labels) + noise), encoded(labels)))
+    return made
+
+
 def write_raw(raw: Path, splits: dict[str, list[Pair]], about: Source | None = None, files: int = 2) -> Source:
     """Write each split into `files` TFRecord files, and source.json; an empty split has no files."""
     about = about or source(splits={role: role for role in splits})

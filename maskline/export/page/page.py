@@ -14,7 +14,15 @@ from maskline.prediction.runtimes.onnx import OnnxRuntime
 
 TEMPLATE = Path(__file__).parent / "template"
 SCRIPT = ("png.js", "page.js")
-WORKER = ("worker/decode.js", "worker/resize.js", "worker/labels.js", "png.js", "worker/worker.js")
+WORKER = (
+    "worker/decode.js",
+    "worker/resize.js",
+    "worker/fit.js",
+    "worker/windows.js",
+    "worker/labels.js",
+    "png.js",
+    "worker/worker.js",
+)
 
 
 def write_page(onnx_path: Path, out: Path, tarball: Path | None = None) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from maskline.contracts.classes import Role
+from maskline.contracts.fit import Part, Size, middle
 from maskline.contracts.manifest import Manifest, Shard
 from maskline.errors import ArtifactError
 from maskline.files.checksums import cached_sha256
-from maskline.shards.example import IMAGE, LABELS, NAME, decoded
-from maskline.shards.tfrecord import bytes_features, read_record, records
+from maskline.shards.example import CONTENT, IMAGE, LABELS, NAME, decoded
+from maskline.shards.tfrecord import bytes_features, integer_features, read_record, records
 
 _OPEN_FILES = 128  # at most, in each reader
 
@@ -52,6 +53,7 @@ class ShardReader:
         self._is_compressed = manifest.encoding != "raw"
         self._paths = [Path(folder) / shard.file for shard in manifest.splits[role].shards]
         self.names: list[str] = []
+        contents: list[Size] = []
         places: list[tuple[int, int, int, int, int]] = []
         for number, (path, shard) in enumerate(zip(self._paths, manifest.splits[role].shards, strict=True)):
             _check(path, shard)
@@ -68,6 +70,7 @@ class ShardReader:
                             f"does not hold the {self.size[0]}x{self.size[1]} {manifest.encoding} images "
                             "that the manifest records",
                         )
+                    contents.append(_content(data, path) if manifest.fit == "pad" else self.size)
                     start = record.offset
                     places.append(
                         (
@@ -83,6 +86,7 @@ class ShardReader:
                     path,
                     f"holds {len(self.names) - before} examples, but the manifest records {shard.examples}",
                 )
+        self._contents = np.array(contents, np.int32)
         self._places = np.array(places, np.int64)
         self._open = lru_cache(maxsize=_open_files())(self._open_shard)
 
@@ -104,6 +108,11 @@ class ShardReader:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def content(self, index: int) -> Part:
+        """Return the rows and columns of an example that are not padding."""
+        height, width = self._contents[index].tolist()
+        return middle(self.size, (height, width))
 
     def read(
         self, indices: Sequence[int] | np.ndarray, empty: Callable[[tuple[int, ...]], np.ndarray] = _fresh
@@ -135,6 +144,14 @@ class ShardReader:
             raise ArtifactError(self._paths[number], "was truncated while it was read")
         if self._is_compressed:
             image[...], mask[...] = decoded(*parts)
+
+
+def _content(data: bytes, path: Path) -> Size:
+    """Return the size of a padded image without its padding."""
+    sizes = integer_features(data)
+    if not sizes.keys() >= set(CONTENT):
+        raise ArtifactError(path, "does not hold the padded images that the manifest records")
+    return sizes[CONTENT[0]], sizes[CONTENT[1]]
 
 
 def _check(path: Path, shard: Shard) -> None:

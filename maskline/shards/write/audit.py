@@ -48,6 +48,8 @@ def audit(
         left_out_by_limit=left_out_by_limit,
         original_size=OriginalSize(smallest=list(sizes[0]), largest=list(sizes[-1])),
         void_share={role: _void_share(parts) for role, parts in counts.items()},
+        padding_share={role: _added_share(parts, "padding_pixels") for role, parts in counts.items()},
+        cropped_share={role: _added_share(parts, "cropped_pixels") for role, parts in counts.items()},
         class_share={role: _by_name(names, share.round(6)) for role, share in shares.items()},
         images_with_class={role: _by_name(names, total) for role, total in with_class.items()},
         class_drift={role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
@@ -73,9 +75,18 @@ def _converted(parts: Iterable[ShardStatistics]) -> dict[str, int]:
     return counts
 
 
-def _void_share(parts: Iterable[ShardStatistics]) -> float:
-    void = sum(part.void_pixels for part in parts)
-    return round(void / (void + sum(int(part.pixels.sum()) for part in parts)), 6)
+def _void_share(parts: Sequence[ShardStatistics]) -> float:
+    return round(sum(part.void_pixels for part in parts) / _shown(parts), 6)
+
+
+def _added_share(parts: Sequence[ShardStatistics], name: Literal["padding_pixels", "cropped_pixels"]) -> float:
+    added = sum(getattr(part, name) for part in parts)
+    return round(added / (added + _shown(parts)), 6)
+
+
+def _shown(parts: Iterable[ShardStatistics]) -> int:
+    """Return the number of pixels, without padding and what is cut off."""
+    return sum(part.void_pixels + int(part.pixels.sum()) for part in parts)
 
 
 def _drift(train: np.ndarray, other: np.ndarray) -> float:

@@ -156,6 +156,7 @@ def _manifest(source: Source, target: Target, results: Results) -> Manifest:
         source=Origin(name=source.name, version=source.version),
         height=target.height,
         width=target.width,
+        fit=target.fit,
         encoding=target.encoding,
         void_label=VOID,
         classes=source.classes,

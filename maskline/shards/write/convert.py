@@ -2,25 +2,32 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image
 
+from maskline.contracts.fit import Fit, Size, is_too_long, middle, scaled_size
 from maskline.contracts.manifest import Encoding
 from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.shards.decode import decode_image, decode_mask
 from maskline.shards.example import serialized
+from maskline.shards.fitting import fitted_image, fitted_labels
 from maskline.shards.source_examples import SourceExample, example_name
-from maskline.shards.write.shard_statistics import ShardStatistics, count
+from maskline.shards.write.shard_statistics import ShardStatistics, count, count_fit
 
 
 @dataclass(frozen=True)
 class Target:
-    """Height and width in pixels, and encoding, of the images in the shards."""
+    """Height and width in pixels, encoding and fit of the images in the shards."""
 
     height: int
     width: int
     encoding: Encoding
+    fit: Fit = "stretch"
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.height, self.width
 
 
 def convert(
@@ -41,10 +48,16 @@ def convert(
             f"image and mask {shown} differ in size: {image.height}x{image.width} and {height}x{width} "
             "(height x width, EXIF rotation applied); export the mask again at the image's size."
         )
+    if is_too_long((height, width), target.size, target.fit):
+        raise InputError(
+            f"image {shown} has the size {height}x{width}, too long a shape for preprocess.fit crop at "
+            f"{target.height}x{target.width} (height x width); cut or remove the image, or set fit to pad."
+        )
     statistics.sizes.add((height, width))
-    size = (target.width, target.height)
-    # Pillow resamples with fixed-point arithmetic, which gives the same pixels on every CPU.
-    small = image.resize(size, Image.Resampling.BILINEAR)
-    labels = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    count(statistics, image, labels, conversions)
-    return serialized(small, labels, name, target.encoding)
+    scaled = scaled_size((height, width), target.size, target.fit)
+    content = scaled if target.fit == "pad" else target.size
+    labels = fitted_labels(mask, target.size, target.fit)
+    count(statistics, image, labels[middle(target.size, content)], conversions)
+    count_fit(statistics, scaled, target.size)
+    small = Image.fromarray(fitted_image(image, target.size, target.fit))
+    return serialized(small, labels, name, target.encoding, content if target.fit == "pad" else None)

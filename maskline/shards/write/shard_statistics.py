@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from maskline.contracts.classes import VOID
+from maskline.contracts.fit import Size
 
 _HASH_SIDE = 16  # the difference hash has the square of this number of bits
 
@@ -17,7 +18,9 @@ class ShardStatistics:
 
     pixels: np.ndarray  # int64 [C]
     images_with_class: np.ndarray  # int64 [C]
-    void_pixels: int = 0
+    void_pixels: int = 0  # without padding
+    padding_pixels: int = 0
+    cropped_pixels: int = 0  # of resized images
     sizes: set[tuple[int, int]] = field(default_factory=set)
     conversions: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
@@ -26,7 +29,7 @@ class ShardStatistics:
 
 
 def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, conversions: tuple[str, ...]) -> None:
-    """Add one example: its decoded image, its resized labels uint8 [H, W], and the conversions of its image."""
+    """Add one example: its decoded image, its resized labels uint8 [H, W] without padding, and its conversions."""
     histogram = np.bincount(labels.ravel(), minlength=256)
     of_classes = histogram[: len(statistics.pixels)]
     statistics.pixels += of_classes
@@ -36,6 +39,13 @@ def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, c
         statistics.conversions[conversion] = statistics.conversions.get(conversion, 0) + 1
     statistics.digests += hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     statistics.hashes += _difference_hash(image)
+
+
+def count_fit(statistics: ShardStatistics, scaled: Size, size: Size) -> None:
+    """Add the pixels that pad adds to a resized image, or that crop cuts off it, to give it the shards' size."""
+    added = size[0] * size[1] - scaled[0] * scaled[1]
+    statistics.padding_pixels += max(0, added)
+    statistics.cropped_pixels += max(0, -added)
 
 
 def _difference_hash(image: Image.Image) -> bytes:

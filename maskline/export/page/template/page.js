@@ -24,7 +24,7 @@
     }
     started.onmessage = ({ data }) => receive(data);
     started.onerror = (event) => stop(event.message);
-    started.postMessage({ packed, width: preprocessing.width, height: preprocessing.height });
+    started.postMessage({ packed, classes: classes.length, made: preprocessing });
     return started;
   }
 
