@@ -48,11 +48,16 @@ def table_of(dataset: SourceParams) -> ClassTable:
     return ClassTable(dataset.masks, classes, labels, void)
 
 
-def refuse_own_classes(dataset: SourceParams) -> None:
-    """Raise InputError if params describe classes or features that the named source defines itself."""
+def refuse_own_classes(dataset: SourceParams, chosen: tuple[str, ...] = ()) -> None:
+    """Raise InputError if params describe classes or features that the named source defines itself.
+
+    Args:
+        dataset: the params.
+        chosen: keys that the source leaves to the params.
+    """
     for key, default in zip(OWN_CLASSES, _DEFAULTS, strict=True):
         value = getattr(dataset, key)
-        if value != default:
+        if value != default and key not in chosen:
             raise InputError(
                 f"dataset.{key} is only for folder and other TFDS data sets, because {dataset.name} defines its own; "
                 f"set it to {'null' if default is None else default}. Received: {value!r}"
