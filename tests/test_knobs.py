@@ -93,7 +93,9 @@ TRAIN = {
     "train.precision": ("mixed_bfloat16", {}),
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
+# tests/test_annotations.py turns overlap.
 DOWNLOAD = {"name", "path", "classes", "colors", "masks", "void", "image_feature", "mask_feature", "test_fraction"}
+DOWNLOAD |= {"overlap"}
 
 
 def leaves(values: dict, prefix: str = "") -> dict:

@@ -30,11 +30,7 @@ def coordinates(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(
-    st.lists(
-        st.tuples(coordinates(-WIDTH, 2 * WIDTH), coordinates(-HEIGHT, 2 * HEIGHT)), min_size=3, max_size=12
-    )
-)
+@given(st.lists(st.tuples(coordinates(-WIDTH, 2 * WIDTH), coordinates(-HEIGHT, 2 * HEIGHT)), min_size=3, max_size=12))
 def test_polygons_are_those_of_pycocotools(points):
     flat = [value for point in points for value in point]
     np.testing.assert_array_equal(mask(polygon(flat)(HEIGHT, WIDTH)), theirs(flat))

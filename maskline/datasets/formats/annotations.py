@@ -46,12 +46,14 @@ class Annotations(NamedTuple):
         file: the file or folder that names the classes.
         names: of the classes, in the file's order.
         splits: the images of each split.
+        folder: of the images, at any depth.
         skipped: number of annotations that the format's custom leaves out, by field of `AnnotationCounts`.
     """
 
     file: Path
     names: list[str]
     splits: dict[str, list[AnnotatedImage]]
+    folder: Path
     skipped: Counter[str]
 
 
@@ -70,8 +72,8 @@ def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
     Raises:
         InputError: a picked class is not in the file, or no class has an annotation.
     """
-    used = {region.name for images in data.splits.values() for image in images for region in image.regions}
-    present = [name for name in data.names if name in used and name not in _BACKGROUNDS]
+    unused = unused_names(data)
+    present = [name for name in data.names if name not in unused and name not in _BACKGROUNDS]
     if picked is None:
         if not present:
             raise InputError(f"{data.file} has no annotation with an area; annotate images, or correct dataset.path.")
@@ -83,6 +85,12 @@ def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
                 f"correct it, or set dataset.classes to null to use all of them."
             )
     return list(picked)
+
+
+def unused_names(data: Annotations) -> set[str]:
+    """Return the file's classes that no annotation has, without background."""
+    used = {region.name for images in data.splits.values() for image in images for region in image.regions}
+    return {name for name in data.names if name not in used and name not in _BACKGROUNDS}
 
 
 def labels_by_name(names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:

@@ -68,7 +68,7 @@ def read(tree: Path) -> Annotations:
         content = read_json(path, _FILE, "COCO's instances")
         _add_categories(names, content.categories, path)
         splits[split] = _images(tree, path, content, names, skipped, seen)
-    return Annotations(next(iter(files.values())), [names[key] for key in sorted(names)], splits, skipped)
+    return Annotations(next(iter(files.values())), [names[key] for key in sorted(names)], splits, tree, skipped)
 
 
 def _json_files(tree: Path) -> list[Path]:

@@ -63,7 +63,7 @@ def _read(tree: Path) -> Annotations:
         for region in image.regions:
             if region.name not in names:
                 raise InputError(f"{image.where}: {region.where} is not among the labels; correct it.")
-    return Annotations(path, names, splits, skipped)
+    return Annotations(path, names, splits, tree, skipped)
 
 
 def _image(tree: Path, path: Path, element: Element, skipped: Counter[str], seen: dict[Path, str]) -> AnnotatedImage:

@@ -32,7 +32,7 @@ def read(tree: Path) -> Annotations:
     if "train" not in splits:
         raise InputError(f"{tree / _IMAGES} has no images for training; add some, or a list {_LISTS}/train.txt.")
     names = [name for name in colors.values() if name != BACKGROUND]
-    return Annotations(tree / LABELS, names, splits, Counter())
+    return Annotations(tree / LABELS, names, splits, tree / _IMAGES, Counter())
 
 
 def _colors(path: Path) -> dict[int, str]:

@@ -93,7 +93,7 @@ def read(tree: Path) -> Annotations:
         if chosen is not None:
             images.append(_image(tree, files[0], task, chosen, skipped, seen))
     names = sorted({region.name for image in images for region in image.regions if region.name is not None})
-    return Annotations(files[0], names, {"train": images}, skipped)
+    return Annotations(files[0], names, {"train": images}, tree, skipped)
 
 
 def _json_files(tree: Path) -> list[Path]:

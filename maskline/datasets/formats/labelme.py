@@ -58,13 +58,13 @@ def read(tree: Path) -> Annotations:
     used = {region.name for image in images for region in image.regions if region.name is not None}
     listing = tree / "labels.txt"
     if not listing.exists():
-        return Annotations(tree, sorted(used), {"train": images}, skipped)
+        return Annotations(tree, sorted(used), {"train": images}, tree, skipped)
     names = [name for name in read_list(listing) if name != _IGNORED]
     for image in images:
         for region in image.regions:
             if region.name is not None and region.name not in names:
                 raise InputError(f"{image.where}: {region.where} is not in {listing}; add it there, or correct it.")
-    return Annotations(listing, names, {"train": images}, skipped)
+    return Annotations(listing, names, {"train": images}, tree, skipped)
 
 
 def _image(tree: Path, path: Path, skipped: Counter[str], seen: dict[Path, str]) -> AnnotatedImage:

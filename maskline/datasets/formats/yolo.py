@@ -17,6 +17,7 @@ LAYOUT = (
     "data.yaml with names, train, and val and test if you have them, whose images/ folders have labels/ next to them"
 )
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
+_CLASSES = "classes.txt"  # that some tools write next to the labels
 _BOX = 5  # values of a line: a class and a box, or a class and two points
 
 
@@ -46,7 +47,8 @@ def read(tree: Path) -> Annotations:
     }
     if "train" not in splits:
         raise InputError(f"{path} must name a folder or a list of images for train. Received: {values.get('train')!r}")
-    return Annotations(path, names, splits, skipped)
+    _check_labels(tree, set(seen))
+    return Annotations(path, names, splits, tree, skipped)
 
 
 def _yaml(tree: Path) -> Path | None:
@@ -110,6 +112,15 @@ def _labels_of(tree: Path, image: Path) -> Path:
     if "images" in parts:
         parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
     return tree.joinpath(*parts)
+
+
+def _check_labels(tree: Path, images: set[Path]) -> None:
+    """Raise InputError if a text file in a folder of labels has no image."""
+    for folder in sorted({image.parent for image in images}):
+        labels = {_labels_of(tree, path) for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
+        for path in sorted(next(iter(labels)).parent.glob("*.txt")):
+            if path.parent != folder and path.name != _CLASSES and path not in labels:
+                raise InputError(f"{path} has no image in {folder}; add it, or move the file elsewhere.")
 
 
 def _lines(path: Path) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.classes import VOID
-from maskline.contracts.source import AnnotationCounts
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
 from maskline.datasets.formats.annotations import (
@@ -19,6 +19,7 @@ from maskline.datasets.formats.annotations import (
     class_order,
     draw,
     labels_by_name,
+    unused_names,
 )
 from maskline.datasets.formats.classes import ClassTable, index_table, palette_color
 from maskline.datasets.formats.reading import IMAGE_SUFFIXES, image_size, visible_files
@@ -68,9 +69,8 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         data = type(self).read(self._tree)
         self._classes = _checked(class_order(data, self._dataset.classes), data.file)
         used = {image.path for images in data.splits.values() for image in images}
-        self._left_out = sum(path not in used for path in visible_files(self._tree, IMAGE_SUFFIXES))
-        unused = set(data.names) - {r.name for images in data.splits.values() for i in images for r in i.regions}
-        self._counts = data.skipped + Counter(unused_classes=len(unused - set(self._classes)))
+        self._left_out = sum(path not in used for path in visible_files(data.folder, IMAGE_SUFFIXES))
+        self._counts = data.skipped + Counter(unused_classes=len(unused_names(data) - set(self._classes)))
         labels = labels_by_name([*data.names, BACKGROUND], self._classes)
         return {split: self._generate_examples(images, labels) for split, images in data.splits.items()}
 
