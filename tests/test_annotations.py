@@ -824,3 +824,61 @@ def test_an_image_without_annotation_and_background_is_void() -> None:
         "b",
         "background",
     ]
+
+
+def test_a_class_left_out_still_covers_what_is_below_it(tmp_path: Path) -> None:
+    shapes = [("road", [0, 0, 19, 0, 19, 14, 0, 14]), ("car", [2, 2, 6, 2, 6, 6, 2, 6])]
+    for number in range(3):
+        rows = [{"label": label, "points": files.pairs(points)} for label, points in shapes]
+        save(tmp_path / f"mine/{number}.json", {"shapes": rows, "imagePath": f"{number}.png"})
+        files.write_images(tmp_path / "mine", [labeled(f"{number}.png", np.zeros((14, 19), np.uint8))])
+    source = prepared(tmp_path / "mine", tmp_path / "raw", "labelme", classes=["background", "road"])
+    mask = next(iter(examples(tmp_path / "raw", "train").values()))
+    assert not mask[2:6, 2:6].any() and (mask == 1).sum() == 19 * 14 - 16
+    assert (source.annotations.overlap_pixels, source.annotations.other_class) == (0, 3)
+
+
+# Real data.
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "CamVid"
+STREET = [*(c.name for c in catalogue.SOURCES["camvid"].table.classes)]
+
+
+def camvid(count: int) -> list[Labeled]:
+    """Return test images of CamVid with shuffled names, and 255 for void."""
+    paths = sorted((DATA / "test").glob("*.png"))
+    chosen = np.random.default_rng(3).permutation(len(paths))[:count]
+    images = []
+    for number, path in enumerate(paths[i] for i in chosen):
+        labels = np.asarray(Image.open(DATA / "testannot" / path.name))
+        labels = np.where(labels == 11, 255, labels).astype(np.uint8)
+        images.append(Labeled(f"{number * 7919 % 1009:04d}.png", path.read_bytes(), labels))
+    return images
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent")
+@pytest.mark.parametrize("form", ["coco", "yolo", "labelme", "cvat", "label_studio"])
+def test_camvid_comes_back(form: str, tmp_path: Path) -> None:
+    images = camvid(12)
+    picked = STREET
+    if form == "coco":
+        files.write_coco(tmp_path / "mine", {"train": images[:8], "test": images[8:]}, STREET, background=-1)
+    elif form == "labelme":
+        files.write_labelme(tmp_path / "mine", images, STREET)
+    else:  # they know no void
+        images = [image._replace(labels=np.where(image.labels == 255, 11, image.labels)) for image in images]
+        names = [*STREET, "void"]
+        if form == "yolo":
+            files.write_yolo(tmp_path / "mine", {"train": images[:8], "test": images[8:]}, names)
+        elif form == "cvat":
+            files.write_cvat(tmp_path / "mine", {"Train": images[:8], "Test": images[8:]}, names)
+        else:
+            files.write_label_studio(tmp_path / "mine", images, names)
+    source = prepared(tmp_path / "mine", tmp_path / "raw", form, classes=picked)
+    assert [c.name for c in source.classes] == STREET
+    masks = examples(tmp_path / "raw", "train") | examples(tmp_path / "raw", "test")
+    found = {Path(name).name: mask for name, mask in masks.items()}
+    assert len(found) == len(images)
+    for image in images:
+        np.testing.assert_array_equal(found[image.name], np.where(image.labels == 11, 255, image.labels))

@@ -103,7 +103,7 @@ def draw(image: AnnotatedImage, height: int, width: int, labels: Mapping[str, in
     """Draw the mask of an image.
 
     Args:
-        image: whose regions are drawn; a region of a class without a label is not.
+        image: whose regions are drawn; one of a class without a label is drawn like the rest.
         height: of the mask, pixels.
         width: of the mask, pixels.
         labels: of the classes by name.
@@ -113,19 +113,19 @@ def draw(image: AnnotatedImage, height: int, width: int, labels: Mapping[str, in
     Raises:
         InputError: a region does not fit the image.
     """
-    kept = [region for region in image.regions if region.name is None or region.name in labels]
-    runs = [[_runs(image, region, shape, height, width) for shape in region.shapes] for region in kept]
+    runs = [[_runs(image, region, shape, height, width) for shape in region.shapes] for region in image.regions]
     areas = [sum(map(pixels, parts)) for parts in runs]
-    order = sorted(range(len(kept)), key=lambda i: -areas[i] if overlap == "smallest" else 0)
+    order = sorted(range(len(runs)), key=lambda i: -areas[i] if overlap == "smallest" else 0)
     free = np.full(height * width, _FREE, np.int16)
     canvas = Canvas(free, free.copy(), np.zeros(height * width, bool))
     for i in order:
-        name = kept[i].name
+        name = image.regions[i].name
         for part in runs[i]:
-            _paint(canvas, part, VOID if name is None else labels[name])
+            _paint(canvas, part, VOID if name is None else labels.get(name, rest), name in labels)
     canvas.labels[canvas.labels == _FREE] = rest
     mask = canvas.labels.reshape(width, height).T.astype(np.uint8)
-    return Drawn(mask, int(canvas.claimed.sum()), sum(area > 0 for area in areas), sum(area == 0 for area in areas))
+    kept = [area for area, region in zip(areas, image.regions, strict=True) if region.name in (None, *labels)]
+    return Drawn(mask, int(canvas.claimed.sum()), sum(area > 0 for area in kept), sum(area == 0 for area in kept))
 
 
 def _runs(image: AnnotatedImage, region: Region, shape: Shape, height: int, width: int) -> np.ndarray:
@@ -143,15 +143,15 @@ class Canvas(NamedTuple):
     claimed: np.ndarray
 
 
-def _paint(canvas: Canvas, runs: np.ndarray, label: int) -> None:
-    """Give the pixels of runs a label; void claims none."""
+def _paint(canvas: Canvas, runs: np.ndarray, label: int, claims: bool) -> None:
+    """Give the pixels of runs a label, and note whether a class claims them that another has claimed."""
     if not runs[1::2].any():
         return
     borders = runs.cumsum()
     start, end = int(borders[0]), int(borders[len(runs) // 2 * 2 - 1])
     inside = np.repeat(np.arange(1, len(runs)) % 2 == 1, runs[1:])[: end - start]
     canvas.labels[start:end][inside] = label
-    if label != VOID:
+    if claims:
         first = canvas.first[start:end]
         canvas.claimed[start:end] |= inside & (first != _FREE) & (first != label)
         first[inside & (first == _FREE)] = label
