@@ -95,6 +95,7 @@ TRAIN = {
     "train.precision": ("mixed_bfloat16", {}),
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
+# tests/test_annotations.py turns overlap.
 DOWNLOAD = {
     "name",
     "path",
@@ -103,6 +104,7 @@ DOWNLOAD = {
     "masks",
     "values",
     "void",
+    "overlap",
     "image_feature",
     "mask_feature",
     "test_fraction",

@@ -12,8 +12,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from maskline.contracts.classes import ClassInfo
+from maskline.contracts.rle import as_text, bounding_box, class_runs
 from maskline.prediction.coco import LabeledImage, annotations, write_coco
-from maskline.prediction.rle import as_text, bounding_box, class_runs
 
 # pycocotools 2.0.11 converts arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

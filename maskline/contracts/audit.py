@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.classes import ROLES, Role
 from maskline.contracts.folders import SHARDS
 from maskline.contracts.manifest import Encoding, Origin
@@ -50,6 +51,7 @@ class Audit(Record):
         class_drift: total variation distance of a split's class shares from those of train, 0 to 1.
         converted: images by what made them upright 8-bit RGB.
         duplicates: images in two splits.
+        annotations: what became of them; None where masks are files.
     """
 
     source: Origin
@@ -68,6 +70,7 @@ class Audit(Record):
     class_drift: dict[Literal["validation", "test"], Share]
     converted: dict[str, Count]
     duplicates: Duplicates
+    annotations: AnnotationCounts | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Audit":

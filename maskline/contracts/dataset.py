@@ -1,5 +1,6 @@
 """dataset.json: the few numbers of the audit that people compare."""
 
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.audit import Audit
 from maskline.contracts.classes import ROLES
 from maskline.contracts.folders import METRICS
@@ -8,7 +9,10 @@ PATH = METRICS / "dataset.json"
 
 
 def dataset_figures(audit: Audit) -> dict[str, int | float]:
-    """Return images by split, void share of all pixels, class drift by split, and pairs of duplicates by kind."""
+    """Return images by split, void share of all pixels, class drift by split, and pairs of duplicates by kind.
+
+    Of a source of annotations, also those that were not drawn, and the pixels that two classes claim.
+    """
     images = sum(audit.images.values())
     void = sum(audit.void_share[role] * audit.images[role] for role in ROLES)
     return {
@@ -17,4 +21,11 @@ def dataset_figures(audit: Audit) -> dict[str, int | float]:
         **{f"class_drift.{role}": drift for role, drift in audit.class_drift.items()},
         "duplicates.exact": audit.duplicates.exact,
         "duplicates.near": audit.duplicates.near,
+        **_annotations(audit.annotations),
     }
+
+
+def _annotations(counts: AnnotationCounts | None) -> dict[str, int]:
+    if counts is None:
+        return {}
+    return {"annotations.not_drawn": counts.not_drawn, "annotations.overlap_pixels": counts.overlap_pixels}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.classes import ClassInfo, Role
 from maskline.contracts.folders import RAW
 from maskline.files.records import Record, read_record, write_record
@@ -18,7 +19,7 @@ class Source(Record):
     `labels` maps a stored mask value to the index of its class: decimal text for index masks, lower-case '#rrggbb' for
     color masks. Values in `void` become the void label; any other value is an error.
     `splits` names the TFDS split of each role; a role without one is held out of another by preprocess.
-    `left_out` counts the source's images that are in no split.
+    `left_out` counts the source's images that are in no split. `annotations` is None where masks are files.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Source(Record):
     void: list[str]
     splits: dict[Role, str]
     left_out: Annotated[int, Field(ge=0)] = 0
+    annotations: AnnotationCounts | None = None
 
     def files(self, raw: Path, role: Role) -> list[Path]:
         """Return the TFRecord files of a role's split, in order."""

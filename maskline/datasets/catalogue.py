@@ -2,12 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
+from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
 from maskline.datasets.formats.classes import ClassTable
-from maskline.datasets.sources import camvid, folder, other, oxford_iiit_pet, shapes, voc2012
+from maskline.datasets.sources import (
+    ade20k,
+    annotated,
+    camvid,
+    cityscapes,
+    folder,
+    other,
+    oxford_iiit_pet,
+    shapes,
+    voc2012,
+)
 
 
 class Entry(NamedTuple):
@@ -20,6 +32,7 @@ class Entry(NamedTuple):
         find_tree: returns the unpacked tree in a user's path, or None.
         layout: description of that tree; '' if the source takes no tree.
         published: whether it can be downloaded or be in a TFDS data directory.
+        annotated: whether its builder draws the masks, also takes `dataset`, and knows the classes once it has run.
     """
 
     version: str | None
@@ -28,6 +41,7 @@ class Entry(NamedTuple):
     find_tree: Callable[[Path], Path | None]
     layout: str
     published: bool = True
+    annotated: bool = False
 
 
 PREPARED = "a prepared TFDS data set"
@@ -70,6 +84,44 @@ SOURCES = {
         layout=folder.LAYOUT,
         published=False,
     ),
+    "cityscapes": Entry(
+        version=str(cityscapes.Cityscapes.VERSION),
+        table=cityscapes.TABLE,
+        builder=cityscapes.Cityscapes,
+        find_tree=cityscapes.find_tree,
+        layout=cityscapes.LAYOUT,
+        published=False,
+    ),
+    "ade20k": Entry(
+        version=str(ade20k.Ade20k.VERSION),
+        table=ade20k.TABLE,
+        builder=ade20k.Ade20k,
+        find_tree=ade20k.find_tree,
+        layout=ade20k.LAYOUT,
+        published=False,
+    ),
+}
+
+
+def _annotated(builder: type[annotated.AnnotatedBuilder], form: ModuleType) -> Entry:
+    """Return the entry of a format of annotations."""
+    return Entry(
+        version=str(builder.VERSION),
+        table=None,
+        builder=builder,
+        find_tree=form.find_tree,
+        layout=form.LAYOUT,
+        published=False,
+        annotated=True,
+    )
+
+
+SOURCES |= {
+    "coco": _annotated(annotated.Coco, coco),
+    "yolo": _annotated(annotated.Yolo, yolo),
+    "labelme": _annotated(annotated.Labelme, labelme),
+    "cvat": _annotated(annotated.Cvat, cvat),
+    "label_studio": _annotated(annotated.LabelStudio, label_studio),
 }
 
 

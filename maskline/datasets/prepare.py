@@ -16,6 +16,8 @@ from maskline.datasets.catalogue import PREPARED, Entry, entry_of
 from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
 from maskline.datasets.prepared import find_prepared, read_prepared
 from maskline.datasets.sources import other
+from maskline.datasets.sources.annotated import AnnotatedBuilder
+from maskline.datasets.sources.cityscapes import Cityscapes
 from maskline.datasets.sources.folder import Folder
 from maskline.datasets.tfds_downloads import download_and_prepare
 from maskline.errors import InputError
@@ -40,7 +42,9 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     entry = entry_of(dataset.name)
     if entry.table is not None:
         refuse_own_classes(dataset)
-    table = entry.table or table_of(dataset)
+    if entry.annotated:
+        refuse_own_classes(dataset, chosen=("classes", "colors"))
+    table = None if entry.annotated else entry.table or table_of(dataset)
     from maskline.datasets import canonical  # imports TensorFlow, so a mistake in params is reported sooner
 
     shutil.rmtree(scratch, ignore_errors=True)
@@ -66,8 +70,9 @@ def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path
     tree = None if dataset.path is None else entry.find_tree(places[0])
     if dataset.path is not None and tree is None:
         raise InputError(_unusable(dataset, entry))
+    options = {"dataset": dataset} if entry.annotated else {}
     with _temporary_files_in(scratch):
-        builder = entry.builder(tree=tree, data_dir=scratch)
+        builder = entry.builder(tree=tree, data_dir=scratch, **options)
     manual = tfds_dirs()[0] / "downloads" / "manual"
     remedy = f"Check the network, or set dataset.path to a local copy: {entry.layout}."
     download_and_prepare(builder, downloads, manual, remedy)
@@ -107,8 +112,11 @@ def _unusable(dataset: SourceParams, entry: Entry) -> str:
     return f"dataset.path does not hold {dataset.name}; it must hold {', or '.join(forms)}. Received: {dataset.path!r}"
 
 
-def _source(dataset: SourceParams, table: ClassTable, prepared: tfds.core.DatasetBuilder) -> Source:
+def _source(dataset: SourceParams, table: ClassTable | None, prepared: tfds.core.DatasetBuilder) -> Source:
     info = prepared.info
+    if isinstance(prepared, AnnotatedBuilder):
+        table = prepared.table()
+    assert table is not None
     other.check_features(info, dataset.image_feature, dataset.mask_feature)
     if "train" not in info.splits:
         raise InputError(f"{info.full_name} has no split train; it cannot be used. Received: {', '.join(info.splits)}")
@@ -119,6 +127,7 @@ def _source(dataset: SourceParams, table: ClassTable, prepared: tfds.core.Datase
         mask_feature=dataset.mask_feature,
         filename_feature=other.filename_feature(info),
         splits={role: role for role in ROLES if role in info.splits or role == "test"},
-        left_out=prepared.left_out() if isinstance(prepared, Folder) else 0,
+        left_out=prepared.left_out() if isinstance(prepared, (Folder, AnnotatedBuilder, Cityscapes)) else 0,
+        annotations=prepared.counts() if isinstance(prepared, AnnotatedBuilder) else None,
         **table._asdict(),
     )

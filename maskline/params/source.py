@@ -10,6 +10,15 @@ MaskValue = Annotated[int, Field(ge=0, le=65535)]
 _FORBIDDEN = "<>&\"'`"  # `dvc plots show` writes class names into its page as they are
 
 
+# Sources that are only on the user's disk.
+_LOCAL = ("folder", "coco", "yolo", "labelme", "cvat", "label_studio", "cityscapes", "ade20k")
+
+
+def is_class_name(name: str) -> bool:
+    """Return whether a class can have a name."""
+    return bool(name) and name.isprintable() and not set(name) & set(_FORBIDDEN)
+
+
 class SourceParams(Section):
     """The images and masks to use, and how to read them."""
 
@@ -22,12 +31,15 @@ class SourceParams(Section):
     void: list[MaskValue | Color]
     image_feature: Name
     mask_feature: Name
+    overlap: Literal["last", "smallest"]
     test_fraction: Annotated[float, Field(gt=0, le=0.5)]
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.name == "folder" and self.path is None:
             raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: None")
+        if self.name in _LOCAL and self.path is None:
+            raise ValueError(f"path must name the folder of your data when name is {self.name!r}. Received: None")
         if self.name == "folder" and self.classes is None:
             raise ValueError("classes must list the class names when name is 'folder'. Received: None")
         if self.masks == "color" and self.colors is None:
@@ -45,7 +57,7 @@ class SourceParams(Section):
                 f"{self.masks} masks"
             )
         for name in self.classes or []:
-            if not name.isprintable() or set(name) & set(_FORBIDDEN):
+            if not is_class_name(name):
                 raise ValueError(
                     f"classes must hold names without control characters, quotes, <, > and &. Received: {name!a}"
                 )

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from maskline.contracts.classes import ClassInfo
+from maskline.contracts.rle import as_text, bounding_box, class_runs
 from maskline.files.artifacts import move
-from maskline.prediction.rle import as_text, bounding_box, class_runs
 
 Form = Literal["rle", "polygons"]
 

@@ -26,6 +26,7 @@ def findings(audit: Audit, names: list[str]) -> list[str]:
         *_fit(audit),
         *_dark(audit),
         *_left_out(audit),
+        *_annotations(audit),
     ]
 
 
@@ -115,4 +116,23 @@ def _left_out(audit: Audit) -> list[str]:
     if counts:
         parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())
         sentences.append(f"dataset.limit left images out: {parts}.")
+    return sentences
+
+
+def _annotations(audit: Audit) -> list[str]:
+    counts = audit.annotations
+    if counts is None:
+        return []
+    reasons = {
+        "have no area": counts.without_area,
+        "are points, lines or others without an area": counts.other_kind,
+        "are of classes that dataset.classes leaves out": counts.other_class,
+        "are by a further annotator": counts.repeated,
+    }
+    sentences = [f"{count:,} annotations {reason} and are not drawn." for reason, count in reasons.items() if count]
+    if counts.overlap_pixels:
+        overlap = f"{counts.overlap_pixels:,} pixels"
+        sentences.append(f"Annotations of two classes overlap in {overlap}; dataset.overlap says which is on top.")
+    if counts.images_without:
+        sentences.append(f"{counts.images_without:,} images have no annotation and are all background.")
     return sentences

@@ -1,6 +1,6 @@
 """Class tables: the names, colors and labels of a source's masks."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from maskline.contracts.source import ClassInfo
 from maskline.errors import InputError
@@ -50,15 +50,16 @@ def table_of(dataset: SourceParams) -> ClassTable:
     return ClassTable(dataset.masks, classes, labels, void)
 
 
-def _listed(entry: Any) -> list:
-    return entry if isinstance(entry, list) else [entry]
+def refuse_own_classes(dataset: SourceParams, chosen: tuple[str, ...] = ()) -> None:
+    """Raise InputError if params describe classes or features that the named source defines itself.
 
-
-def refuse_own_classes(dataset: SourceParams) -> None:
-    """Raise InputError if params describe classes or features that the named source defines itself."""
+    Args:
+        dataset: the params.
+        chosen: keys that the source leaves to the params.
+    """
     for key, default in zip(OWN_CLASSES, _DEFAULTS, strict=True):
         value = getattr(dataset, key)
-        if value != default:
+        if value != default and key not in chosen:
             raise InputError(
                 f"dataset.{key} is only for folder and other TFDS data sets, because {dataset.name} defines its own; "
                 f"set it to {'null' if default is None else default}. Received: {value!r}"

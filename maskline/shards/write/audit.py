@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.audit import Audit, Duplicates, OriginalSize
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Manifest
@@ -20,6 +21,7 @@ def audit(
     counts: Mapping[Role, Sequence[ShardStatistics]],
     left_out_by_lists: int,
     left_out_by_limit: dict[Role, int],
+    annotations: AnnotationCounts | None = None,
 ) -> Audit:
     """Combine the statistics of each split's shards.
 
@@ -28,6 +30,7 @@ def audit(
         counts: the statistics of every shard, by split.
         left_out_by_lists: number of the source's images that are in no split.
         left_out_by_limit: number of examples of each split beyond dataset.limit.
+        annotations: what became of the source's annotations.
 
     Returns:
         The audit; shares are rounded to 6 digits.
@@ -55,6 +58,7 @@ def audit(
         class_drift={role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
         converted=_converted(all_parts),
         duplicates=duplicates(counts),
+        annotations=annotations,
     )
 
 

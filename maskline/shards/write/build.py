@@ -71,7 +71,7 @@ def build_shards(
         write_manifest(folder, manifest)
         write_examples(folder, manifest, _names(results))
         counts = {role: [part for _, part in parts] for role, parts in results.items()}
-        write_record(folder / AUDIT.name, audit(manifest, counts, source.left_out, left_out))
+        write_record(folder / AUDIT.name, audit(manifest, counts, source.left_out, left_out, source.annotations))
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:

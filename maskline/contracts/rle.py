@@ -56,6 +56,28 @@ def as_text(runs: np.ndarray) -> str:
     return codes.astype(np.uint8).tobytes().decode("ascii")
 
 
+def from_text(text: str) -> np.ndarray:
+    """Return the run lengths, int64 [R], of COCO's text; the inverse of `as_text`.
+
+    Raises:
+        ValueError: the text has other characters, ends inside a number, or a number is too long or negative.
+    """
+    codes = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
+    ends = np.flatnonzero(codes & 0x20 == 0)
+    groups = np.diff(ends, prepend=-1)
+    if not len(ends) or ends[-1] != len(codes) - 1 or codes.min() < 0 or codes.max() > 63 or groups.max() > 8:
+        raise ValueError("is not COCO's text of run lengths")
+    starts = ends - groups + 1
+    places = np.arange(len(codes)) - np.repeat(starts, groups)
+    values = np.add.reduceat((codes & 0x1F) << (5 * places), starts)
+    values -= np.where(codes[ends] & 0x10, 1 << (5 * groups), 0)
+    values[1::2] = values[1::2].cumsum()
+    values[2::2] = values[2::2].cumsum()
+    if values.min() < 0:
+        raise ValueError("has a negative run length")
+    return values
+
+
 def bounding_box(runs: np.ndarray, height: int) -> list[int]:
     """Return left, top, width and height of the box around a mask's pixels."""
     borders = runs.cumsum()
