@@ -114,6 +114,7 @@ def params(name: str) -> SimpleNamespace:
         masks="index",
         void=[],
         test_fraction=0.2,
+        group=None,
         image_feature="image",
         mask_feature="segmentation_mask",
     )

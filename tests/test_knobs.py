@@ -93,7 +93,18 @@ TRAIN = {
     "train.precision": ("mixed_bfloat16", {}),
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
-DOWNLOAD = {"name", "path", "classes", "colors", "masks", "void", "image_feature", "mask_feature", "test_fraction"}
+DOWNLOAD = {
+    "name",
+    "path",
+    "classes",
+    "colors",
+    "masks",
+    "void",
+    "image_feature",
+    "mask_feature",
+    "test_fraction",
+    "group",
+}
 
 
 def leaves(values: dict, prefix: str = "") -> dict:

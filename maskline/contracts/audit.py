@@ -30,6 +30,22 @@ class Duplicates(Record):
     pairs: list[tuple[Literal["exact", "near"], str, str]]
 
 
+class GroupCounts(Record):
+    """The groups of images that dataset.group makes.
+
+    Attributes:
+        splits: number of groups, by split.
+        cut: groups in several splits, which only the source's own lists can make.
+        cut_groups: the first of them, each with its splits.
+        unused: entries of the user's CSV that name no image.
+    """
+
+    splits: dict[Role, Count]
+    cut: Count
+    cut_groups: list[tuple[str, list[Role]]]
+    unused: Count
+
+
 class Audit(Record):
     """The data before and after conversion; shares are of valid pixels, 0 to 1.
 
@@ -48,6 +64,7 @@ class Audit(Record):
         class_drift: total variation distance of a split's class shares from those of train, 0 to 1.
         converted: images by what made them upright 8-bit RGB.
         duplicates: images in two splits.
+        groups: None without dataset.group.
     """
 
     source: Origin
@@ -64,6 +81,7 @@ class Audit(Record):
     class_drift: dict[Literal["validation", "test"], Share]
     converted: dict[str, Count]
     duplicates: Duplicates
+    groups: GroupCounts | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Audit":

@@ -17,4 +17,5 @@ def dataset_figures(audit: Audit) -> dict[str, int | float]:
         **{f"class_drift.{role}": drift for role, drift in audit.class_drift.items()},
         "duplicates.exact": audit.duplicates.exact,
         "duplicates.near": audit.duplicates.near,
+        **({} if audit.groups is None else {"groups.cut": audit.groups.cut}),
     }

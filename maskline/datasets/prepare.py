@@ -11,9 +11,11 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from maskline.contracts.classes import Role
+from maskline.contracts.groups import write_groups
 from maskline.contracts.source import Source, write_source
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
 from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
+from maskline.datasets.groups import read_grouping
 from maskline.datasets.prepared import find_prepared, read_prepared
 from maskline.datasets.sources import other
 from maskline.datasets.sources.folder import Folder
@@ -41,6 +43,7 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     if entry.table is not None:
         refuse_own_classes(dataset)
     table = entry.table or table_of(dataset)
+    grouping = None if dataset.group is None else read_grouping(dataset.group)
     from maskline.datasets import canonical  # imports TensorFlow, so a mistake in params is reported sooner
 
     shutil.rmtree(scratch, ignore_errors=True)
@@ -48,7 +51,11 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
         prepared = _builder(dataset, entry, scratch, downloads)
         source = _source(dataset, table, prepared)
         with new_directory(raw) as folder:
-            canonical.copy(prepared, folder, source, seed, dataset.test_fraction)
+            if grouping is None:
+                canonical.copy(prepared, folder, source, seed, dataset.test_fraction)
+            else:
+                groups = canonical.copy(prepared, folder, source, seed, dataset.test_fraction, grouping.of)
+                write_groups(folder, groups, grouping.unused())
             write_source(folder, source)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

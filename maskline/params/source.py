@@ -1,8 +1,9 @@
 """The half of section dataset that download reads: the images and masks to use, and how to read them."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from maskline.params.section import Color, Name, Section
 
@@ -21,6 +22,22 @@ class SourceParams(Section):
     image_feature: Name
     mask_feature: Name
     test_fraction: Annotated[float, Field(gt=0, le=0.5)]
+    group: Name | None
+
+    @field_validator("group")
+    @classmethod
+    def _csv_or_pattern(cls, group: str | None) -> str | None:
+        if group is None or group.lower().endswith(".csv"):
+            return group
+        try:
+            groups = re.compile(group).groups
+        except re.error as error:
+            raise ValueError(f"must be a regular expression or a .csv ({error}). Received: {group!r}") from None
+        if groups != 1:
+            raise ValueError(
+                f"must have one group in parentheses, or be the path of a .csv. Received: {group!r}, which has {groups}"
+            )
+        return group
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
