@@ -1,6 +1,6 @@
 """audit.json: what preprocess found in the data."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,34 @@ class GroupCounts(Record):
     unused: Count
 
 
+HeldOut = Literal["validation", "test"]
+HELD_OUT: tuple[HeldOut, ...] = get_args(HeldOut)
+
+
+class Neighbor(Record):
+    """An image of validation or test, its near neighbor in train, and the distance of their difference hashes."""
+
+    image: str
+    train: str
+    distance: Share
+
+
+class NearTrain(Record):
+    """The images of a split that have a near neighbor in train.
+
+    Attributes:
+        share: of the split's images.
+        alike: images that look like one of train.
+        following: other images whose next or previous frame is in train.
+        pairs: the nearest pairs.
+    """
+
+    share: Share
+    alike: Count
+    following: Count
+    pairs: list[Neighbor]
+
+
 class Audit(Record):
     """The data before and after conversion; shares are of valid pixels, 0 to 1.
 
@@ -64,6 +92,7 @@ class Audit(Record):
         class_drift: total variation distance of a split's class shares from those of train, 0 to 1.
         converted: images by what made them upright 8-bit RGB.
         duplicates: images in two splits.
+        leakage: images of validation and test that have a near neighbor in train.
         groups: None without dataset.group.
     """
 
@@ -78,9 +107,10 @@ class Audit(Record):
     void_share: dict[Role, Share]
     class_share: dict[Role, dict[str, Share]]
     images_with_class: dict[Role, dict[str, Count]]
-    class_drift: dict[Literal["validation", "test"], Share]
+    class_drift: dict[HeldOut, Share]
     converted: dict[str, Count]
     duplicates: Duplicates
+    leakage: dict[HeldOut, NearTrain]
     groups: GroupCounts | None = None
 
     @model_validator(mode="after")

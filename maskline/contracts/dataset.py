@@ -8,7 +8,11 @@ PATH = METRICS / "dataset.json"
 
 
 def dataset_figures(audit: Audit) -> dict[str, int | float]:
-    """Return images by split, void share of all pixels, class drift by split, and pairs of duplicates by kind."""
+    """Return images by split, void share of all pixels, class drift by split, pairs of duplicates by kind, and leakage.
+
+    Leakage is the share of a split's images that have a near neighbor in train. With dataset.group, the number of
+    groups in several splits follows.
+    """
     images = sum(audit.images.values())
     void = sum(audit.void_share[role] * audit.images[role] for role in ROLES)
     return {
@@ -17,5 +21,6 @@ def dataset_figures(audit: Audit) -> dict[str, int | float]:
         **{f"class_drift.{role}": drift for role, drift in audit.class_drift.items()},
         "duplicates.exact": audit.duplicates.exact,
         "duplicates.near": audit.duplicates.near,
+        **{f"leakage.{role}": near.share for role, near in audit.leakage.items()},
         **({} if audit.groups is None else {"groups.cut": audit.groups.cut}),
     }

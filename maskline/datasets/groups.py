@@ -92,8 +92,9 @@ def held_out_groups(groups: Sequence[str], seed: int, fraction: float, left: int
 
 
 def _too_few(sizes: Counter[str], reason: str) -> str:
+    number = f"{len(sizes)} group{'s' * (len(sizes) != 1)}"
     return (
-        f"dataset.group makes {len(sizes)} group{'s' * (len(sizes) != 1)} of the train images, too few to hold out a split ({reason}); "
+        f"dataset.group makes {number} of the train images, too few to hold out a split ({reason}); "
         "use smaller groups, add images, or give the data set lists of its splits."
     )
 

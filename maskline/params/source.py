@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from maskline.params.section import Color, Name, Section
 
@@ -23,21 +23,6 @@ class SourceParams(Section):
     mask_feature: Name
     test_fraction: Annotated[float, Field(gt=0, le=0.5)]
     group: Name | None
-
-    @field_validator("group")
-    @classmethod
-    def _csv_or_pattern(cls, group: str | None) -> str | None:
-        if group is None or group.lower().endswith(".csv"):
-            return group
-        try:
-            groups = re.compile(group).groups
-        except re.error as error:
-            raise ValueError(f"must be a regular expression or a .csv ({error}). Received: {group!r}") from None
-        if groups != 1:
-            raise ValueError(
-                f"must have one group in parentheses, or be the path of a .csv. Received: {group!r}, which has {groups}"
-            )
-        return group
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -67,4 +52,21 @@ class SourceParams(Section):
             values = [value.lower() for value in getattr(self, field) or []]
             if repeated := {value for value in values if values.count(value) > 1}:
                 raise ValueError(f"{field} must not repeat a value. Received: {min(repeated)!r} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_by_csv_or_pattern(self) -> Self:
+        if self.group is None or self.group.lower().endswith(".csv"):
+            return self
+        try:
+            groups = re.compile(self.group).groups
+        except re.error as error:
+            raise ValueError(
+                f"group must be a regular expression or the path of a .csv ({error}). Received: {self.group!r}"
+            ) from None
+        if groups != 1:
+            raise ValueError(
+                "group must be a regular expression with one group in parentheses, or the path of a .csv. "
+                f"Received: {self.group!r}"
+            )
         return self

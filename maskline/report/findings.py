@@ -7,11 +7,20 @@ from maskline.contracts.classes import ROLES, Role
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
+MUCH_LEAKAGE = 0.05
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
     """Return one sentence for each problem that matters for the figures."""
-    return [*_unseen(audit, names), *_duplicates(audit), *_drift(audit), *_void(audit), *_left_out(audit)]
+    return [
+        *_unseen(audit, names),
+        *_duplicates(audit),
+        *_leakage(audit),
+        *_groups(audit),
+        *_drift(audit),
+        *_void(audit),
+        *_left_out(audit),
+    ]
 
 
 def _unseen(audit: Audit, names: list[str]) -> list[str]:
@@ -37,6 +46,28 @@ def _duplicates(audit: Audit) -> list[str]:
     if not exact + near:
         return []
     return [f"Some images are in two splits (pairs: {exact} exact, {near} near), which makes the figures too high."]
+
+
+def _leakage(audit: Audit) -> list[str]:
+    return [
+        f"{100 * near.share:.0f}\u202f% of the images of {split} have a near neighbor in train, which makes figures "
+        "too high; set dataset.group, so that images of one video, patient or place stay in one split."
+        for split, near in audit.leakage.items()
+        if near.share >= MUCH_LEAKAGE
+    ]
+
+
+def _groups(audit: Audit) -> list[str]:
+    if audit.groups is None:
+        return []
+    sentences = []
+    if audit.groups.cut:
+        group, splits = audit.groups.cut_groups[0]
+        number = f"{audit.groups.cut:,} group{'s' * (audit.groups.cut > 1)} of dataset.group"
+        sentences.append(f"The source's split lists cut {number}; {group}, for example, is in {_listed(splits)}.")
+    if audit.groups.unused:
+        sentences.append(f"{audit.groups.unused:,} rows of the CSV in dataset.group name no image of the data.")
+    return sentences
 
 
 def _drift(audit: Audit) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from maskline.contracts.audit import Audit, Duplicates, GroupCounts, OriginalSize
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Manifest
+from maskline.shards.write.leakage import leakage
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 _NEAR_BITS = 8  # near duplicates differ in at most this many of 256 bits
@@ -56,6 +57,7 @@ def audit(
         class_drift={role: _drift(shares["train"], shares[role]) for role in counts if role != "train"},
         converted={kind: sum(part.conversions.get(kind, 0) for part in all_parts) for kind in _CONVERSIONS},
         duplicates=duplicates(counts),
+        leakage=leakage(counts),
         groups=groups,
     )
 

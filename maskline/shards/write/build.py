@@ -21,6 +21,7 @@ from maskline.shards.write.audit import audit, audit_groups
 from maskline.shards.write.choice import GroupOf, SplitOptions, Splits, choose, group_of_each
 from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import write_examples
+from maskline.shards.write.neighbors import write_neighbors
 from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.shards import ShardTask, write_shards
 
@@ -30,7 +31,7 @@ Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 def build_shards(
     raw: Path, out: Path, target: Target, examples_per_shard: int, options: SplitOptions, workers: int | None = None
 ) -> None:
-    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
+    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json, examples/ and neighbors/ in `out`.
 
     The bytes depend on the data and on all arguments except `workers`, which defaults to the number of cores.
 
@@ -55,7 +56,9 @@ def build_shards(
         write_examples(folder, manifest, _names(results))
         counts = {role: [part for _, part in parts] for role, parts in results.items()}
         grouped = None if groups is None else audit_groups(_groups(splits, group_of), groups.unused)
-        write_record(folder / AUDIT.name, audit(manifest, counts, source.left_out, left_out, grouped))
+        audited = audit(manifest, counts, source.left_out, left_out, grouped)
+        write_record(folder / AUDIT.name, audited)
+        write_neighbors(folder, manifest, _names(results), audited.leakage)
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:

@@ -93,10 +93,10 @@ def _held_out_groups(
     groups = [group_of[example] for example in train]
     chosen = stratified_groups([presences[example] for example in train], groups, count, seed, hold_out=True)
     if not 0 < 2 * len(chosen) <= len(train) + 1:
-        number = len(set(groups))
+        number = f"{len(set(groups))} group{'s' * (len(set(groups)) != 1)}"
         reason = f"the one that fits best holds {len(chosen)} of {len(train)} images" if chosen else "it needs two"
         raise InputError(
-            f"dataset.group makes {number} group{'s' * (number != 1)} of the train images, too few to hold out validation "
+            f"dataset.group makes {number} of the train images, too few to hold out validation "
             f"({reason}); use smaller groups, add images, or give the data set a validation split."
         )
     return [train[index] for index in chosen]
