@@ -387,8 +387,9 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
     picture = np.asarray(Image.open(inputs.folder / "data/shards/neighbors/validation-0.png"), int)
     assert np.abs(near - picture[:, picture.shape[1] // 2 :]).mean() < 12
     text = re.sub(r"\s+", " ", html.unescape(markup)).replace("\u202f", " ")
-    assert "30.0 % of the images of test have one: 2 look like an image of train, 4 more are next to one" in text
-    assert "set dataset.group" in text
+    assert "30.0 % of the images of test have one (2 by their look, 4 by the numbers in their file names)." in text
+    assert "dataset.group makes 9 groups of train, 2 groups of validation, 3 groups of test." in text
+    assert "set dataset.group, or correct your split lists" in text
 
     def clear(audit: dict) -> None:
         for near in audit["leakage"].values():
@@ -396,7 +397,7 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
 
     changed(run_folder / "data/shards/audit.json", clear)
     _, _, none = section(render_page(read_inputs(run_folder), PARAMS), "data").partition("<h3>Near neighbors in train")
-    assert "<img" not in none and "dataset.group" not in none
+    assert "<img" not in none and "set dataset.group" not in none
 
 
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
