@@ -31,7 +31,15 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent")
 
 
 def params(name: str, path: Path | None = None, **values: Any) -> SimpleNamespace:
-    defaults = {"classes": None, "colors": None, "masks": "index", "values": None, "void": [], "test_fraction": 0.3}
+    defaults = {
+        "classes": None,
+        "colors": None,
+        "masks": "index",
+        "values": None,
+        "void": [],
+        "test_fraction": 0.3,
+        "group": None,
+    }
     defaults |= {"image_feature": "image", "mask_feature": "segmentation_mask"}
     return SimpleNamespace(name=name, path=None if path is None else str(path), **(defaults | values))
 
@@ -424,7 +432,7 @@ def test_local_copies_give_the_same_bytes_in_every_process(name: str, path: str,
         "import sys; from types import SimpleNamespace as N; from pathlib import Path; "
         "from maskline.datasets.prepare import prepare; from maskline.errors import InputError; "
         f"prepare(N(name={name!r}, path={str(DATA / path)!r}, classes=None, colors=None, masks='index', void=[], "
-        "values=None, image_feature='image', mask_feature='segmentation_mask', test_fraction=0.2), "
+        "values=None, image_feature='image', mask_feature='segmentation_mask', test_fraction=0.2, group=None), "
         "1, Path(sys.argv[1]))"
     )
     there, here, again = (tmp_path / folder / "raw" for folder in ("there", "here", "again"))

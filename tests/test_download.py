@@ -115,6 +115,7 @@ def params(name: str) -> SimpleNamespace:
         values=None,
         void=[],
         test_fraction=0.2,
+        group=None,
         image_feature="image",
         mask_feature="segmentation_mask",
     )

@@ -108,6 +108,7 @@ DOWNLOAD = {
     "image_feature",
     "mask_feature",
     "test_fraction",
+    "group",
 }
 
 

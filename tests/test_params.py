@@ -170,6 +170,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("dataset.unseen", "ignore", "must be 'refuse' or 'allow'"),
         ("dataset.validation_fraction", 0, "must be above 0.0"),
         ("dataset.test_fraction", 0.6, "must be at most 0.5"),
+        ("dataset.group", "", "must not be empty"),
         ("preprocess.height", 15, "must be at least 16"),
         ("preprocess.width", 8193, "must be at most 8192"),
         ("preprocess.fit", "cover", "must be 'stretch', 'pad' or 'crop'"),
@@ -241,6 +242,9 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"dataset.group": "(.+"}, ["dataset.group must be a regular expression", "unterminated", "'(.+'"]),
+        ({"dataset.group": "video"}, ["dataset.group must be", "one group in parentheses", "'video'"]),
+        ({"dataset.group": "(a)(b)"}, ["dataset.group must be", "one group in parentheses", "'(a)(b)'"]),
         ({"dataset.name": "folder"}, ["dataset.path must name your folder", "None"]),
         ({"dataset.name": "folder", "dataset.path": "x"}, ["dataset.classes must list the class names", "None"]),
         (FOLDER | {"dataset.masks": "color"}, ["dataset.colors must give one color per class", "None"]),

@@ -363,7 +363,7 @@ def test_labels_keep_their_exact_colours(page: str, inputs: Inputs) -> None:
 
 
 def test_examples_show_image_and_mask_of_each_split(page: str, inputs: Inputs) -> None:
-    markup = section(page, "data")
+    markup, _, _ = section(page, "data").partition("<h3>Conversions")
     assert [name for names in inputs.examples.model_dump().values() for name in names] == re.findall(
         r"</span> (.*?)</figcaption>", html.unescape(markup)
     )
@@ -371,6 +371,33 @@ def test_examples_show_image_and_mask_of_each_split(page: str, inputs: Inputs) -
     mask = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[1]))).convert("RGB"))
     picture = np.asarray(Image.open(inputs.folder / "data/shards/examples/train-0.png"))
     assert np.array_equal(mask, picture[:, picture.shape[1] // 2 :])
+
+
+def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder: Path) -> None:
+    _, _, markup = section(page, "data").partition("<h3>Near neighbors in train")
+    pattern = (
+        r'alt="(\w+) image (.*?)"><img .*? src="data:image/webp;base64,([^"]+)" alt="its neighbor in train, (.*?)"'
+    )
+    shown = re.findall(pattern, html.unescape(markup).replace(FILENAME, "odd"))
+    assert [(split, image, near) for split, image, _, near in shown] == [
+        ("validation", "photo 2.png", "image_009.png"),
+        *[("test", "odd", "image_009.png")] * 4,
+    ]
+    near = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown[0][2]))).convert("RGB"), int)
+    picture = np.asarray(Image.open(inputs.folder / "data/shards/neighbors/validation-0.png"), int)
+    assert np.abs(near - picture[:, picture.shape[1] // 2 :]).mean() < 12
+    text = re.sub(r"\s+", " ", html.unescape(markup)).replace("\u202f", " ")
+    assert "30.0 % of the images of test have one (2 by their look, 4 by the numbers in their file names)." in text
+    assert "dataset.group makes 9 groups of train, 2 groups of validation, 3 groups of test." in text
+    assert "set dataset.group, or correct your split lists" in text
+
+    def clear(audit: dict) -> None:
+        for near in audit["leakage"].values():
+            near.update(share=0.0, alike=0, following=0, pairs=[])
+
+    changed(run_folder / "data/shards/audit.json", clear)
+    _, _, none = section(render_page(read_inputs(run_folder), PARAMS), "data").partition("<h3>Near neighbors in train")
+    assert "<img" not in none and "set dataset.group" not in none
 
 
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
@@ -404,6 +431,13 @@ def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     assert "3 images of the source are in no split list" in sentences
     assert "Class shares of test" in sentences and "Class shares of validation" not in sentences
     assert "void" not in sentences
+    assert (
+        "30\u202f% of the images of test have a near neighbor in train" in sentences
+        and "set dataset.group" in sentences
+    )
+    assert "images of validation have" not in sentences
+    assert "split lists cut 1 group of dataset.group; <b>video</b>, for example, is in train and test." in sentences
+    assert "2 rows of the CSV in dataset.group name no image" in sentences
 
 
 def test_nothing_odd_is_said_of_good_data(inputs: Inputs) -> None:
@@ -414,6 +448,8 @@ def test_nothing_odd_is_said_of_good_data(inputs: Inputs) -> None:
         "left_out_by_lists": 0,
         "left_out_by_limit": dict.fromkeys(seen, 0),
         "duplicates": inputs.audit.duplicates.model_copy(update={"exact": 0, "pairs": []}),
+        "leakage": {role: near.model_copy(update={"share": 0.04}) for role, near in inputs.audit.leakage.items()},
+        "groups": None,
     }
     assert findings(inputs.audit.model_copy(update=changes), NAMES) == []
 
@@ -482,6 +518,7 @@ def test_the_commands_that_use_the_model_are_ones_that_maskline_knows(page: str)
         "data/model/history.csv",
         "data/shards/examples/index.json",
         "data/shards/examples/train-1.png",
+        "data/shards/neighbors/test-3.png",
         "data/evaluation/figures.json",
         "metrics/confusion.csv",
         "metrics/calibration.csv",

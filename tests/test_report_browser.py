@@ -104,7 +104,7 @@ def group(inputs: Inputs, name: str) -> list[str]:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_page_fits_draws_every_picture_and_follows_the_theme(tab: Page, inputs: Inputs, width: int, dark: bool) -> None:
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.evaluate("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * 4
+    assert tab.evaluate("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * (4 + 5)
     tab.evaluate("[...document.images].forEach(i => i.loading = 'eager')")
     tab.evaluate("Promise.all([...document.images].map(i => i.decode()))")  # fails for a picture that cannot be drawn
     style = "getComputedStyle(document.body)"

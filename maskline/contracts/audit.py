@@ -1,6 +1,6 @@
 """audit.json: what preprocess found in the data."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,50 @@ class Duplicates(Record):
     pairs: list[tuple[Literal["exact", "near"], str, str]]
 
 
+class GroupCounts(Record):
+    """The groups of images that dataset.group makes.
+
+    Attributes:
+        splits: number of groups, by split.
+        cut: groups in several splits, which only the source's own lists can make.
+        cut_groups: the first of them, each with its splits.
+        unused: entries of the user's CSV that name no image.
+    """
+
+    splits: dict[Role, Count]
+    cut: Count
+    cut_groups: list[tuple[str, list[Role]]]
+    unused: Count
+
+
+HeldOut = Literal["validation", "test"]
+HELD_OUT: tuple[HeldOut, ...] = get_args(HeldOut)
+
+
+class Neighbor(Record):
+    """An image of validation or test, its near neighbor in train, and the distance of their difference hashes."""
+
+    image: str
+    train: str
+    distance: Share
+
+
+class NearTrain(Record):
+    """The images of a split that have a near neighbor in train.
+
+    Attributes:
+        share: of the split's images.
+        alike: images that look like one of train.
+        following: other images whose next or previous frame is in train.
+        pairs: the nearest pairs.
+    """
+
+    share: Share
+    alike: Count
+    following: Count
+    pairs: list[Neighbor]
+
+
 class Audit(Record):
     """The data before and after conversion; shares are of valid pixels, 0 to 1.
 
@@ -52,6 +96,8 @@ class Audit(Record):
         converted: images by what made them upright 8-bit RGB.
         duplicates: images in two splits.
         annotations: what became of them; None where masks are files.
+        leakage: images of validation and test that have a near neighbor in train.
+        groups: None without dataset.group.
     """
 
     source: Origin
@@ -67,10 +113,12 @@ class Audit(Record):
     cropped_share: dict[Role, Share]
     class_share: dict[Role, dict[str, Share]]
     images_with_class: dict[Role, dict[str, Count]]
-    class_drift: dict[Literal["validation", "test"], Share]
+    class_drift: dict[HeldOut, Share]
     converted: dict[str, Count]
     duplicates: Duplicates
     annotations: AnnotationCounts | None = None
+    leakage: dict[HeldOut, NearTrain]
+    groups: GroupCounts | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Audit":

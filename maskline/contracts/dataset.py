@@ -9,7 +9,10 @@ PATH = METRICS / "dataset.json"
 
 
 def dataset_figures(audit: Audit) -> dict[str, int | float]:
-    """Return images by split, void share of all pixels, class drift by split, and pairs of duplicates by kind.
+    """Return images by split, void share of all pixels, class drift by split, pairs of duplicates by kind, and leakage.
+
+    Leakage is the share of a split's images that have a near neighbor in train. With dataset.group, the number of
+    groups in several splits follows.
 
     Of a source of annotations, also those that were not drawn, and the pixels that two classes claim.
     """
@@ -22,6 +25,8 @@ def dataset_figures(audit: Audit) -> dict[str, int | float]:
         "duplicates.exact": audit.duplicates.exact,
         "duplicates.near": audit.duplicates.near,
         **_annotations(audit.annotations),
+        **{f"leakage.{role}": near.share for role, near in audit.leakage.items()},
+        **({} if audit.groups is None else {"groups.cut": audit.groups.cut}),
     }
 
 

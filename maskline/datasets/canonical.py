@@ -18,7 +18,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from google.protobuf.message import DecodeError
 
+from maskline.contracts.classes import Role
 from maskline.contracts.source import Source
+from maskline.datasets.groups import held_out_groups
 from maskline.datasets.regular import require_regular
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes, write_json
@@ -27,22 +29,46 @@ EXAMPLES_PER_FILE = 256
 _AGAIN = "prepare the data set again"
 
 
-def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: int, test_fraction: float) -> None:
+GroupsOf = Callable[[list[str]], list[str]]  # the group of each file name
+
+
+def copy(
+    prepared: tfds.core.DatasetBuilder,
+    raw: Path,
+    source: Source,
+    seed: int,
+    test_fraction: float,
+    groups_of: GroupsOf | None = None,
+) -> dict[Role, list[str]]:
     """Write the splits of `source` to `raw/<name>/<version>`, loadable by `tfds.builder_from_directory`.
 
-    If the data set has no test split, one is held out of train by a hash of the seed and each example's name.
+    If the data set has no test split, one is held out of train by a hash of the seed and each example's name, or of the
+    seed and each group's.
+
+    Returns:
+        The group of each example, by split and in order; empty without `groups_of`.
 
     Raises:
-        InputError: a file is damaged or short, a record is not an example with an image and a mask, or a split is
-            empty.
+        InputError: a file is damaged or short, a record is not an example with an image and a mask, a split is empty,
+            an example has no group, or there are too few groups.
     """
     folder = Path(raw) / source.name / source.version
     folder.mkdir(parents=True)
+    known = prepared.info.splits
     roles: dict[str, Callable[[], Iterable[bytes]]] = {
         split: functools.partial(_examples, prepared, split, source) for split in source.splits.values()
     }
-    if "test" not in prepared.info.splits:
-        held = _held_out(roles["train"](), source.filename_feature, seed, test_fraction)
+    groups: dict[Role, list[str]] = {}
+    if groups_of is not None:
+        names = {role: _names(roles[split](), source) for role, split in source.splits.items() if split in known}
+        groups = {role: groups_of(of_split) for role, of_split in names.items()}
+    if "test" not in known:
+        if groups:
+            held = held_out_groups(groups["train"], seed, test_fraction, left=1 if "validation" in known else 2)
+            groups["test"] = [group for group, is_held in zip(groups["train"], held, strict=True) if is_held]
+            groups["train"] = [group for group, is_held in zip(groups["train"], held, strict=True) if not is_held]
+        else:
+            held = _held_out(roles["train"](), source.filename_feature, seed, test_fraction)
         if not 0 < sum(held) < len(held):
             raise InputError(f"{source.name} has {len(held)} images, too few to hold a test split out; add images.")
         roles["test"] = lambda: _where(_examples(prepared, "train", source), held, True)
@@ -51,6 +77,13 @@ def copy(prepared: tfds.core.DatasetBuilder, raw: Path, source: Source, seed: in
     info = {"fileFormat": "tfrecord", "name": source.name, "splits": splits, "version": source.version}
     write_json(folder / "dataset_info.json", info)
     _copy_features(Path(prepared.data_dir), folder)
+    return groups
+
+
+def _names(examples: Iterable[bytes], source: Source) -> list[str]:
+    if source.filename_feature is None:
+        raise InputError(f"{source.name} stores no file names, which dataset.group needs; set dataset.group to null.")
+    return [_name(example, source.filename_feature, i) for i, example in enumerate(examples)]
 
 
 def _copy_features(prepared: Path, folder: Path) -> None:

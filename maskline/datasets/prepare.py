@@ -11,9 +11,11 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from maskline.contracts.classes import Role
+from maskline.contracts.groups import write_groups
 from maskline.contracts.source import Source, write_source
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
 from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
+from maskline.datasets.groups import read_grouping
 from maskline.datasets.prepared import find_prepared, read_prepared
 from maskline.datasets.sources import other
 from maskline.datasets.sources.annotated import AnnotatedBuilder
@@ -45,6 +47,7 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     if entry.annotated:
         refuse_own_classes(dataset, chosen=("classes", "colors"))
     table = None if entry.annotated else entry.table or table_of(dataset)
+    grouping = None if dataset.group is None else read_grouping(dataset.group)
     from maskline.datasets import canonical  # imports TensorFlow, so a mistake in params is reported sooner
 
     shutil.rmtree(scratch, ignore_errors=True)
@@ -52,7 +55,11 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
         prepared = _builder(dataset, entry, scratch, downloads)
         source = _source(dataset, table, prepared)
         with new_directory(raw) as folder:
-            canonical.copy(prepared, folder, source, seed, dataset.test_fraction)
+            if grouping is None:
+                canonical.copy(prepared, folder, source, seed, dataset.test_fraction)
+            else:
+                groups = canonical.copy(prepared, folder, source, seed, dataset.test_fraction, grouping.of)
+                write_groups(folder, groups, grouping.unused())
             write_source(folder, source)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

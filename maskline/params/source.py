@@ -1,5 +1,6 @@
 """The half of section dataset that download reads: the images and masks to use, and how to read them."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -33,6 +34,7 @@ class SourceParams(Section):
     mask_feature: Name
     overlap: Literal["last", "smallest"]
     test_fraction: Annotated[float, Field(gt=0, le=0.5)]
+    group: Name | None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -80,3 +82,20 @@ class SourceParams(Section):
         flat = [value for entry in self.values for value in (entry if isinstance(entry, list) else [entry])]
         if repeated := {value for value in flat if flat.count(value) > 1}:
             raise ValueError(f"values must not repeat a value. Received: {min(repeated)} twice")
+
+    @model_validator(mode="after")
+    def _groups_by_csv_or_pattern(self) -> Self:
+        if self.group is None or self.group.lower().endswith(".csv"):
+            return self
+        try:
+            groups = re.compile(self.group).groups
+        except re.error as error:
+            raise ValueError(
+                f"group must be a regular expression or the path of a .csv ({error}). Received: {self.group!r}"
+            ) from None
+        if groups != 1:
+            raise ValueError(
+                "group must be a regular expression with one group in parentheses, or the path of a .csv. "
+                f"Received: {self.group!r}"
+            )
+        return self

@@ -13,6 +13,7 @@ _SCORED = {  # a class that train lacks, by whether test lacks it too
     False: ", and means count it, because test shows it",
 }
 MUCH_OUTSIDE = 0.2  # of padding, or cut off
+MUCH_LEAKAGE = 0.05
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
@@ -21,6 +22,8 @@ def findings(audit: Audit, names: list[str]) -> list[str]:
         *_unseen(audit, names),
         *_few(audit),
         *_duplicates(audit),
+        *_leakage(audit),
+        *_groups(audit),
         *_drift(audit),
         *_void(audit),
         *_fit(audit),
@@ -66,6 +69,29 @@ def _duplicates(audit: Audit) -> list[str]:
     if not exact + near:
         return []
     return [f"Some images are in two splits (pairs: {exact} exact, {near} near), which makes the figures too high."]
+
+
+def _leakage(audit: Audit) -> list[str]:
+    return [
+        f"{100 * near.share:.0f}\u202f% of the images of {split} have a near neighbor in train, which makes figures "
+        "too high; set dataset.group, or correct your split lists, so that images of one video, patient or place stay "
+        "in one split."
+        for split, near in audit.leakage.items()
+        if near.share >= MUCH_LEAKAGE
+    ]
+
+
+def _groups(audit: Audit) -> list[str]:
+    if audit.groups is None:
+        return []
+    sentences = []
+    if audit.groups.cut:
+        group, splits = audit.groups.cut_groups[0]
+        number = f"{audit.groups.cut:,} group{'s' * (audit.groups.cut > 1)} of dataset.group"
+        sentences.append(f"The source's split lists cut {number}; {group}, for example, is in {_listed(splits)}.")
+    if audit.groups.unused:
+        sentences.append(f"{audit.groups.unused:,} rows of the CSV in dataset.group name no image of the data.")
+    return sentences
 
 
 def _drift(audit: Audit) -> list[str]:

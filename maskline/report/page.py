@@ -14,6 +14,7 @@ from maskline.contracts.classes import ROLES
 from maskline.contracts.examples import PATH as EXAMPLES
 from maskline.contracts.figures import Figures
 from maskline.contracts.folders import MODEL_FILE
+from maskline.contracts.neighbors import FOLDER as NEIGHBORS
 from maskline.contracts.pictures import GROUPS
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.report.borders import near_borders
@@ -22,7 +23,7 @@ from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.headline import LOWER_IS_BETTER, change, comparable, headlines, interval
 from maskline.report.inputs import SET_BASELINE, Inputs
-from maskline.report.pictures import embedded, embedded_examples
+from maskline.report.pictures import embedded, embedded_examples, embedded_neighbors
 from maskline.report.reliability import reliability
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -108,6 +109,7 @@ def _pictures(inputs: Inputs) -> dict[str, Any]:
         "uris": embedded(inputs.folder / PICTURES.parent, shown, inputs.pictures.kinds),
         "small_pictures": all(picture.width <= PIXELATED for picture in shown),
         "examples": embedded_examples(inputs.folder / EXAMPLES.parent, inputs.examples),
+        "neighbors": embedded_neighbors(inputs.folder / NEIGHBORS, inputs.audit.leakage),
     }
 
 

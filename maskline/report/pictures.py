@@ -3,13 +3,16 @@
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from maskline.contracts.audit import HeldOut, NearTrain, Neighbor
 from maskline.contracts.classes import ROLES, Role
 from maskline.contracts.examples import Examples, picture_name
+from maskline.contracts.neighbors import MOST as MOST_PAIRS
+from maskline.contracts.neighbors import picture_name as picture_of_pair
 from maskline.contracts.pictures import Kind, Picture, picture_path
 from maskline.errors import ArtifactError
 from maskline.files.records import read_bytes
@@ -55,15 +58,32 @@ def embedded_examples(folder: Path, examples: Examples) -> dict[Role, list[tuple
     }
 
 
+def embedded_neighbors(
+    folder: Path, leakage: Mapping[HeldOut, NearTrain]
+) -> dict[HeldOut, list[tuple[Neighbor, str, str]]]:
+    """Return (pair, its image, the image of train) of each split's first pairs, the pictures as data URIs.
+
+    Raises:
+        ArtifactError: a picture is missing or damaged.
+    """
+    return {
+        role: [
+            (pair, *_halves(folder / picture_of_pair(role, number), ("image", "image")))
+            for number, pair in enumerate(near.pairs[:MOST_PAIRS])
+        ]
+        for role, near in leakage.items()
+    }
+
+
 def _encoded(evaluation: Path, folder: str, kinds: Sequence[Kind], scale: float) -> dict[Kind, str]:
     return {kind: _uri(_shrunk(_open(evaluation / picture_path(folder, kind)), kind, scale), kind) for kind in kinds}
 
 
-def _halves(path: Path) -> tuple[str, str]:
+def _halves(path: Path, kinds: tuple[str, str] = ("image", "mask")) -> tuple[str, str]:
     picture = _open(path)
     middle = picture.width // 2
-    image, mask = picture.crop((0, 0, middle, picture.height)), picture.crop((middle, 0, *picture.size))
-    return _uri(image, "image"), _uri(mask, "mask")
+    left, right = picture.crop((0, 0, middle, picture.height)), picture.crop((middle, 0, *picture.size))
+    return _uri(left, kinds[0]), _uri(right, kinds[1])
 
 
 def _shrunk(image: Image.Image, kind: str, scale: float) -> Image.Image:

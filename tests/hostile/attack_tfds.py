@@ -154,7 +154,7 @@ def main() -> None:
         secret.write_text("secret of the user\n")
         dataset = SimpleNamespace(
             name="mine", path=str(root), classes=["a", "b"], colors=None, masks="index", values=None, void=[],
-            image_feature="image", mask_feature="segmentation_mask", test_fraction=0.5,
+            image_feature="image", mask_feature="segmentation_mask", test_fraction=0.5, group=None,
         )  # fmt: skip
         os.environ |= {"HOME": str(base), "TFDS_DATA_DIR": str(base / "none")}
 

@@ -33,7 +33,7 @@ from maskline.shards.tfrecord import bytes_features, encode_example, frame
 def params(path: Path, name: str) -> SimpleNamespace:
     return SimpleNamespace(
         name=name, path=str(path), classes=["a", "b"], colors=None, masks="index", values=None, void=[],
-        image_feature="image", mask_feature="segmentation_mask", test_fraction=0.5,
+        image_feature="image", mask_feature="segmentation_mask", test_fraction=0.5, group=None,
     )  # fmt: skip
 
 

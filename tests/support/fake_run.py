@@ -5,7 +5,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.contracts import about, audit, evaluation, examples, folders, history, manifest, pictures, tables
+from maskline.contracts import (
+    about,
+    audit,
+    evaluation,
+    examples,
+    folders,
+    history,
+    manifest,
+    neighbors,
+    pictures,
+    tables,
+)
 from maskline.contracts import figures as figures_json
 from maskline.contracts import images as images_csv
 from maskline.contracts.classes import ROLES, VOID, ClassInfo, Role
@@ -211,7 +222,21 @@ def _audit() -> audit.Audit:
         class_drift={"validation": 0.0, "test": 0.132},
         converted={"greyscale": 3, "alpha": 0, "sixteen_bit": 0, "palette": 1, "exif_rotated": 0},
         duplicates=audit.Duplicates(exact=1, near=0, pairs=[("exact", "train/image_009.png", f"test/{FILENAME}")]),
+        leakage={
+            "validation": audit.NearTrain(share=0.025, alike=1, following=0, pairs=[_neighbor("photo 2.png", 0.2)]),
+            "test": audit.NearTrain(share=0.3, alike=2, following=4, pairs=[_neighbor(FILENAME, 0.05)] * 5),
+        },
+        groups=audit.GroupCounts(
+            splits={"train": 9, "validation": 2, "test": 3},
+            cut=1,
+            cut_groups=[("<b>video</b>", ["train", "test"])],
+            unused=2,
+        ),
     )
+
+
+def _neighbor(name: str, distance: float) -> audit.Neighbor:
+    return audit.Neighbor(image=name, train="image_009.png", distance=distance)
 
 
 def _history(epochs: int, generator: np.random.Generator) -> list[history.Epoch]:
@@ -247,6 +272,11 @@ def _write_examples(folder: Path, generator: np.random.Generator) -> None:
             picture = np.concatenate([panels["image"], panels["truth"]], axis=1)
             Image.fromarray(picture).save(folder / examples.FOLDER / examples.picture_name(role, number))
     write_record(folder / examples.PATH, examples.Examples(**names))
+    (folder / neighbors.FOLDER).mkdir()
+    for name in (neighbors.picture_name("validation", 0), *(neighbors.picture_name("test", i) for i in range(4))):
+        truth = _truth(generator)
+        halves = [_panels(truth, truth, generator)["image"] for _ in range(2)]
+        Image.fromarray(np.concatenate(halves, axis=1)).save(folder / neighbors.FOLDER / name)
 
 
 def _about(manifest_sha256: str) -> about.About:

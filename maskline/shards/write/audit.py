@@ -6,13 +6,15 @@ from typing import Any, Literal
 import numpy as np
 
 from maskline.contracts.annotations import AnnotationCounts
-from maskline.contracts.audit import Audit, Duplicates, OriginalSize
+from maskline.contracts.audit import Audit, Duplicates, GroupCounts, OriginalSize
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Manifest
+from maskline.shards.write.leakage import leakage
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 _NEAR_BITS = 8  # near duplicates differ in at most this many of 256 bits
 _LISTED_PAIRS = 50
+_LISTED_GROUPS = 20
 _CONVERSIONS = ("greyscale", "alpha", "sixteen_bit", "palette", "exif_rotated")
 
 
@@ -22,6 +24,7 @@ def audit(
     left_out_by_lists: int,
     left_out_by_limit: dict[Role, int],
     annotations: AnnotationCounts | None = None,
+    groups: GroupCounts | None = None,
 ) -> Audit:
     """Combine the statistics of each split's shards.
 
@@ -31,6 +34,7 @@ def audit(
         left_out_by_lists: number of the source's images that are in no split.
         left_out_by_limit: number of examples of each split beyond dataset.limit.
         annotations: what became of the source's annotations.
+        groups: from `audit_groups`; None without dataset.group.
 
     Returns:
         The audit; shares are rounded to 6 digits.
@@ -59,6 +63,28 @@ def audit(
         converted=_converted(all_parts),
         duplicates=duplicates(counts),
         annotations=annotations,
+        leakage=leakage(counts),
+        groups=groups,
+    )
+
+
+def audit_groups(groups: Mapping[Role, Sequence[str]], unused: int) -> GroupCounts:
+    """Count the groups of each split, and those that are in several.
+
+    Args:
+        groups: of the examples of each split.
+        unused: number of entries of the user's CSV that name no image.
+    """
+    roles: dict[str, list[Role]] = {}
+    for role, of_split in groups.items():
+        for group in sorted(set(of_split)):
+            roles.setdefault(group, []).append(role)
+    cut = sorted(group for group, held in roles.items() if len(held) > 1)
+    return GroupCounts(
+        splits={role: len(set(of_split)) for role, of_split in groups.items()},
+        cut=len(cut),
+        cut_groups=[(group, roles[group]) for group in cut[:_LISTED_GROUPS]],
+        unused=unused,
     )
 
 

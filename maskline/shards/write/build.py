@@ -4,50 +4,34 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 
 from maskline.contracts.audit import PATH as AUDIT
 from maskline.contracts.classes import ROLES, VOID, Role
+from maskline.contracts.groups import PATH as GROUPS
+from maskline.contracts.groups import read_groups
 from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory
 from maskline.files.records import write_record
 from maskline.shards.source_examples import SourceExample, list_examples
-from maskline.shards.write.audit import audit
+from maskline.shards.write.audit import audit, audit_groups
+from maskline.shards.write.choice import GroupOf, SplitOptions, Splits, choose, group_of_each
 from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import write_examples
+from maskline.shards.write.neighbors import write_neighbors
 from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.shards import ShardTask, write_shards
-from maskline.shards.write.splits import ClassPresence, stratified
-from maskline.shards.write.survey import survey
 
-Splits = dict[Role, list[SourceExample]]
 Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
-
-
-class SplitOptions(NamedTuple):
-    """How splits are made, and what they must show.
-
-    Attributes:
-        seed: of the choices.
-        limit: the largest number of examples in a split; None: all.
-        validation_fraction: the share of train held out for validation.
-        unseen: whether a class that train never shows is refused.
-    """
-
-    seed: int
-    limit: int | None
-    validation_fraction: float
-    unseen: Literal["refuse", "allow"] = "refuse"
 
 
 def build_shards(
     raw: Path, out: Path, target: Target, examples_per_shard: int, options: SplitOptions, workers: int | None = None
 ) -> None:
-    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
+    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json, examples/ and neighbors/ in `out`.
 
     The bytes depend on the data and on all arguments except `workers`, which defaults to the number of cores.
 
@@ -57,7 +41,10 @@ def build_shards(
             `options` refuse that.
     """
     source = read_source(raw)
-    splits, left_out = _choose({role: _list(raw, source, role) for role in source.splits}, source, options, workers)
+    listed: Splits = {role: _list(raw, source, role) for role in source.splits}
+    groups = read_groups(raw)
+    group_of = {} if groups is None else group_of_each(listed, groups, Path(raw) / GROUPS.name)
+    splits, left_out = choose(listed, source, group_of, options, workers)
     tasks = [task for role in ROLES for task in _tasks(role, splits[role], examples_per_shard)]
     with new_directory(out) as folder:
         written = write_shards(folder, tasks, source, target, workers)
@@ -71,7 +58,10 @@ def build_shards(
         write_manifest(folder, manifest)
         write_examples(folder, manifest, _names(results))
         counts = {role: [part for _, part in parts] for role, parts in results.items()}
-        write_record(folder / AUDIT.name, audit(manifest, counts, source.left_out, left_out, source.annotations))
+        grouped = None if groups is None else audit_groups(_groups(splits, group_of), groups.unused)
+        audited = audit(manifest, counts, source.left_out, left_out, source.annotations, grouped)
+        write_record(folder / AUDIT.name, audited)
+        write_neighbors(folder, manifest, _names(results), audited.leakage)
 
 
 def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:
@@ -99,47 +89,8 @@ def _recorded(path: Path, split: str) -> int:
         raise ArtifactError(path, "is damaged") from None
 
 
-def _choose(
-    listed: Splits, source: Source, options: SplitOptions, workers: int | None
-) -> tuple[Splits, dict[Role, int]]:
-    """Return the examples of each split, after holding out validation and applying `limit`, and how many that drops."""
-    splits = dict(listed)
-    limit = options.limit or max(map(len, splits.values()))
-    if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
-        return splits, dict.fromkeys(ROLES, 0)
-    flat = [example for examples in listed.values() for example in examples]
-    presences = dict(zip(flat, survey(flat, source, workers), strict=True))
-    if "validation" not in splits:
-        splits |= _hold_out(splits["train"], presences, options)
-    kept = {role: _subset(splits[role], presences, limit, options.seed) for role in ROLES}
-    return kept, {role: len(splits[role]) - len(kept[role]) for role in ROLES}
-
-
-def _hold_out(
-    train: list[SourceExample], presences: dict[SourceExample, ClassPresence], options: SplitOptions
-) -> Splits:
-    if len(train) < 2:
-        raise InputError(
-            f"train has {len(train)} example, too few to hold out a validation split; "
-            "add images, or give the source a validation split."
-        )
-    count = max(1, round(len(train) * options.validation_fraction))
-    held = set(_subset(train, presences, count, options.seed, leave_one=True))
-    return {
-        "train": [example for example in train if example not in held],
-        "validation": [example for example in train if example in held],
-    }
-
-
-def _subset(
-    examples: list[SourceExample],
-    presences: dict[SourceExample, ClassPresence],
-    count: int,
-    seed: int,
-    leave_one: bool = False,
-) -> list[SourceExample]:
-    shown = [presences[example] for example in examples]
-    return [examples[index] for index in stratified(shown, count, seed, leave_one)]
+def _groups(splits: Splits, group_of: GroupOf) -> dict[Role, list[str]]:
+    return {role: [group_of[example] for example in examples] for role, examples in splits.items()}
 
 
 def _tasks(role: Role, examples: Sequence[SourceExample], size: int) -> list[ShardTask]:

@@ -38,7 +38,7 @@ def stratified(examples: Sequence[ClassPresence], count: int, seed: int, leave_o
     wanted = np.maximum(np.rint(totals * count / len(examples)), totals > 0)
     chosen: set[int] = set()
     held = np.zeros_like(totals)
-    for index in _candidates(present, order, held, wanted):
+    for index in candidates(present, order, held, wanted):
         if len(chosen) == count:
             break
         is_last = (present[index] & (held + present[index] == totals)).any()
@@ -49,7 +49,7 @@ def stratified(examples: Sequence[ClassPresence], count: int, seed: int, leave_o
     return sorted([*chosen, *rest[: count - len(chosen)]])
 
 
-def _candidates(present: np.ndarray, order: Sequence[int], held: np.ndarray, wanted: np.ndarray) -> Iterator[int]:
+def candidates(present: np.ndarray, order: Sequence[int], held: np.ndarray, wanted: np.ndarray) -> Iterator[int]:
     """Yield indices in the order to try them: each class once, then its share, then any. The caller updates `held`."""
     for quota in (np.minimum(wanted, 1), wanted):
         for label in np.argsort(present.sum(axis=0), kind="stable"):

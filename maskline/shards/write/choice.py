@@ -1,0 +1,142 @@
+"""The examples of each split: validation held out of train, and subsets within dataset.limit, both in whole groups."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from maskline.contracts.classes import ROLES, Role
+from maskline.contracts.groups import Groups
+from maskline.contracts.source import Source
+from maskline.errors import ArtifactError, InputError
+from maskline.shards.source_examples import SourceExample
+from maskline.shards.write.group_splits import stratified_groups
+from maskline.shards.write.splits import ClassPresence, stratified
+from maskline.shards.write.survey import survey
+
+Splits = dict[Role, list[SourceExample]]
+GroupOf = dict[SourceExample, str]  # empty without dataset.group
+
+
+class SplitOptions(NamedTuple):
+    """How splits are made, and what they must show.
+
+    Attributes:
+        seed: of the choices.
+        limit: the largest number of examples in a split; None: all.
+        validation_fraction: the share of train held out for validation.
+        unseen: whether a class that train never shows is refused.
+    """
+
+    seed: int
+    limit: int | None
+    validation_fraction: float
+    unseen: Literal["refuse", "allow"] = "refuse"
+
+
+def group_of_each(listed: Splits, groups: Groups, path: Path) -> GroupOf:
+    """Return the group of each listed example; `path` is the groups' file, for its errors.
+
+    Raises:
+        ArtifactError: the groups are not those of the examples.
+    """
+    found: GroupOf = {}
+    for role, examples in listed.items():
+        if role not in groups.splits or len(groups.splits[role]) != len(examples):
+            raise ArtifactError(path, f"does not list the {len(examples)} examples of {role}")
+        if max(groups.splits[role]) >= len(groups.names):
+            raise ArtifactError(path, f"is damaged: {role} has a group that has no name")
+        found |= dict(zip(examples, groups.of(role), strict=True))
+    return found
+
+
+def choose(
+    listed: Splits, source: Source, group_of: GroupOf, options: SplitOptions, workers: int | None
+) -> tuple[Splits, dict[Role, int]]:
+    """Return the examples of each split, after holding out validation and applying `limit`, and how many that drops.
+
+    Raises:
+        InputError: there are too few examples or groups to hold out, or a limit below the smallest group.
+    """
+    splits = dict(listed)
+    limit = options.limit or max(map(len, splits.values()))
+    if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
+        return splits, dict.fromkeys(ROLES, 0)
+    flat = [example for examples in listed.values() for example in examples]
+    presences = dict(zip(flat, survey(flat, source, workers), strict=True))
+    if "validation" not in splits:
+        splits |= _hold_out(splits["train"], presences, group_of, options)
+    kept = {role: _limited(role, splits[role], presences, group_of, limit, options.seed) for role in ROLES}
+    return kept, {role: len(splits[role]) - len(kept[role]) for role in ROLES}
+
+
+def _hold_out(
+    train: list[SourceExample],
+    presences: dict[SourceExample, ClassPresence],
+    group_of: GroupOf,
+    options: SplitOptions,
+) -> Splits:
+    if len(train) < 2:
+        raise InputError(
+            f"train has {len(train)} example, too few to hold out a validation split; "
+            "add images, or give the source a validation split."
+        )
+    count = max(1, round(len(train) * options.validation_fraction))
+    if group_of:
+        held = set(_held_out_groups(train, presences, group_of, count, options.seed))
+    else:
+        held = set(_subset(train, presences, count, options.seed, leave_one=True))
+    return {
+        "train": [example for example in train if example not in held],
+        "validation": [example for example in train if example in held],
+    }
+
+
+def _held_out_groups(
+    train: list[SourceExample],
+    presences: dict[SourceExample, ClassPresence],
+    group_of: GroupOf,
+    count: int,
+    seed: int,
+) -> list[SourceExample]:
+    groups = [group_of[example] for example in train]
+    chosen = stratified_groups([presences[example] for example in train], groups, count, seed, hold_out=True)
+    if not 0 < 2 * len(chosen) <= len(train) + 1:
+        number = f"{len(set(groups))} group{'s' * (len(set(groups)) != 1)}"
+        reason = f"the one that fits best holds {len(chosen)} of {len(train)} images" if chosen else "it needs two"
+        raise InputError(
+            f"dataset.group makes {number} of the train images, too few to hold out validation "
+            f"({reason}); use smaller groups, add images, or give the data set a validation split."
+        )
+    return [train[index] for index in chosen]
+
+
+def _limited(
+    role: Role,
+    examples: list[SourceExample],
+    presences: dict[SourceExample, ClassPresence],
+    group_of: GroupOf,
+    limit: int,
+    seed: int,
+) -> list[SourceExample]:
+    if not group_of or len(examples) <= limit:
+        return _subset(examples, presences, limit, seed)
+    groups = [group_of[example] for example in examples]
+    chosen = stratified_groups([presences[example] for example in examples], groups, limit, seed)
+    if not chosen:
+        group, size = Counter(groups).most_common()[-1]
+        raise InputError(
+            f"the smallest group of {role}, {group!r}, has {size} images, and a group is never cut; "
+            f"raise dataset.limit to {size} or more, or use smaller groups in dataset.group. Received: {limit}"
+        )
+    return [examples[index] for index in chosen]
+
+
+def _subset(
+    examples: list[SourceExample],
+    presences: dict[SourceExample, ClassPresence],
+    count: int,
+    seed: int,
+    leave_one: bool = False,
+) -> list[SourceExample]:
+    shown = [presences[example] for example in examples]
+    return [examples[index] for index in stratified(shown, count, seed, leave_one)]

@@ -1,0 +1,194 @@
+"""How close validation and test are to train: images that look alike, and the next frames of one sequence.
+
+Only neighbors in train count, because a model learns from those. Memory is a few hundred bytes per image, and images
+are compared within buckets, not all with all.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from maskline.contracts.audit import HELD_OUT, HeldOut, NearTrain, Neighbor
+from maskline.contracts.classes import Role
+from maskline.shards.write.shard_statistics import ShardStatistics
+
+ALIKE = 0.25  # the largest distance of images that look alike; photographs of different things are 0.4 to 0.8 apart
+_WORDS = 4  # of 64 bits in a hash
+_FEWEST_EDGES = 16  # bits that two hashes need together, because a flat image is like any other
+_BANDS, _BAND = 24, 8  # of pairs at a distance of 0.2, 99 % share a band; of those at 0.65, 0.5 %
+_MOST_OF_A_BAND = 256  # images of train that an image is compared with in one band
+_SHORTEST = 8  # images that make a sequence
+_FEWEST_STEPS = 20  # steps that tell whether sequences are in time
+_IN_TIME = 0.85  # sequences are in time if a step's median distance is at most this share of that of half a sequence
+_LISTED = 20  # pairs of each split
+_START = 16  # places that are looked at before all others
+_CHUNK = 65536  # images whose bits are unpacked at once
+
+
+class _Images(NamedTuple):
+    """The images of a split, sorted by name: names [N], and difference hashes uint64 [N, 4]."""
+
+    names: list[str]
+    hashes: np.ndarray
+
+
+def leakage(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[HeldOut, NearTrain]:
+    """Find the images of validation and test that have a near neighbor in train; the order of examples is free.
+
+    An image of train is a near neighbor if it looks alike: the distance of their difference hashes, which is the share
+    of bits that only one of the two has set, is at most ALIKE. It is also one if it is the step before or after in a
+    sequence, which are file names that differ in one number, and sequences are in time: the images of a step look more
+    alike than images half a sequence apart.
+    """
+    images = {role: _images(role, parts) for role, parts in counts.items()}
+    train = images["train"]
+    bands = _bands(train.hashes)
+    steps = _steps(images)
+    splits: dict[HeldOut, NearTrain] = {}
+    for role in HELD_OUT:
+        alike = _alike(images[role], train, bands)
+        following = {name: pair for name, pair in steps[role].items() if name not in alike}
+        nearest = sorted((distance, name, near) for name, (distance, near) in (alike | following).items())
+        splits[role] = NearTrain(
+            share=round(len(nearest) / max(len(images[role].names), 1), 6),
+            alike=len(alike),
+            following=len(following),
+            pairs=[Neighbor(image=name, train=near, distance=round(d, 3)) for d, name, near in nearest[:_LISTED]],
+        )
+    return splits
+
+
+def _images(role: Role, parts: Sequence[ShardStatistics]) -> _Images:
+    names = [name.removeprefix(f"{role}/") for part in parts for name in part.names]
+    hashes = np.frombuffer(b"".join(part.hashes for part in parts), np.uint64).reshape(len(names), _WORDS)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return _Images([names[i] for i in order], hashes[order])
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the Jaccard distance of hashes uint64 [N, 4], which a flat part of both images does not lower; [N]."""
+    either = np.bitwise_count(first | second).sum(axis=1, dtype=np.int64)
+    differ = np.bitwise_count(first ^ second).sum(axis=1, dtype=np.int64)
+    return np.where(either < _FEWEST_EDGES, 1.0, differ / np.maximum(either, 1))
+
+
+# Images that look alike.
+
+
+def _bands(hashes: np.ndarray) -> np.ndarray:
+    """Return the bands of each image, uint64 [bands, N].
+
+    A band is the first set bit in each of eight fixed orders of the bits (MinHash: Broder, 1997). Two images agree in
+    one order with a probability of 1 minus their distance.
+    """
+    orders = [_order(number) for number in range(_BANDS * _BAND)]
+    first = np.empty((len(hashes), len(orders)), np.uint8)
+    for start in range(0, len(hashes), _CHUNK):
+        bits = np.unpackbits(hashes[start : start + _CHUNK].view(np.uint8), axis=1).astype(bool)
+        for number, order in enumerate(orders):
+            first[start : start + _CHUNK, number] = _first(bits, order)
+    return first.view(np.uint64).T
+
+
+def _order(number: int) -> np.ndarray:
+    """Return the bits' places in an order that is the same everywhere, int64 [256]."""
+    keys = np.frombuffer(hashlib.shake_256(str(number).encode()).digest(256 * 8), np.uint64)
+    return np.argsort(keys, kind="stable")
+
+
+def _first(bits: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the first place in an order whose bit is set, int64 [N], from bits, bool [N, 256]."""
+    start = bits[:, order[:_START]]
+    found = order[start.argmax(axis=1)]
+    late = np.flatnonzero(~start.any(axis=1))  # few images have no edge in so many places
+    found[late] = order[bits[late][:, order].argmax(axis=1)]
+    return found
+
+
+def _alike(images: _Images, train: _Images, train_bands: np.ndarray) -> dict[str, tuple[float, str]]:
+    """Return, by name, the distance and the name of the nearest image of train that looks alike."""
+    best, place = np.ones(len(images.names)), np.zeros(len(images.names), np.int64)
+    for band, of_train in zip(_bands(images.hashes), train_bands, strict=True):
+        for mine, others in _sharing(band, of_train):
+            distance = _distance(images.hashes[mine], train.hashes[others])
+            nearer = (distance < best[mine]) | ((distance == best[mine]) & (others < place[mine]))
+            best[mine[nearer]], place[mine[nearer]] = distance[nearer], others[nearer]
+    found = np.flatnonzero(best <= ALIKE)
+    return {images.names[i]: (float(best[i]), train.names[place[i]]) for i in found}
+
+
+def _sharing(keys: np.ndarray, of_train: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the indices of images and, next to each, of one of train with the same key, until all pairs are yielded.
+
+    An image is in at most _MOST_OF_A_BAND pairs, so that images that are all alike take no longer.
+    """
+    order = np.argsort(of_train, kind="stable")
+    starts = np.searchsorted(of_train[order], keys, "left")
+    ends = np.searchsorted(of_train[order], keys, "right")
+    for step in range(min(int((ends - starts).max(initial=0)), _MOST_OF_A_BAND)):
+        mine = np.flatnonzero(starts + step < ends)
+        yield mine, order[starts[mine] + step]
+
+
+# Steps of a sequence.
+
+
+def _steps(images: Mapping[Role, _Images]) -> dict[Role, dict[str, tuple[float, str]]]:
+    """Return, by split and name, the nearer of an image's steps to train: distance and name; none out of time."""
+    roles = [role for role, of_split in images.items() for _ in of_split.names]
+    names = [name for of_split in images.values() for name in of_split.names]
+    hashes = np.concatenate([of_split.hashes for of_split in images.values()])
+    before, after, half_before, half_after = (np.array(part, np.int64) for part in _pairs(names))
+    distances = _distance(hashes[before], hashes[after])
+    found: dict[Role, dict[str, tuple[float, str]]] = {role: {} for role in images}
+    others = _distance(hashes[half_before], hashes[half_after])
+    if len(distances) < _FEWEST_STEPS or np.median(distances) > _IN_TIME * np.median(others):
+        return found
+    for a, b, distance in zip(before.tolist(), after.tolist(), distances.tolist(), strict=True):
+        for mine, other in ((a, b), (b, a)):
+            if roles[mine] != "train" and roles[other] == "train":
+                pair = (distance, names[other])
+                found[roles[mine]][names[mine]] = min(pair, found[roles[mine]].get(names[mine], pair))
+    return found
+
+
+def _pairs(names: Sequence[str]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Return the two ends of each step of the sequences, and those of as many pairs half a sequence apart."""
+    before: list[int] = []
+    after: list[int] = []
+    half_before: list[int] = []
+    half_after: list[int] = []
+    for sequence in _sequences(names):
+        numbers = np.array([number for number, _ in sequence])
+        places = [place for _, place in sequence]
+        steps = np.diff(numbers)
+        usual = np.flatnonzero(steps <= np.median(steps))
+        half = len(places) // 2
+        before += [places[i] for i in usual]
+        after += [places[i + 1] for i in usual]
+        half_before += places[:-half]
+        half_after += places[half:]
+    return before, after, half_before, half_after
+
+
+def _sequences(names: Sequence[str]) -> Iterator[list[tuple[int, int]]]:
+    """Yield the sequences of at least _SHORTEST names that differ in one number: (number, index of the name), sorted.
+
+    Of several numbers in names of one form, the one with the most values counts the images.
+    """
+    forms: dict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(names):
+        forms[re.sub("[0-9]+", "0", name)].append(place)
+    for places in forms.values():
+        numbers = [re.findall("[0-9]+", names[place]) for place in places]
+        if not numbers[0]:
+            continue
+        column = max(range(len(numbers[0])), key=lambda i: (len({row[i] for row in numbers}), i))
+        sequences: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+        for place, row in zip(places, numbers, strict=True):
+            sequences[*row[:column], *row[column + 1 :]].append((int(row[column]), place))
+        yield from (sorted(sequence) for sequence in sequences.values() if len(sequence) >= _SHORTEST)
