@@ -487,8 +487,8 @@ def test_in_python_another_array_is_refused(model, image):
 
 
 def test_in_python_an_onnx_refuses_what_only_keras_has(model):
-    with pytest.raises(InputError, match=r"need the \.keras file"):
-        maskline.load_model(model).predict(picture(), refine_with="crf")
+    with pytest.raises(InputError, match=r"can only be sampled in a \.keras file"):
+        maskline.load_model(model).predict(picture(), dropout_samples=2)
 
 
 def test_an_overlay_is_reduced_by_a_whole_factor():
