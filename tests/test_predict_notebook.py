@@ -22,6 +22,7 @@ def test_every_cell_runs(tmp_path, monkeypatch, capsys):
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
     Image.fromarray(image).save("data/evaluation/pictures/000004/image.png")
     assert MODEL in cells[0]
+    assert not any('"/' in cell for cell in cells), "an absolute path"
     names: dict = {}
     for cell in cells:
         exec(cell.replace(MODEL, "data/model/model.onnx"), names)  # an .onnx, as TensorFlow starts slowly
