@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from raw_data import encoded, source
+from tiff_files import tiff_bytes
 
 from maskline.contracts.manifest import read_manifest
 from maskline.contracts.source import read_source
@@ -135,17 +135,16 @@ def test_what_fits_twice_or_not_at_all_is_refused(images, masks, words):
 
 def tiff(path: Path, pixels: np.ndarray, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(path, pixels, **options)
+    path.write_bytes(tiff_bytes(pixels, **options))
     return path
 
 
-STRIPS = {"rowsperstrip": 4}
-FORMS = {
+FORMS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "strips": STRIPS,
-    "deflate": STRIPS | {"compression": "zlib"},
-    "predictor": {"compression": "zlib", "predictor": True},
-    "big-endian": {"byteorder": ">"} | STRIPS,
+    "strips": {"rows": 4},
+    "deflate": {"rows": 4, "packed": True},
+    "big-endian": {"rows": 5, "order": ">"},
+    "big-endian and deflate": {"rows": 5, "order": ">", "packed": True},
 }
 
 
@@ -154,12 +153,20 @@ FORMS = {
     "pixels", [COLOR, COLOR[..., 0], DEEP, np.dstack([DEEP] * 3)], ids=["RGB", "L", "I;16", "RGB16"]
 )
 def test_a_tiff_becomes_the_pixels_that_predict_sees(form, pixels, tmp_path):
-    path = tiff(tmp_path / "1.tif", pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack", **FORMS[form])
+    path = tiff(tmp_path / "1.tif", pixels, **FORMS[form])
     image, conversions = decode_image(image_bytes(path), "1.tif")
     np.testing.assert_array_equal(np.asarray(image), np.asarray(decode(path.read_bytes(), "1.tif")))
     eight = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
     np.testing.assert_array_equal(np.asarray(image), eight if eight.ndim == 3 else np.dstack([eight] * 3))
     assert ("sixteen_bit" in conversions) == (pixels.dtype == np.uint16)
+
+
+@pytest.mark.parametrize("pixels", [COLOR, COLOR[..., 0], DEEP], ids=["RGB", "L", "I;16"])
+def test_lzw_with_a_predictor_is_read(pixels, tmp_path):
+    path = tmp_path / "1.tif"
+    Image.fromarray(pixels).save(path, "TIFF", compression="tiff_lzw", tiffinfo={317: 2})
+    assert Image.open(path).tag_v2[317] == 2
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(image_bytes(path)))), pixels)
 
 
 @pytest.mark.parametrize("form", ["TIFF", "BMP", "WEBP"])
@@ -208,39 +215,34 @@ def test_png_and_jpeg_files_keep_their_bytes(tmp_path):
 
 def saved(pixels: np.ndarray, form: str, **options: Any) -> bytes:
     out = io.BytesIO()
-    if form == "tifffile":
-        tifffile.imwrite(out, pixels, **options)
-    else:
-        Image.fromarray(pixels).save(out, form, **options)
+    Image.fromarray(pixels).save(out, form, **options)
     return out.getvalue()
 
 
-PLANES = {"photometric": "rgb", "planarconfig": "separate"}
+PAGES = saved(LABELS, "TIFF", save_all=True, append_images=[Image.fromarray(LABELS)] * 3)
 BAD_IMAGES = {
-    "pages": (
-        saved(np.stack([LABELS] * 4), "tifffile", photometric="minisblack"),
-        "holds 4 images; save each in a file",
-    ),
+    "pages": (PAGES, "holds 4 images; save each in a file of its own"),
     "float": (saved(LABELS.astype(np.float32), "TIFF"), "values of the kind F, which have no certain colors"),
-    "channels": (
-        saved(np.dstack([LABELS] * 2), "tifffile", photometric="minisblack", planarconfig="contig"),
-        "2 channels",
+    "channels": (tiff_bytes(np.dstack([LABELS] * 2)), "has 2 channels, of which 1 would be read"),
+    "planes": (tiff_bytes(np.dstack([DEEP] * 3), planes=True), "16-bit colors in separate planes; interleave"),
+    "doubles": (
+        tiff_bytes(DEEP.astype(np.float64)),
+        "is a damaged TIFF, or one of a form that cannot be read; save it",
     ),
-    "planes": (saved(np.stack([DEEP] * 3), "tifffile", **PLANES), "16-bit colors in separate planes; interleave"),
     "cut": (saved(COLOR, "TIFF")[:900], "cannot be read"),
     "no BMP": (b"BMx", "cannot be read as"),
 }
 BAD_MASKS = {
-    "pages": (BAD_IMAGES["pages"][0], "holds 4 images; save each in a file of its own"),
+    "pages": (PAGES, "holds 4 images; save each in a file of its own"),
     "jpeg": (saved(COLOR, "TIFF", compression="jpeg"), "has jpeg compression, which changes labels; save it as PNG"),
     "fractions": (saved(LABELS.astype(np.float32) / 2, "TIFF"), "values from 0.0 to 1.0, but labels are whole numbers"),
     "below 0": (saved(-LABELS.astype(np.int32), "TIFF"), "values from -2 to 0, but labels are whole numbers"),
-    "white is 0": (saved(LABELS > 0, "tifffile"), "a TIFF in which 0 is white, whose values programs read in two ways"),
-    "packed": (
-        saved(LABELS.astype(np.int32), "tifffile", byteorder=">", compression="zlib"),
-        "compressed big-endian TIFF",
+    "white is 0": (
+        tiff_bytes(LABELS > 0, photometric=0),
+        "in which 0 is white, whose values programs read in two ways",
     ),
-    "inks": (saved(np.dstack([LABELS] * 4), "tifffile", photometric="separated"), "values of the kind CMYK"),
+    "packed": (tiff_bytes(LABELS.astype(np.int32), order=">", packed=True), "compressed big-endian TIFF"),
+    "inks": (tiff_bytes(np.dstack([LABELS] * 4), photometric=5), "values of the kind CMYK"),
 }
 
 
@@ -415,8 +417,8 @@ def microscope(root: Path, images: int = 30) -> list[np.ndarray]:
         y, x = rng.integers(12, 36), rng.integers(12, 52)
         cell = (rows - y) ** 2 + (columns - x) ** 2 < 80
         brightness = rng.integers(2000, 9000, cell.shape) + 40_000 * cell
-        tiff(root / "images" / f"plate1/{number:02d}.tif", brightness.astype(np.uint16), rowsperstrip=8)
-        tiff(root / "masks" / f"plate1/{number:02d}_mask.tif", (255 * cell).astype(np.uint8), compression="zlib")
+        tiff(root / "images" / f"plate1/{number:02d}.tif", brightness.astype(np.uint16), rows=8)
+        tiff(root / "masks" / f"plate1/{number:02d}_mask.tif", (255 * cell).astype(np.uint8), packed=True)
         labels.append(cell.astype(np.uint8))
     return labels
 

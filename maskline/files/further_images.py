@@ -11,6 +11,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from maskline.errors import ImageError
 from maskline.messages import one_line
 
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how its files begin
 _FORMATS = ("BMP", "TIFF", "WEBP")
 _BITS, _COMPRESSION, _PLANAR, _NEW_SUBFILE_TYPE = 258, 259, 284, 254
 _UNCOMPRESSED, _SEPARATE = 1, 2
@@ -46,6 +47,11 @@ def open_further(data: bytes, name: str, kind: str = "image") -> Image.Image:
     except (Image.DecompressionBombError, ImageError):
         raise
     except UnidentifiedImageError:
+        if data.startswith(TIFF):
+            raise ImageError(
+                f"{kind} {name} is a damaged TIFF, or one of a form that cannot be read; save it with 8 or 16 bits, as "
+                "gray or RGB, or as PNG."
+            ) from None
         raise ImageError(
             f"{kind} {name} cannot be read as PNG, JPEG, TIFF, BMP or WebP. Received: {data[:8]!r}; convert it to PNG."
         ) from None

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from maskline.files.artifacts import sha256
+from maskline.files.further_images import TIFF
 from maskline.prediction.decode import decode
 from maskline.prediction.image_rows import ArrayRows, ImageRows
 from maskline.prediction.tiff_rows import open_by_rows
 
 _ROWS = 256  # copied at once
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class OpenImage(NamedTuple):
@@ -34,7 +34,7 @@ def open_image(path: Path, name: str) -> OpenImage:
         ImageError: the file is empty, damaged, too large, of another format, or has values that are no colors.
     """
     with open(path, "rb") as file:
-        if file.read(4) in _TIFF and (by_rows := open_by_rows(path, name)):
+        if file.read(4) in TIFF and (by_rows := open_by_rows(path, name)):
             return OpenImage(by_rows, sha256(path))
         file.seek(0)
         data = file.read()

@@ -5,10 +5,10 @@ from pathlib import Path, PurePosixPath
 
 from maskline.datasets.regular import read_small, require_regular
 from maskline.errors import InputError
+from maskline.files.further_images import TIFF
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BMP = b"BM"
 _LONGEST_LINE = 4096  # characters
 _LONGEST_PART = 255  # bytes of a file's name
@@ -60,7 +60,7 @@ def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
             WebP file, or a mask not as a PNG, TIFF or BMP file.
     """
     start = _start(image)
-    if not start.startswith((PNG, JPEG, *_TIFF, _BMP)) and not _is_webp(start):
+    if not start.startswith((PNG, JPEG, *TIFF, _BMP)) and not _is_webp(start):
         raise InputError(
             f"{image} is neither JPEG nor PNG, TIFF, BMP or WebP by its content; convert it to PNG, or move it "
             "elsewhere."
@@ -69,7 +69,7 @@ def checked_example(image: Path, mask: Path, name: str) -> dict[str, str]:
     if start.startswith(JPEG) or _is_webp(start):
         form = "JPEG" if start.startswith(JPEG) else "WebP"
         raise InputError(f"{mask} is a {form}, whose compression changes labels; save the labels as PNG.")
-    if not start.startswith((PNG, *_TIFF, _BMP)):
+    if not start.startswith((PNG, *TIFF, _BMP)):
         raise InputError(
             f"{mask} is not a PNG, TIFF or BMP by its content; save the mask as PNG, or move the file elsewhere."
         )
