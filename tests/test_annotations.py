@@ -67,7 +67,7 @@ def scene(seed: int, height: int = 14, width: int = 19, void: bool = False) -> n
 def drawn(read: Callable[[Path], Annotations], tree: Path, classes: Sequence[str] = NAMES) -> dict[str, np.ndarray]:
     """Return the mask of each image by the last part of its name."""
     data = read(tree)
-    labels = drawing.labels_by_name([*data.names, "background"], classes)
+    labels = drawing.labels_by_name(data.names, classes)
     rest = labels.get("background", 255)
     images = [image for images in data.splits.values() for image in images]
     return {
@@ -882,3 +882,47 @@ def test_camvid_comes_back(form: str, tmp_path: Path) -> None:
     assert len(found) == len(images)
     for image in images:
         np.testing.assert_array_equal(found[image.name], np.where(image.labels == 11, 255, image.labels))
+
+
+def test_background_is_found_in_any_case(tmp_path: Path) -> None:
+    names = ["Background", "car", "tree", "sky"]
+    files.write_yolo(tmp_path / "mine", {"train": [labeled(f"{i}.png", scene(i)) for i in range(3)]}, names)
+    for classes, wanted in ((None, ["background", *names[1:]]), (["sky", "Background"], ["sky", "Background"])):
+        source = prepared(tmp_path / "mine", tmp_path / "raw", "yolo", classes=classes)
+        assert [c.name for c in source.classes] == wanted
+        for name, mask in examples(tmp_path / "raw", "train").items():
+            labels = scene(int(Path(name).stem))
+            np.testing.assert_array_equal(mask, labels if classes is None else np.where(labels == 3, 0, 1))
+
+
+def test_an_empty_split_is_refused(tmp_path: Path) -> None:
+    images = [labeled(f"{i}.png", scene(i)) for i in range(3)]
+    files.write_coco(tmp_path / "coco", {"train": images, "val": []}, NAMES)
+    fails(tmp_path / "coco", "coco", ["validation"])
+    files.write_yolo(tmp_path / "yolo", {"train": images}, NAMES)
+    (tmp_path / "yolo/images/val").mkdir()
+    add(tmp_path / "yolo/data.yaml", "val: images/val\n")
+    fails(tmp_path / "yolo", "yolo", ["data.yaml", "'images/val'", "val"])
+
+
+def test_an_image_of_another_format_is_refused(tmp_path: Path) -> None:
+    tree = plain_tree(tmp_path / "mine", "yolo")
+    Image.new("RGB", (19, 14)).save(tree / "images/train/2.png", "TIFF")
+    fails(tree, "yolo", ["2.png", "JPEG or PNG"])
+
+
+def test_the_images_of_labelme_may_have_moved_next_to_their_files(tmp_path: Path) -> None:
+    tree = plain_tree(tmp_path / "mine", "labelme")
+    edit(tree / "2.json", lambda c: c.update(imagePath="C:\\photos\\2.png"))
+    prepared(tree, tmp_path / "raw", "labelme")
+    assert "2.png" in examples(tmp_path / "raw", "train") | examples(tmp_path / "raw", "test")
+
+
+def test_annotations_are_of_the_upright_image(tmp_path: Path) -> None:
+    tree = plain_tree(tmp_path / "mine", "labelme")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (14, 19)).save(tree / "2.png", exif=exif)
+    prepared(tree, tmp_path / "raw", "labelme")
+    masks = examples(tmp_path / "raw", "train") | examples(tmp_path / "raw", "test")
+    np.testing.assert_array_equal(masks["2.png"] > 0, scene(2) > 0)

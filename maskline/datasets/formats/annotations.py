@@ -12,7 +12,7 @@ from maskline.datasets.formats.shapes import Shape, pixels
 from maskline.errors import InputError
 
 BACKGROUND = "background"
-_BACKGROUNDS = (BACKGROUND, "_background_")  # the second is LabelMe's
+_BACKGROUNDS = (BACKGROUND, "_background_")  # in any case; the second is LabelMe's
 _FREE = -1
 
 Order = Literal["last", "smallest"]
@@ -66,6 +66,11 @@ class Drawn(NamedTuple):
     empty: int
 
 
+def is_background(name: str) -> bool:
+    """Return whether a class is that of pixels without annotation."""
+    return name.lower() in _BACKGROUNDS
+
+
 def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
     """Return the classes: those that are picked, or else background and the file's classes that annotations have.
 
@@ -73,7 +78,7 @@ def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
         InputError: a picked class is not in the file, or no class has an annotation.
     """
     unused = unused_names(data)
-    present = [name for name in data.names if name not in unused and name not in _BACKGROUNDS]
+    present = [name for name in data.names if name not in unused and not is_background(name)]
     if picked is None:
         if not present:
             raise InputError(f"{data.file} has no annotation with an area; annotate images, or correct dataset.path.")
@@ -90,13 +95,15 @@ def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
 def unused_names(data: Annotations) -> set[str]:
     """Return the file's classes that no annotation has, without background."""
     used = {region.name for images in data.splits.values() for image in images for region in image.regions}
-    return {name for name in data.names if name not in used and name not in _BACKGROUNDS}
+    return {name for name in data.names if name not in used and not is_background(name)}
 
 
 def labels_by_name(names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Return the label of each of the file's names that is one of the classes."""
-    plain = {name: BACKGROUND if name in _BACKGROUNDS else name for name in names}
-    return {name: list(classes).index(plain[name]) for name in names if plain[name] in classes}
+    """Return the label of background and of each of the file's names that is one of the classes."""
+    index = {name: label for label, name in enumerate(classes)}
+    background = next((label for name, label in index.items() if is_background(name)), None)
+    labels = {name: background if is_background(name) else index.get(name) for name in (BACKGROUND, *names)}
+    return {name: label for name, label in labels.items() if label is not None}
 
 
 def draw(image: AnnotatedImage, height: int, width: int, labels: Mapping[str, int], rest: int, overlap: Order) -> Drawn:

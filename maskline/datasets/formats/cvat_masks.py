@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.datasets.formats.annotations import BACKGROUND, AnnotatedImage, Annotations, Region
+from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region, is_background
 from maskline.datasets.formats.pairs import read_list
 from maskline.datasets.formats.reading import IMAGE_SUFFIXES, find_image, once, split_of, visible_files
 from maskline.datasets.formats.shapes import bitmap
@@ -31,8 +31,7 @@ def read(tree: Path) -> Annotations:
         splits.setdefault(split, []).append(_annotated(tree, once(image, seen, where), colors))
     if "train" not in splits:
         raise InputError(f"{tree / _IMAGES} has no images for training; add some, or a list {_LISTS}/train.txt.")
-    names = [name for name in colors.values() if name != BACKGROUND]
-    return Annotations(tree / LABELS, names, splits, tree / _IMAGES, Counter())
+    return Annotations(tree / LABELS, list(colors.values()), splits, tree / _IMAGES, Counter())
 
 
 def _colors(path: Path) -> dict[int, str]:
@@ -82,7 +81,7 @@ def _annotated(tree: Path, image: Path, colors: dict[int, str]) -> AnnotatedImag
     regions = [
         Region(colors[color], [bitmap(partial(_where, mask, color), 0, 0)], f"label {colors[color]!r}")
         for color in present
-        if colors[color] != BACKGROUND
+        if not is_background(colors[color])
     ]
     return AnnotatedImage(image, image.relative_to(tree).as_posix(), regions, values.shape[:2], str(mask))
 

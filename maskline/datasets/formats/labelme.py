@@ -6,7 +6,7 @@ import io
 import math
 from collections import Counter
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
@@ -90,12 +90,18 @@ def _image(tree: Path, path: Path, skipped: Counter[str], seen: dict[Path, str])
 
 
 def _image_of(tree: Path, path: Path, name: str) -> Path:
-    """Return a file's image, whose path is relative to the file's folder, and may lead to a folder next to it."""
+    """Return a file's image, whose path is relative to the file's folder, or the image of its name next to the file."""
     steps = name.replace("\\", "/")
     folder = path.parent
     while steps.startswith("../") and folder != tree:
         steps, folder = steps.removeprefix("../"), folder.parent
-    return find_image([folder], steps, str(path))
+    try:
+        return find_image([folder], steps, str(path))
+    except InputError:
+        beside = path.parent / PurePosixPath(steps).name
+        if beside.is_file():
+            return beside
+        raise
 
 
 def _drawn(shape: _Shape) -> Shape:

@@ -108,14 +108,16 @@ def image_size(path: Path) -> tuple[int, int]:
     """Return height and width of an image once it is upright, from its header.
 
     Raises:
-        InputError: the file is no image.
+        InputError: the file is neither JPEG nor PNG.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
             width, height = image.size
             turned = image.getexif().get(_EXIF_ORIENTATION) in _TRANSPOSED
     except Exception as error:  # Pillow raises whatever its parsers meet
-        raise InputError(f"{path} cannot be read as an image ({one_line(error)}); replace it.") from None
+        raise InputError(
+            f"{path} cannot be read as JPEG or PNG ({one_line(error)}); convert it, or replace it."
+        ) from None
     return (width, height) if turned else (height, width)
 
 

@@ -41,9 +41,12 @@ def read(tree: Path) -> Annotations:
     skipped: Counter[str] = Counter()
     seen: dict[Path, str] = {}
     splits = {
-        split: [_image(tree, image, names, skipped, once(image, seen, f"{path}: {key}")) for image in images]
+        split: [
+            _image(tree, once(image, seen, f"{path}: {key}"), names, skipped)
+            for image in _images(tree, path, values, key)
+        ]
         for split, key in _SPLITS.items()
-        if values.get(key) and (images := _images(tree, path, values, key))
+        if values.get(key)
     }
     if "train" not in splits:
         raise InputError(f"{path} must name a folder or a list of images for train. Received: {values.get('train')!r}")
@@ -75,22 +78,28 @@ def _images(tree: Path, path: Path, values: dict[str, Any], key: str) -> list[Pa
         if place.is_dir():
             images += visible_files(place, IMAGE_SUFFIXES)
         else:
-            images += [_place(tree, place, place.parent, line) for line in read_list(place)]
+            images += [_place(tree, place, None, line) for line in read_list(place)]
+    if not images:
+        raise InputError(f"{path} names {str(values[key])[:80]!r} for {key}, which has no JPEG or PNG; correct it.")
     return images
 
 
 def _place(tree: Path, listing: Path, base: Any, entry: str) -> Path:
     """Return a folder or file in the tree; data.yaml may give it relative to its `path`, or to a folder next to it."""
-    steps = [part for part in PurePosixPath(entry.replace("\\", "/")).parts if part not in ("..", ".", "/")]
-    bases = [tree, *([tree / base] if base and not PurePosixPath(base).is_absolute() else []), listing.parent]
-    for folder in bases:
+    steps = _inside(entry)
+    for folder in (tree.joinpath(*_inside(str(base or ""))), tree, listing.parent):
         place = folder.joinpath(*steps)
-        if steps and place.exists() and place.resolve().is_relative_to(tree.resolve()):
+        if steps and "\0" not in entry and place.exists():
             return place
     raise InputError(f"{listing} names {entry!r}, which is not in {tree}; correct it, or add it.")
 
 
-def _image(tree: Path, image: Path, names: list[str], skipped: Counter[str], path: Path) -> AnnotatedImage:
+def _inside(entry: str) -> list[str]:
+    """Return the parts of a path, without those that lead out of the tree."""
+    return [part for part in PurePosixPath(entry.replace("\\", "/")).parts if part not in ("..", ".", "/")]
+
+
+def _image(tree: Path, image: Path, names: list[str], skipped: Counter[str]) -> AnnotatedImage:
     labels = _labels_of(tree, image)
     regions = []
     for number, line in enumerate(_lines(labels), 1):
@@ -103,7 +112,7 @@ def _image(tree: Path, image: Path, names: list[str], skipped: Counter[str], pat
             regions.append(Region(name, [polygon(points, per_width=True)], f"line {number}"))
         except ValueError as error:
             raise InputError(f"{where} {error}; correct it, or delete it.") from None
-    return AnnotatedImage(path, image.relative_to(tree).as_posix(), regions, None, str(labels))
+    return AnnotatedImage(image, image.relative_to(tree).as_posix(), regions, None, str(labels))
 
 
 def _labels_of(tree: Path, image: Path) -> Path:

@@ -68,10 +68,12 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         del dl_manager
         data = type(self).read(self._tree)
         self._classes = _checked(class_order(data, self._dataset.classes), data.file)
+        for image in (image for images in data.splits.values() for image in images):
+            _check_name(image)
         used = {image.path for images in data.splits.values() for image in images}
         self._left_out = sum(path not in used for path in visible_files(data.folder, IMAGE_SUFFIXES))
         self._counts = data.skipped + Counter(unused_classes=len(unused_names(data) - set(self._classes)))
-        labels = labels_by_name([*data.names, BACKGROUND], self._classes)
+        labels = labels_by_name(data.names, self._classes)
         return {split: self._generate_examples(images, labels) for split, images in data.splits.items()}
 
     def _generate_examples(
@@ -130,6 +132,11 @@ class LabelStudio(AnnotatedBuilder):
     """Label Studio's JSON."""
 
     read = staticmethod(label_studio.read)
+
+
+def _check_name(image: AnnotatedImage) -> None:
+    if not image.name.isprintable():  # half of a surrogate pair is a byte that is not UTF-8
+        raise InputError(f"{image.where}: {image.name!a} is not printable UTF-8; rename the image.")
 
 
 def _checked(classes: list[str], file: Path) -> list[str]:
