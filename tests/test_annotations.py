@@ -926,3 +926,13 @@ def test_annotations_are_of_the_upright_image(tmp_path: Path) -> None:
     prepared(tree, tmp_path / "raw", "labelme")
     masks = examples(tmp_path / "raw", "train") | examples(tmp_path / "raw", "test")
     np.testing.assert_array_equal(masks["2.png"] > 0, scene(2) > 0)
+
+
+def test_scenes_that_are_annotated_everywhere_have_no_background(tmp_path: Path) -> None:
+    images = [labeled(f"{i}.png", np.maximum(scene(i), 1)) for i in range(4)]
+    files.write_coco(tmp_path / "mine", {"train": images}, NAMES)
+    source = prepared(tmp_path / "mine", tmp_path / "raw", "coco")
+    assert [c.name for c in source.classes] == NAMES[1:]
+    assert source.labels == {"1": 0, "2": 1, "3": 2}
+    for name, mask in examples(tmp_path / "raw", "train").items():
+        np.testing.assert_array_equal(mask, np.maximum(scene(int(Path(name).stem)), 1))

@@ -34,6 +34,7 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A builder that draws a mask for each annotated image of the folder `tree`, one at a time.
 
     Pixels without annotation are the class background, which is first, or void where dataset.classes leaves it out.
+    If dataset.classes is None and no pixel is background, there is no such class.
     Without splits of the format's own, all images are train, and a test split is held out of them later.
     """
 
@@ -44,14 +45,15 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._tree, self._dataset = tree, dataset
         self._counts: Counter[str] = Counter()
         self._classes: list[str] = []
-        self._left_out = 0
+        self._left_out = self._background_pixels = 0
         super().__init__(**kwargs)
 
     def table(self) -> ClassTable:
         """Return the classes of the prepared data set."""
-        colors = self._dataset.colors or [palette_color(i) for i in range(len(self._classes))]
-        names = dict(zip(self._classes, (color.lower() for color in colors), strict=True))
-        return index_table(names, void=(VOID,))
+        first = int(self._dataset.classes is None and not self._background_pixels)
+        names = self._classes[first:]
+        colors = self._dataset.colors or [palette_color(i) for i in range(len(names))]
+        return index_table(dict(zip(names, map(str.lower, colors), strict=True)), first, void=(VOID,))
 
     def counts(self) -> AnnotationCounts:
         """Return what was drawn, and what was not."""
@@ -72,6 +74,7 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             _check_name(image)
         used = {image.path for images in data.splits.values() for image in images}
         self._left_out = sum(path not in used for path in visible_files(data.folder, IMAGE_SUFFIXES))
+        self._background_pixels = 0
         self._counts = data.skipped + Counter(unused_classes=len(unused_names(data) - set(self._classes)))
         labels = labels_by_name(data.names, self._classes)
         return {split: self._generate_examples(images, labels) for split, images in data.splits.items()}
@@ -96,7 +99,9 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 f"{image.where}: the annotations are of {image.size[1]} x {image.size[0]} pixels, but {image.path} has "
                 f"{width} x {height} (upright); annotate this image, or restore the one that was annotated."
             )
-        drawn = draw(image, height, width, labels, labels.get(BACKGROUND, VOID), self._dataset.overlap)
+        rest = labels.get(BACKGROUND, VOID)
+        drawn = draw(image, height, width, labels, rest, self._dataset.overlap)
+        self._background_pixels += int((drawn.mask == rest).sum())
         other = sum(region.name is not None and region.name not in labels for region in image.regions)
         found = {"drawn": drawn.drawn, "without_area": drawn.empty, "other_class": other}
         self._counts.update({**found, "overlap_pixels": drawn.overlap, "images_without": not image.regions})
