@@ -440,6 +440,16 @@ def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     assert "2 rows of the CSV in dataset.group name no image" in sentences
 
 
+def test_findings_name_much_padding_and_much_that_is_cut_off(inputs: Inputs) -> None:
+    changes = {"padding_share": {"train": 0.25, "validation": 0.1}, "cropped_share": {"test": 0.5}}
+    sentences = findings(inputs.audit.model_copy(update=changes), NAMES)
+    kept = set(sentences) - set(findings(inputs.audit, NAMES))
+    assert kept == {
+        "25\u202f% of the pixels of train are padding, which keeps the images' shapes and counts for nothing.",
+        "preprocess.fit crop cuts off 50\u202f% of the area of test's images.",
+    }
+
+
 def test_nothing_odd_is_said_of_good_data(inputs: Inputs) -> None:
     seen = {split: dict.fromkeys(NAMES, 9) for split in ("train", "validation", "test")}
     changes = {

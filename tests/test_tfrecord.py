@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskline.errors import ArtifactError
-from maskline.shards.tfrecord import bytes_features, encode_example, frame, masked_crc, read_record, records
+from maskline.shards.tfrecord import (
+    bytes_features,
+    encode_example,
+    frame,
+    integer_features,
+    masked_crc,
+    read_record,
+    records,
+)
 
 FEATURES = st.dictionaries(st.text(), st.binary(max_size=300) | st.integers(0, 2**63 - 1), max_size=5)
 VALUES = st.one_of(
@@ -52,6 +60,7 @@ def test_tensorflow_parses_what_is_encoded(features):
     assert {key: data[place] for key, place in bytes_features(data).items()} == {
         key: value for key, value in features.items() if isinstance(value, bytes)
     }
+    assert integer_features(data) == {key: value for key, value in features.items() if isinstance(value, int)}
 
 
 @given(FEATURES)
