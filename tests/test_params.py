@@ -238,7 +238,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"dataset.name": "folder"}, ["dataset.path must name your folder", "None"]),
+        ({"dataset.name": "folder"}, ["dataset.path must name your folder", "'none'"]),
         ({"dataset.name": "folder", "dataset.path": "x"}, ["dataset.classes must list the class names", "None"]),
         (FOLDER | {"dataset.masks": "color"}, ["dataset.colors must give one color per class", "None"]),
         (

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import create, dvc, run
+from project import create, dvc, photos, run
 from test_declarations import STAGES
 
 
@@ -14,10 +14,10 @@ from test_declarations import STAGES
 def reproduced(tmp_path_factory):
     """A copy of the project that DVC holds for up to date, whatever its outputs are."""
     folder = tmp_path_factory.mktemp("reproduced") / "project"
-    create(folder, folder / "photos")
+    create(folder, photos(folder.with_name("photos"), 1))
     for stage in STAGES.values():
         outs = [out if isinstance(out, str) else next(iter(out)) for kind in KINDS for out in stage.get(kind, [])]
-        for name in (*outs, *(dep for dep in stage["deps"] if not dep.startswith("${repo}/"))):
+        for name in (*outs, *(dep for dep in stage["deps"] if not dep.startswith("${"))):
             file = folder / name if Path(name).suffix or Path(name).name.isupper() else folder / name / "file"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("")

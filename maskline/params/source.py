@@ -1,19 +1,28 @@
 """The half of section dataset that download reads: the images and masks to use, and how to read them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from maskline.params.section import Color, Name, Section
 
 _FORBIDDEN = "<>&\"'`"  # `dvc plots show` writes class names into its page as they are
 
 
+def _null(path: Any) -> Any:
+    """Return a path, or None for 'none': params.yaml has no null here, because DVC needs the path of a dep."""
+    return None if path == "none" else path
+
+
+def _none(path: str | None) -> str:
+    return path or "none"
+
+
 class SourceParams(Section):
     """The images and masks to use, and how to read them."""
 
     name: Name
-    path: Name | None
+    path: Annotated[Name | None, BeforeValidator(_null), PlainSerializer(_none)]
     classes: Annotated[list[Name], Field(min_length=2, max_length=255)] | None
     colors: list[Color] | None
     masks: Literal["index", "color"]
@@ -25,7 +34,7 @@ class SourceParams(Section):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.name == "folder" and self.path is None:
-            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: None")
+            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: 'none'")
         if self.name == "folder" and self.classes is None:
             raise ValueError("classes must list the class names when name is 'folder'. Received: None")
         if self.masks == "color" and self.colors is None:
