@@ -251,7 +251,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> None:
     """Write shards in every encoding, and files of the images and masks that download prepared."""
     changes = {
         "dataset.name": options.dataset,
-        "dataset.path": options.path and str(options.path.resolve()),
+        "dataset.path": str(options.path.resolve()) if options.path else "none",
         "preprocess.height": options.size[0],
         "preprocess.width": options.size[1],
     }

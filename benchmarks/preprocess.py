@@ -440,7 +440,7 @@ def child(*arguments: str) -> dict[str, float]:
 
 def measure(options: argparse.Namespace, folder: Path) -> None:
     """Prepare the raw data, run everything in turns, and print the tables."""
-    changes = {"dataset.name": options.dataset, "dataset.path": options.path and str(options.path.resolve())}
+    changes = {"dataset.name": options.dataset, "dataset.path": str(options.path.resolve()) if options.path else "none"}
     run_stages(folder / "run", changes, ["download"])
     data = Data.open(folder / "run/data/raw", options.size)
     scripts = Scripts(files_of(data, folder / "files"), tuple(options.size), data.source.void)

@@ -1,5 +1,7 @@
 """Download: prepare the source as a TFDS data set in data/raw, and the encoder's initial weights in data/weights."""
 
+from pathlib import Path
+
 import entry
 
 from maskline.contracts.folders import RAW, WEIGHTS
@@ -13,9 +15,13 @@ def run(stage: entry.Stage) -> None:
 
     prepare_weights(stage.section("model", EncoderParams), WEIGHTS)
     entry.import_tensorflow()
+    from maskline.datasets.links import report_links
     from maskline.datasets.prepare import prepare
 
-    prepare(stage.section("dataset", SourceParams), stage.integer("seed"), RAW)
+    dataset = stage.section("dataset", SourceParams)
+    prepare(dataset, stage.integer("seed"), RAW)
+    if dataset.path is not None:
+        report_links(Path(dataset.path).expanduser())
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ def test_void_must_not_be_a_class(tree: Path, tmp_path: Path) -> None:
 
 
 def test_shapes_takes_no_path(tmp_path: Path) -> None:
-    fails(params("shapes", tmp_path), tmp_path / "raw", "drawn", "null")
+    fails(params("shapes", tmp_path), tmp_path / "raw", "drawn", "none")
 
 
 @pytest.mark.parametrize("name", ["camvid", "voc2012", "oxford_iiit_pet"])

@@ -245,7 +245,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         ({"dataset.group": "(.+"}, ["dataset.group must be a regular expression", "unterminated", "'(.+'"]),
         ({"dataset.group": "video"}, ["dataset.group must be", "one group in parentheses", "'video'"]),
         ({"dataset.group": "(a)(b)"}, ["dataset.group must be", "one group in parentheses", "'(a)(b)'"]),
-        ({"dataset.name": "folder"}, ["dataset.path must name your folder", "None"]),
+        ({"dataset.name": "folder"}, ["dataset.path must name your folder", "'none'"]),
         ({"dataset.name": "folder", "dataset.path": "x"}, ["dataset.classes must list the class names", "None"]),
         (FOLDER | {"dataset.masks": "color"}, ["dataset.colors must give one color per class", "None"]),
         (

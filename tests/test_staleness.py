@@ -1,37 +1,20 @@
 """A new knob or network makes the stages stale that depend on it, and no other, as DVC sees it."""
 
-import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
-from project import create, dvc, run
-from test_declarations import STAGES
+from project import create, hold_up_to_date, photos, run, stale
 
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory):
     """A copy of the project that DVC holds for up to date, whatever its outputs are."""
     folder = tmp_path_factory.mktemp("reproduced") / "project"
-    create(folder, folder / "photos")
-    for stage in STAGES.values():
-        outs = [out if isinstance(out, str) else next(iter(out)) for kind in KINDS for out in stage.get(kind, [])]
-        for name in (*outs, *(dep for dep in stage["deps"] if not dep.startswith("${repo}/"))):
-            file = folder / name if Path(name).suffix or Path(name).name.isupper() else folder / name / "file"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("")
-    dvc(folder, "commit", "--force", "--quiet")
+    create(folder, photos(folder.with_name("photos"), 1))
+    hold_up_to_date(folder)
     assert stale(folder) == set()
     return folder
-
-
-KINDS = ("outs", "metrics", "plots")
-
-
-def stale(folder: Path) -> set[str]:
-    """Return the stages that `dvc status` names."""
-    return set(json.loads(dvc(folder, "status", "--json")))
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def _existing(path: str) -> Path:
 
 def _unusable(dataset: SourceParams, entry: Entry) -> str:
     if not entry.layout:
-        return f"{dataset.name} is drawn by the project; set dataset.path to null. Received: {dataset.path!r}"
+        return f"{dataset.name} is drawn by the project; set dataset.path to none. Received: {dataset.path!r}"
     forms = [f"a prepared TFDS data set {dataset.name} {entry.version or ''}".strip()] if entry.published else []
     forms += [entry.layout] if entry.layout != PREPARED else []
     return f"dataset.path does not hold {dataset.name}; it must hold {', or '.join(forms)}. Received: {dataset.path!r}"

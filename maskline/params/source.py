@@ -1,9 +1,9 @@
 """The half of section dataset that download reads: the images and masks to use, and how to read them."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from maskline.params.section import Color, Name, Section
 
@@ -20,11 +20,20 @@ def is_class_name(name: str) -> bool:
     return bool(name) and name.isprintable() and not set(name) & set(_FORBIDDEN)
 
 
+def _null(path: Any) -> Any:
+    """Return a path, or None for 'none': params.yaml has no null here, because DVC needs the path of a dep."""
+    return None if path == "none" else path
+
+
+def _none(path: str | None) -> str:
+    return path or "none"
+
+
 class SourceParams(Section):
     """The images and masks to use, and how to read them."""
 
     name: Name
-    path: Name | None
+    path: Annotated[Name | None, BeforeValidator(_null), PlainSerializer(_none)]
     classes: Annotated[list[Name], Field(min_length=2, max_length=255)] | None
     colors: list[Color] | None
     masks: Literal["index", "color"]
@@ -39,9 +48,9 @@ class SourceParams(Section):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.name == "folder" and self.path is None:
-            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: None")
+            raise ValueError("path must name your folder of images/ and masks/ when name is 'folder'. Received: 'none'")
         if self.name in _LOCAL and self.path is None:
-            raise ValueError(f"path must name the folder of your data when name is {self.name!r}. Received: None")
+            raise ValueError(f"path must name the folder of your data when name is {self.name!r}. Received: 'none'")
         if self.name == "folder" and self.classes is None:
             raise ValueError("classes must list the class names when name is 'folder'. Received: None")
         if self.masks == "color" and self.colors is None:
