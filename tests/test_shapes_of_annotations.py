@@ -92,6 +92,8 @@ def test_damaged_text_of_run_lengths_is_refused(text):
         (polygon([0, 0, 5, float("nan"), 5, 5]), "far outside"),
         (boxed_run_lengths([3, 3], 0, 0, 2, 2), "2 x 2"),
         (boxed_run_lengths([3, 10**12], 0, 0, 10**6, 10**6), "not in the image"),
+        (boxed_run_lengths([10**30, 3], 0, 0, 2, 2), "2 x 2"),
+        (run_lengths([10**30, 3], (HEIGHT, WIDTH)), "run lengths"),
         (boxed_run_lengths([0, 4], WIDTH - 1, 0, 2, 2), "not in the image"),
     ],
 )

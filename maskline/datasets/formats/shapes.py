@@ -54,7 +54,7 @@ def run_lengths(counts: str | Sequence[int], size: tuple[int, int]) -> Shape:
 
 def boxed_run_lengths(counts: Sequence[int], left: int, top: int, width: int, height: int) -> Shape:
     """Return the shape of run lengths in a box, row by row, from the outside."""
-    return partial(_boxed_run_lengths, np.array(counts, np.int64), (left, top, left + width, top + height))
+    return partial(_boxed_run_lengths, counts, (left, top, left + width, top + height))
 
 
 def bitmap(mask: Callable[[], np.ndarray], left: int, top: int) -> Shape:
@@ -115,17 +115,22 @@ def _crossings(points: np.ndarray, height: int, width: int) -> np.ndarray:
 def _run_lengths(counts: str | Sequence[int], size: tuple[int, int], height: int, width: int) -> np.ndarray:
     if tuple(size) != (height, width):
         raise ValueError(f"has run lengths of {size[1]} x {size[0]} pixels, but the image has {width} x {height}")
-    runs = from_text(counts) if isinstance(counts, str) else np.array(counts, np.int64)
-    if (runs < 0).any() or runs.sum() != height * width:
-        raise ValueError(f"has run lengths of {runs.sum()} pixels, but the image has {height * width}")
-    return runs
+    return _lengths(from_text(counts).tolist() if isinstance(counts, str) else counts, height * width, "the image")
 
 
-def _boxed_run_lengths(runs: np.ndarray, corners: tuple[int, int, int, int], height: int, width: int) -> np.ndarray:
+def _lengths(counts: Sequence[int], size: int, place: str) -> np.ndarray:
+    """Return run lengths, int64 [R], that must be those of a number of pixels."""
+    if min(counts, default=0) < 0 or sum(counts) != size:
+        raise ValueError(f"has run lengths of {sum(counts)} pixels, but {place} has {size}")
+    return np.array(counts, np.int64)
+
+
+def _boxed_run_lengths(
+    counts: Sequence[int], corners: tuple[int, int, int, int], height: int, width: int
+) -> np.ndarray:
     left, top, right, bottom = corners
     _check_corners(corners, height, width)
-    if (runs < 0).any() or runs.sum() != (right - left) * (bottom - top):
-        raise ValueError(f"has run lengths of {runs.sum()} pixels, but its box has {right - left} x {bottom - top}")
+    runs = _lengths(counts, (right - left) * (bottom - top), f"its box of {right - left} x {bottom - top}")
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     return _placed(inside.reshape(bottom - top, right - left), left, top, height, width)
 
