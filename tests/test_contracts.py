@@ -106,6 +106,9 @@ def test_what_people_compare_of_the_audit_is_flat(tmp_path):
         "class_drift.test": 0.132,
         "duplicates.exact": 1,
         "duplicates.near": 0,
+        "leakage.validation": 0.025,
+        "leakage.test": 0.3,
+        "groups.cut": 1,
     }
 
 

@@ -63,21 +63,22 @@ def test_held_out_groups_are_whole_and_near_the_fraction(groups, seed, fraction,
     assert held_out_groups(groups[::-1], seed, fraction, left)[::-1] == held
 
 
-@pytest.mark.parametrize("form", ["pattern", "csv"])
+@pytest.mark.parametrize("form", ["pattern", "csv", "csv in the folder"])
 def test_test_holds_whole_groups(form, videos: Path, tmp_path: Path) -> None:
     value = VIDEO
-    if form == "csv":
+    if form != "pattern":
         files = sorted(path.name for path in (videos / "images").iterdir())
         rows = [f'"{name}",x,"{video_of(name)}"' for name in files]
-        value = str(tmp_path / "groups.CSV")
-        Path(value).write_text("\n".join(["filename,camera,group", *rows, "gone.jpg,x,v9"]), encoding="utf-8-sig")
+        path = (videos if form == "csv in the folder" else tmp_path) / "groups.CSV"
+        value = str(path) if form == "csv" else "groups.CSV"
+        path.write_text("\n".join(["filename,camera,group", *rows, "gone.jpg,x,v9"]), encoding="utf-8-sig")
     raw = tmp_path / "raw"
     prepare.prepare(mine(videos, group=value), 1, raw)
     train, test = names(raw, "train"), names(raw, "test")
     assert len(train) + len(test) == 21 and 4 <= len(test) <= 9
     assert not {*map(video_of, train)} & {*map(video_of, test)}
     groups = read_groups(raw)
-    assert groups is not None and groups.unused == (form == "csv")
+    assert groups is not None and groups.unused == (form != "pattern")
     assert groups.of("train") == [*map(video_of, train)] and groups.of("test") == [*map(video_of, test)]
     before = digest(raw)
     prepare.prepare(mine(videos, group=value), 1, raw)

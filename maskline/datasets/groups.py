@@ -44,17 +44,21 @@ class Grouping:
         return len(set(self._listed) - self._named)
 
 
-def read_grouping(value: str) -> Grouping:
+def read_grouping(value: str, folder: Path = Path()) -> Grouping:
     """Return the groups that dataset.group gives: those of a CSV, or those that a regular expression finds.
 
     A regular expression can say where a group begins and ends in a name, which a glob cannot.
+
+    Args:
+        value: of dataset.group.
+        folder: that a relative path of a CSV starts from; dataset.path, so that DVC sees a changed CSV.
 
     Raises:
         InputError: the CSV is missing, not a regular file, not UTF-8, lacks a column, or has a row without a name or a
             group, or a name twice.
     """
     if value.lower().endswith(".csv"):
-        table = _table(Path(os.path.expanduser(value)))
+        table = _table(folder / os.path.expanduser(value))
         return Grouping(value, table.get, table)
     pattern = re.compile(value)
     return Grouping(value, lambda name: match[1] if (match := pattern.search(name)) else None)
