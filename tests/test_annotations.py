@@ -39,7 +39,7 @@ FORMS = {
 
 def params(name: str, path: Path, **values: Any) -> SimpleNamespace:
     defaults = {"classes": None, "colors": None, "masks": "index", "void": [], "overlap": "last", "test_fraction": 0.3}
-    defaults |= {"image_feature": "image", "mask_feature": "segmentation_mask"}
+    defaults |= {"image_feature": "image", "mask_feature": "segmentation_mask", "values": None, "group": None}
     return SimpleNamespace(name=name, path=str(path), **(defaults | values))
 
 

@@ -496,7 +496,7 @@ def test_inference_and_versions_stand_beside_the_params(page: str) -> None:
 def test_resolution_is_told(page: str, run_folder: Path) -> None:
     changed(run_folder / "data/evaluation/about.json", lambda v: v.update(resolution="native"))
     native = render_page(read_inputs(run_folder), PARAMS)
-    assert "at the model&#39;s size, weights" in page and "images&#39; own size" not in page
+    assert "at the model&#39;s size, weights" in page and "&#39; own size" not in page
     assert "at the images&#39; own size, weights" in native and "at\neach image&#39;s own size" in native
 
 
