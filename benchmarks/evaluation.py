@@ -23,7 +23,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 from maskline.contracts.counts import new_counts  # noqa: E402
+from maskline.contracts.fit import Part  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
+from maskline.contracts.model_info import Preprocessing  # noqa: E402
 from maskline.evaluation.counting import count_split  # noqa: E402
 from maskline.evaluation.predicted_split import PredictedSplit  # noqa: E402
 from maskline.metrics.boundary import TRIMAP_DISTANCES  # noqa: E402
@@ -41,9 +43,13 @@ class Repeated(ShardReader):
     def __init__(self, reader: ShardReader, times: int) -> None:
         self._reader, self.size, self.names = reader, reader.size, reader.names * times
 
-    def read(self, indices: range) -> tuple:
+    def content(self, index: int) -> Part:
+        """Return what of an image is not padding."""
+        return self._reader.content(index % len(self._reader))
+
+    def read(self, indices: range, *empty: Callable) -> tuple:
         """Read images and labels."""
-        return self._reader.read([index % len(self._reader) for index in indices])
+        return self._reader.read([index % len(self._reader) for index in indices], *empty)
 
 
 def seconds(work: Callable[[], None]) -> float:
@@ -68,13 +74,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10, help="how often the data is repeated; default: %(default)s")
     options = parser.parse_args()
     manifest, model = read_manifest(options.shards), load_model(options.model)
+    made = Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit)
     reader = ShardReader(options.shards, manifest, "test")
     sizes = (len(manifest.classes), len(TRIMAP_DISTANCES), BINS)
     predict = predictor(KerasRuntime(model), Inference())
 
     def evaluated(split: ShardReader) -> None:
         with tempfile.TemporaryDirectory() as folder, new_counts(Path(folder), split.names, *sizes) as counts:
-            count_split(PredictedSplit(split, None, False, predict, None), options.batch_size, counts)
+            count_split(PredictedSplit(split, made, None, False, predict, None), options.batch_size, counts)
 
     images = ordered_batches(reader, options.batch_size).map(lambda image, _: image)
     evaluated(reader)
