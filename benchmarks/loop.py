@@ -15,7 +15,7 @@ from engines import ENGINES, Predict
 from maskline.contracts.model_info import ModelInfo, read_keras_info
 from maskline.engine.cores import cores
 from maskline.prediction.inference import Inference
-from maskline.prediction.labels import labelled_rows
+from maskline.prediction.labels import labeled_rows
 from maskline.prediction.open_image import open_image
 from maskline.prediction.pictures import write_labels, write_overlay
 
@@ -39,7 +39,7 @@ def label(runtime: EngineRuntime, path: Path, out: Path) -> None:
     """Write the labels and the overlay of an image."""
     colors = [c.color for c in runtime.info.classes]
     image = open_image(path, path.name).rows
-    labels = np.concatenate([band.labels for band in labelled_rows(runtime, image, Inference())])
+    labels = np.concatenate([band.labels for band in labeled_rows(runtime, image, Inference())])
     write_overlay(out / "overlays" / f"{path.stem}.jpg", image, labels, colors)
     write_labels(out / "labels" / f"{path.stem}.png", labels, colors)
 

@@ -22,7 +22,7 @@ from maskline.prediction.image_rows import ImageRows
 from maskline.prediction.inference import check
 from maskline.prediction.inputs import ImageFile, find_images
 from maskline.prediction.label_file import mapped_labels
-from maskline.prediction.labels import check_shape, labelled_rows
+from maskline.prediction.labels import check_shape, labeled_rows
 from maskline.prediction.open_image import OpenImage, open_image
 from maskline.prediction.options import Options, refine
 from maskline.prediction.pictures import write_labels, write_overlay
@@ -182,7 +182,7 @@ def _labeled(runtime: Runtime, file: ImageFile, image: OpenImage, out: Path, opt
     sums = Sums(len(runtime.info.classes))
 
     def bands() -> Iterator[np.ndarray]:
-        for band in labelled_rows(runtime, rows, options.inference, refine(options)):
+        for band in labeled_rows(runtime, rows, options.inference, refine(options)):
             sums.add(band.labels, band.confidence)
             yield band.labels
 

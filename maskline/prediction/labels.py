@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maskline.prediction.refine.choice import Refine  # imports SciPy and OpenCV, which start slowly
 
 
-class LabelledRows(NamedTuple):
+class LabeledRows(NamedTuple):
     """A band of rows over the whole width of an image.
 
     Attributes:
@@ -30,9 +30,9 @@ class LabelledRows(NamedTuple):
     confidence: np.ndarray
 
 
-def labelled_rows(
+def labeled_rows(
     runtime: Runtime, image: ImageRows, inference: Inference, refine: "Refine | None" = None
-) -> Iterator[LabelledRows]:
+) -> Iterator[LabeledRows]:
     """Yield the labels of an image at its own size, from its first row to its last.
 
     Without a window, the image is fitted as preprocess fits the training images, and the probabilities are placed back
@@ -48,10 +48,10 @@ def labelled_rows(
         whole = np.concatenate(list(bands))
         labels = refine(image.rows(0, image.height), whole).astype(np.uint8)
         confidence = np.take_along_axis(whole, labels[..., None].astype(np.intp), axis=-1)[..., 0]
-        yield _checked(LabelledRows(labels, confidence))
+        yield _checked(LabeledRows(labels, confidence))
         return
     for band in bands:
-        yield _checked(LabelledRows(*most_probable(band)))
+        yield _checked(LabeledRows(*most_probable(band)))
 
 
 def check_shape(runtime: Runtime, image: ImageRows, inference: Inference, name: str) -> None:
@@ -96,7 +96,7 @@ def _streamed(runtime: Runtime, image: ImageRows, inference: Inference) -> Itera
         yield (band[0] + other[0, :, ::-1]) / 2
 
 
-def _checked(rows: LabelledRows) -> LabelledRows:
+def _checked(rows: LabeledRows) -> LabeledRows:
     if np.isnan(rows.confidence).any():
         raise InputError(
             "the model's probabilities are NaN; train it again with a lower train.learning_rate, or with "

@@ -12,7 +12,7 @@ from maskline.files.further_images import rgb
 from maskline.prediction.areas import ClassArea, Sums, areas
 from maskline.prediction.image_rows import ArrayRows, ImageRows
 from maskline.prediction.inference import check
-from maskline.prediction.labels import check_shape, labelled_rows
+from maskline.prediction.labels import check_shape, labeled_rows
 from maskline.prediction.open_image import open_image
 from maskline.prediction.options import Options, Refinement, refine
 from maskline.prediction.runtime import Runtime
@@ -85,7 +85,7 @@ class Predictor:
         check(self._runtime, options.inference)
         rows = _rows(image)
         check_shape(self._runtime, rows, options.inference, _name(image))
-        bands = list(labelled_rows(self._runtime, rows, options.inference, refine(options)))
+        bands = list(labeled_rows(self._runtime, rows, options.inference, refine(options)))
         labels, confidence = (np.concatenate(parts) for parts in zip(*bands, strict=True))
         names = [c.name for c in self.info.classes]
         sums = Sums(len(names))
