@@ -1,6 +1,6 @@
 """The engines that run a model in the benchmarks of prediction, and the model files that they run.
 
-OpenVINO and LiteRT run on images of one size alone, with which they are fastest. TensorFlow takes its number of threads
+OpenVINO and LiteRT run on images of a single size, at which they are fastest. TensorFlow takes its number of threads
 from the environment when it starts.
 """
 

@@ -23,7 +23,7 @@ from maskline.shards.write.convert import Target
 
 NAMES = ["sky", "tree", "crème brûlée"]
 COLORS = ["#141e28", "#dc3c32", "#3cc85a"]
-FORMATS = {"onnx": "model.onnx", "savedmodel": "serving/street", "litert": "model.tflite"}
+FORMATS = {"onnx": "model.onnx", "savedmodel": "street", "litert": "model.tflite"}
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,9 @@ def test_a_model_of_another_size_is_refused(project, tmp_path):
         (["--html", "-o", "page"], r"must end in .html"),
         (["--format", "litert", "--int8", "-o", "m.tflite"], r"only ONNX files can be quantized"),
         (["--format", "savedmodel", "-o", "."], r"exists, and no earlier export wrote it"),
+        (["--format", "savedmodel", "-o", "model.onnx"], r"must not end in .onnx"),
+        (["--format", "onnx", "-o", "new/model.onnx"], r"new is not a folder; make it"),
+        (["--format", "onnx", "--web-runtime", "x.tgz", "-o", "m.onnx"], r"--web-runtime is only for --html"),
     ],
 )
 def test_what_cannot_be_written_is_said_in_a_sentence(project, arguments, words, tmp_path, monkeypatch):
@@ -226,3 +229,14 @@ def test_calibration_images_are_of_the_training_split(project):
     images = list(module._training_images(project / "data/shards"))
     reader = ShardReader(project / "data/shards", read_manifest(project / "data/shards"), "train")
     np.testing.assert_array_equal(np.concatenate(images), reader.read(range(len(reader)))[0])
+
+
+def test_nothing_of_others_is_lost_where_a_savedmodel_is_written(project, tmp_path):
+    out = tmp_path / "street"
+    export(project, "--format", "savedmodel", "-o", out)
+    (out / "2").mkdir()
+    assert f"{out} also holds 2, which would be lost" in refusal(export, project, "--format", "savedmodel", "-o", out)
+    (out / "2").rmdir()
+    (tmp_path / "street.old").mkdir()
+    assert "street.old would be lost" in refusal(export, project, "--format", "savedmodel", "-o", out)
+    assert (out / "1").is_dir() and (tmp_path / "street.old").is_dir()

@@ -50,8 +50,8 @@ def test_limits_are_the_users():
     assert len(falls(BEFORE, after, Limits(drop=0.0, class_drop=0.06))) == 1
 
 
-def test_a_class_that_is_lost_wholly_falls_to_zero():
-    """Absent from the truth and predicted before: it has an IoU of 0, and none after."""
+def test_a_class_that_was_only_ever_predicted_does_not_count():
+    """It is absent from the truth: its IoU is 0 before, and it has none after."""
     before = result(matrices_of([100, 100, 0], [0, 10, 0]))
     after = result(matrices_of([100, 100, 0], [0, 0, 0]), "b")
     assert falls(before, after, Limits()) == []

@@ -1,10 +1,12 @@
 """maskline export: write a model for another runtime, if it scores there as it does here."""
 
 import argparse
+import signal
 from pathlib import Path
 
 from maskline.cli.folder import add_folder
 from maskline.cli.limits import add_limits
+from maskline.errors import InputError
 
 _DESCRIPTION = """\
 Write a trained model for ONNX Runtime, TensorFlow Serving, LiteRT or a browser. The
@@ -62,12 +64,21 @@ def _run(options: argparse.Namespace) -> None:
         from maskline.export.export import Wanted, export
         from maskline.export.gate import Limits
 
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.default_int_handler)  # so that nothing half-written is left
+    if options.web_runtime and not options.html:
+        raise InputError(f"--web-runtime is only for --html; leave it out. Received: {options.web_runtime}")
     wanted = Wanted(options.format or "onnx", options.int8, options.labels, options.html, options.web_runtime)
     limits = Limits(options.max_drop, options.max_class_drop)
     try:
-        comparison = export(options.model, options.output, wanted, options.folder, options.folder / SHARDS, limits)
+        done = export(options.model, options.output, wanted, options.folder, options.folder / SHARDS, limits)
     except Refused as refusal:
         print(as_table(refusal.comparison))
         raise
-    print(as_table(comparison))
+    print(as_table(done.comparison))
     print(f"\nwritten   {options.output}")
+    if done.only_size:
+        height, width = done.only_size
+        print(
+            f"It takes only images of {height}x{width} (height x width): in this format, the network has no other size."
+        )

@@ -18,6 +18,7 @@ from maskline.export.formats.onnx_int8 import quantize_onnx
 from maskline.export.gate import Limits, check_fits, counted, score
 from maskline.export.graph import DEFAULT, Format, Output, takes_any_size
 from maskline.export.page.page import write_page
+from maskline.export.page.web_runtime import web_runtime
 from maskline.export.provenance import lock_digest, revision
 from maskline.files.artifacts import move, move_directory, sha256
 from maskline.models.files import load_model
@@ -56,7 +57,19 @@ class Wanted(NamedTuple):
     web_runtime: Path | None = None
 
 
-def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: Path, limits: Limits) -> Comparison:
+class Exported(NamedTuple):
+    """A file that passed the gate.
+
+    Attributes:
+        comparison: of the file with the model on the test images.
+        only_size: height and width of the images it takes; None: it takes any.
+    """
+
+    comparison: Comparison
+    only_size: tuple[int, int] | None
+
+
+def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: Path, limits: Limits) -> Exported:
     """Export a model, score the file on the test images, and keep it if its score does not fall too far.
 
     Args:
@@ -67,24 +80,22 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
         shards: folder of shards and manifest.
         limits: how far the score may fall.
 
-    Returns:
-        The comparison of the file with the model on the test images.
-
     Raises:
         Refused: the score falls too far.
         ArtifactError: the model or the shards are missing, damaged, or do not belong together.
         InputError: the network or the format cannot do what is wanted, or `out` is another file's place.
     """
     check_wanted(out, wanted)
+    if wanted.page:
+        web_runtime(wanted.web_runtime)  # a page without it cannot be made, whatever the model scores
     model = load_model(model_file)
     runtime = KerasRuntime(model, model_file)
     check_fits(model_file, runtime.info, read_manifest(shards), shards)
     info = _info(model_file, runtime, wanted, project)
-    before = counted(str(model_file), model_file, runtime, shards)
-    out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         file = Path(folder) / f"model{SUFFIXES[wanted.format]}"
         _write(model, file, info, wanted, shards)
+        before = counted(str(model_file), model_file, runtime, shards)
         after = counted(str(out), out, open_runtime(file), shards)
         comparison = passed(out, before, after, limits)
         _DESCRIBE[wanted.format](file, info.model_copy(update={"score": score(after)}))
@@ -93,15 +104,16 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
             write_page(file, page, wanted.web_runtime)
             file = page
         (move_directory if file.is_dir() else move)(file, out)
-    return comparison
+    made = info.model.preprocessing
+    return Exported(comparison, None if info.model.any_size else (made.height, made.width))
 
 
 def check_wanted(out: Path, wanted: Wanted) -> None:
     """Refuse what cannot be written, or a place that another kind of file belongs to, before any work is done.
 
     Raises:
-        InputError: the format has no int8, or the name has the suffix of another format, or names what `maskline
-            export` does not write.
+        InputError: the format has no int8, or `out` has the suffix of another format, is in no folder, or names what
+            `maskline export` does not write.
     """
     if wanted.int8 and wanted.format != "onnx":
         raise InputError("only ONNX files can be quantized; add --format onnx, or leave --int8 out.")
@@ -110,8 +122,22 @@ def check_wanted(out: Path, wanted: Wanted) -> None:
         raise InputError(f"the name of this file must end in {suffix}. Received: {out}; change --output.")
     if suffix and out.is_dir():
         raise InputError(f"{out} is a folder; name a file with --output.")
-    if not suffix and out.exists() and not (out / VERSION / INFO).is_file():
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent} is not a folder; make it, or name another place with --output.")
+    if not suffix:
+        _check_folder(out)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder of which anything but an earlier export would be lost."""
+    if out.suffix in (".keras", ".onnx", ".tflite", ".html"):
+        raise InputError(f"a SavedModel is a folder, whose name must not end in {out.suffix}. Received: {out}")
+    if out.exists() and not (out / VERSION / INFO).is_file():
         raise InputError(f"{out} exists, and no earlier export wrote it; name another folder with --output.")
+    if out.exists() and (others := sorted(path.name for path in out.iterdir() if path.name != VERSION)):
+        raise InputError(f"{out} also holds {others[0]}, which would be lost; name another folder with --output.")
+    if (old := out.with_name(f"{out.name}.old")).exists():
+        raise InputError(f"{old} would be lost; rename it, or name another folder with --output.")
 
 
 def _info(model_file: Path, runtime: KerasRuntime, wanted: Wanted, project: Path) -> ExportInfo:

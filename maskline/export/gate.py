@@ -98,16 +98,13 @@ def score(result: Result) -> Score:
 
 
 def falls(before: Result, after: Result, limits: Limits) -> list[str]:
-    """Return what falls by more than its limit, each as a phrase; an empty list if nothing does.
-
-    A class that has an IoU before and none after, or the other way round, counts as 0 where it has none.
-    """
+    """Return what falls by more than its limit, each as a phrase; an empty list if nothing does."""
     old, new = (iou(result.matrices.sum(axis=0)) for result in (before, after))
     found = []
     means = mean_over_classes(old), mean_over_classes(new)
     if means[0] - means[1] > limits.drop:
         found.append(f"mean IoU falls from {means[0]:.4f} to {means[1]:.4f}, by more than {limits.drop:g}")
-    for name, was, now in zip(before.classes, np.nan_to_num(old), np.nan_to_num(new), strict=True):
+    for name, was, now in zip(before.classes, old, new, strict=True):
         if was - now > limits.class_drop:
             found.append(f"the IoU of {name} falls from {was:.4f} to {now:.4f}, by more than {limits.class_drop:g}")
     return found

@@ -37,7 +37,7 @@ def write_page(onnx_path: Path, out: Path, tarball: Path | None = None) -> None:
 
     Raises:
         ArtifactError: the model is missing, damaged, or was not exported by maskline.
-        InputError: ONNX Runtime Web cannot be had.
+        InputError: ONNX Runtime Web is not available.
     """
     info = OnnxRuntime(onnx_path).export
     runtime = web_runtime(tarball)

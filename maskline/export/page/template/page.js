@@ -189,8 +189,8 @@
 
   // Files go out
 
-  function save(blob, ending) {
-    const name = `${shown.file.name.replace(/\.[^.]*$/, "")}_${ending}.png`;
+  function save({ file }, blob, ending) {
+    const name = `${file.name.replace(/\.[^.]*$/, "")}_${ending}.png`;
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
@@ -205,6 +205,12 @@
     context.globalAlpha = form.elements.opacity.value / 100;
     context.drawImage(await createImageBitmap(indexedPng(map, colors, hiddenLabels())), 0, 0);
     return new Promise((resolve) => canvas.toBlob(resolve));
+  }
+
+  async function saveOverlay(item) {
+    const blob = await overlay(item);
+    if (blob) save(item, blob, "overlay");
+    else element("status").textContent = "The overlay is too large for this browser; save the labels instead.";
   }
 
   // What the user does
@@ -239,7 +245,7 @@
     boxes.forEach((box) => (box.checked = !every));
     hideOrShow();
   });
-  element("save-map").addEventListener("click", () => save(indexedPng(shown.map, colors), "labels"));
-  element("save-overlay").addEventListener("click", async () => save(await overlay(shown), "overlay"));
+  element("save-map").addEventListener("click", () => save(shown, indexedPng(shown.map, colors), "labels"));
+  element("save-overlay").addEventListener("click", () => saveOverlay(shown));
   look();
 })();
