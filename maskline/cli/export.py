@@ -18,7 +18,7 @@ _EXAMPLES = """\
 examples:
   maskline export data/model/model.keras --format onnx -o model.onnx
   maskline export data/model/model.keras --format onnx --int8 -o small.onnx
-  maskline export data/model/model.keras --format savedmodel -o serving/street
+  maskline export data/model/model.keras --format savedmodel -o street
   maskline export data/model/model.keras --format litert -o model.tflite
   maskline export data/model/model.keras --html -o model.html
 
@@ -79,6 +79,4 @@ def _run(options: argparse.Namespace) -> None:
     print(f"\nwritten   {options.output}")
     if done.only_size:
         height, width = done.only_size
-        print(
-            f"It takes only images of {height}x{width} (height x width): in this format, the network has no other size."
-        )
+        print(f"It takes only images of the training size, {height}x{width} (height x width).")
