@@ -180,6 +180,43 @@ def test_folders_and_patterns_keep_the_paths_below_them(predict):
     np.testing.assert_array_equal(labels_of("out/labels/b/1.png"), nearest(picture(1)))
 
 
+def test_links_to_folders_are_followed_and_each_folder_is_searched_once(predict):
+    for number, name in enumerate(["photos/b/1.png", "elsewhere/2.png"]):
+        save(Path(name), picture(number))
+    for link, folder in {"photos/a": "b", "photos/linked": "../elsewhere", "elsewhere/loop": "../photos"}.items():
+        Path(link).symlink_to(folder, target_is_directory=True)
+    assert predict("photos", "-o", "out")[0] == 0
+    assert outputs("out/labels") == ["b/1.png", "linked/2.png"]
+
+
+def test_an_output_folder_behind_a_link_is_left_out(predict):
+    save(Path("photos/1.png"), picture())
+    Path("elsewhere").mkdir()
+    Path("photos/out").symlink_to("../elsewhere", target_is_directory=True)
+    for out in ("photos/out", "elsewhere"):
+        assert predict("photos", "-o", out)[0] == 0
+    assert outputs("elsewhere/labels") == ["1.png"]
+
+
+@pytest.mark.parametrize("place", [".", "1.png", "*.png"])
+def test_images_in_the_output_folder_are_said_to_lie_there(refused, place):
+    save(Path("1.png"), picture())
+    assert "lies in the output folder ., whose files are left out" in refused(place, "-o", ".")
+    assert outputs(".") == ["1.png"]
+
+
+def test_a_pattern_that_leaves_its_place_is_refused(refused):
+    save(Path("photos/a/1.png"), picture())
+    assert "photos/*/../a/*.png has '..' after a wildcard" in refused("photos/*/../a/*.png", "-o", "out")
+
+
+def test_a_name_that_is_too_long_for_the_outputs_is_refused(refused, predict):
+    for length in (243, 244):
+        save(Path(f"{length}") / f"{'x' * length}.png", picture())
+    assert predict("243", "-o", "out")[0] == 0
+    assert "shorten it to 243 bytes or fewer without its suffix. Received: 244 bytes" in refused("244", "-o", "out")
+
+
 def test_two_images_with_one_output_are_refused(refused):
     save(Path("a/1.png"), picture())
     save(Path("b/1.jpg"), picture())

@@ -9,6 +9,9 @@ from typing import NamedTuple
 from maskline.errors import InputError
 from maskline.prediction.decode import SUFFIXES
 
+_LONGEST = 255  # bytes of a file's name
+_ADDED = len(".png.partial")  # bytes that the name of an output has after the stem while it is written
+
 
 class ImageFile(NamedTuple):
     """An image to predict.
@@ -30,22 +33,25 @@ class ImageFile(NamedTuple):
 def find_images(places: Sequence[str], out: Path) -> list[ImageFile]:
     """Return the images that files, folders and patterns name, in their order; those of a folder are sorted.
 
-    Folders are searched to every depth for names with a suffix of an image that do not begin with a dot.
+    Folders are searched to every depth for names with a suffix of an image that do not begin with a dot. Links to
+    folders are followed, and a folder that is reached in several ways is searched once.
 
     Args:
         places: paths, or patterns such as 'photos/**/*.jpg'.
         out: a folder whose files are left out.
 
     Raises:
-        InputError: a place holds no image, or two images would have outputs of one name.
+        InputError: a place holds no image, two images would have outputs of one name, a name is not valid UTF-8 or too
+            long for the outputs, or a pattern has '..' after a wildcard.
     """
     found: dict[str, ImageFile] = {}
     for place in places:
-        images = [image for image in _images(place) if not _is_below(image.path, out)]
+        named = list(_images(place))
+        images = [image for image in named if not _is_below(image.path, out)]
         if not images:
-            raise InputError(_nothing(place))
+            raise InputError(_left_out(place, out) if named else _nothing(place))
         for image in images:
-            _check_encoding(image)
+            _check_name(image)
             other = found.setdefault(image.stem.casefold(), image)
             if not _is_same(other, image):
                 raise InputError(
@@ -71,10 +77,19 @@ def _below(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise error
 
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in files if _has_name_of_an_image(name)]
+    found: list[Path] = []
+    searched: set[str] = set()
+    waiting = [folder]
+    for top in waiting:  # links come last, so that an image has the name that it has without them
+        for parent, folders, files in os.walk(top, onerror=refuse):
+            real = os.path.realpath(parent)
+            if real in searched:
+                folders.clear()
+                continue
+            searched.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+            found += [Path(parent, name) for name in files if _has_name_of_an_image(name)]
     return sorted(found, key=lambda path: path.as_posix())
 
 
@@ -84,12 +99,11 @@ def _has_name_of_an_image(name: str) -> bool:
 
 def _matches(pattern: str) -> Iterator[ImageFile]:
     """Yield the files that match a pattern, named from its first part that holds a wildcard."""
-    fixed = []
-    for part in Path(pattern).parts:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    base = Path(*fixed)
+    parts = Path(pattern).parts
+    first = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    if ".." in parts[first:]:
+        raise InputError(f"{pattern} has '..' after a wildcard; write the pattern without it.")
+    base = Path(*parts[:first])
     for name in sorted(glob.glob(pattern, recursive=True)):
         path = Path(name)
         if path.is_file() and _has_name_of_an_image(path.name):
@@ -97,18 +111,23 @@ def _matches(pattern: str) -> Iterator[ImageFile]:
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _is_same(one: ImageFile, other: ImageFile) -> bool:
-    return one.name == other.name and os.path.abspath(one.path) == os.path.abspath(other.path)
+    return one.name == other.name and os.path.realpath(one.path) == os.path.realpath(other.path)
 
 
-def _check_encoding(image: ImageFile) -> None:
+def _check_name(image: ImageFile) -> None:
     try:
-        image.name.encode()
+        stem = os.path.basename(image.stem).encode()
     except UnicodeEncodeError:
         raise InputError(f"the name of {image.path} is not valid UTF-8; rename it.") from None
+    if len(stem) + _ADDED > _LONGEST:
+        raise InputError(
+            f"the name of {image.path} is too long for its outputs; shorten it to {_LONGEST - _ADDED} bytes or fewer "
+            f"without its suffix. Received: {len(stem)} bytes"
+        )
 
 
 def _nothing(place: str) -> str:
@@ -117,4 +136,9 @@ def _nothing(place: str) -> str:
         return f"{place} holds no image ({kinds}); name a folder that holds some."
     if glob.has_magic(place):
         return f"{place} matches no image ({kinds}); correct the pattern."
-    return f"{place} is not there, or lies in the output folder; name an image, a folder or a pattern."
+    return f"{place} is not there; name an image, a folder or a pattern."
+
+
+def _left_out(place: str, out: Path) -> str:
+    what = place if _is_below(Path(place), out) else f"every image of {place}"
+    return f"{what} lies in the output folder {out}, whose files are left out; name another output folder."
