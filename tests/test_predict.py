@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from onnx_models import CLASSES, nearest, write_onnx
 from PIL import Image
@@ -466,6 +467,69 @@ def test_a_run_killed_at_half_goes_on_where_it_was(model, predict):
     for name in outputs("whole"):
         assert (Path("out") / name).read_bytes() == (Path("whole") / name).read_bytes(), name
     assert outputs("out") == outputs("whole")
+
+
+def test_a_bad_image_that_was_converted_takes_its_place(predict):
+    Path("photos").mkdir()
+    Path("photos/1.jpg").write_text("no image")
+    assert predict("photos", "-o", "out")[0] == 1
+    Path("photos/1.jpg").unlink()
+    save(Path("photos/1.png"), picture())
+    assert predict("photos", "-o", "out")[0] == 0
+    assert list(json.loads(Path("out/run.json").read_text())["images"]) == ["1.png"]
+
+
+def test_coco_json_stays_complete_when_images_are_added(predict):
+    save(Path("1.png"), picture())
+    save(Path("2.png"), picture())
+    predict("1.png", "-o", "out", "--polygons")
+    assert predict("2.png", "-o", "out")[0] == 0
+    coco = COCO("out/coco.json")
+    assert [image["file_name"] for image in coco.imgs.values()] == ["1.png", "2.png"]
+    assert isinstance(coco.anns[1]["segmentation"], list)
+
+
+def test_a_coco_json_of_no_run_next_to_a_run_is_only_overwritten_by_force(refused, predict):
+    save(Path("1.png"), picture())
+    predict("1.png", "-o", "out")
+    Path("out/coco.json").write_text("mine")
+    assert predict("1.png", "-o", "out")[0] == 0  # without it
+    assert "out/coco.json is there already and is not of this run" in refused("1.png", "-o", "out", "--coco")
+    assert Path("out/coco.json").read_text() == "mine"
+    assert predict("1.png", "-o", "out", "--coco", "--force")[0] == 0
+    assert COCO("out/coco.json").imgs
+
+
+def test_force_does_not_mix_a_run_with_one_whose_record_is_damaged(refused, predict):
+    save(Path("1.png"), picture())
+    save(Path("2.png"), picture())
+    predict("1.png", "-o", "out")
+    Path("out/run.json").write_text("{}")
+    before = outputs("out")
+    assert "; remove out/labels and out/overlays, or name another" in refused("2.png", "-o", "out", "--force")
+    assert outputs("out") == before
+    shutil.rmtree("out/labels")
+    shutil.rmtree("out/overlays")
+    assert predict("2.png", "-o", "out", "--force")[0] == 0
+
+
+def test_an_image_whose_labels_were_removed_is_left_out_of_the_tables(predict):
+    for number in range(2):
+        save(Path(f"{number}.png"), picture(number))
+    predict("0.png", "-o", "out")
+    Path("out/labels/0.png").unlink()
+    assert predict("1.png", "-o", "out", "--coco")[0] == 0
+    assert [image["file_name"] for image in COCO("out/coco.json").imgs.values()] == ["1.png"]
+    assert "0.png" not in Path("out/areas.csv").read_text()
+
+
+def test_a_carriage_return_in_a_name_keeps_the_rows_of_the_table(predict):
+    save(Path("a\rb.png"), picture())
+    assert predict("a\rb.png", "-o", "out")[0] == 0
+    with open("out/areas.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == list(CLASSES) and {row["image"] for row in rows} == {"a\rb.png"}
+    assert pd.read_csv("out/areas.csv").shape == (4, 5)
 
 
 def test_a_killed_run_refuses_another_model(model, refused, predict, tmp_path):

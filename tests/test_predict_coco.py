@@ -1,6 +1,7 @@
 """COCO annotations: masks equal to the pixel in pycocotools, and polygons that are near them."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from pycocotools.coco import COCO
 
 from maskline.contracts.classes import ClassInfo
 from maskline.contracts.rle import as_text, bounding_box, class_runs
-from maskline.prediction.coco import LabeledImage, annotations, write_coco
+from maskline.errors import InputError
+from maskline.prediction.coco import CocoImage, annotations, write_coco
 
 # pycocotools 2.0.11 converts arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -70,7 +72,7 @@ def written(tmp_path):
         for number, labels in enumerate(maps):
             path = tmp_path / f"{number} ä.png"
             Image.fromarray(labels).save(path)
-            images.append(LabeledImage(f"{number} ä.jpg", path))
+            images.append(CocoImage(f"{number} ä.jpg", path))
         write_coco(tmp_path / "coco.json", images, CLASSES, form)
         assert json.loads((tmp_path / "coco.json").read_text(encoding="utf-8"))
         assert not list(tmp_path.glob("*.partial"))
@@ -115,3 +117,20 @@ def test_no_image_gives_an_empty_file(written):
 
 def test_a_class_without_a_pixel_has_no_annotation():
     assert [a["category_id"] for a in annotations(np.full((2, 2), 1, np.uint8), 3, "rle")] == [1]
+
+
+def test_labels_of_any_size_are_read_back(written, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        assert written("rle", blobs(60, 80)).imgs[1]["height"] == 60
+
+
+@pytest.mark.parametrize("data", [b"no PNG", None])
+def test_a_damaged_png_of_labels_is_one_sentence(tmp_path, data):
+    path = tmp_path / "1.png"
+    Image.fromarray(blobs(60, 80)).save(path)
+    path.write_bytes(path.read_bytes()[:-100] if data is None else data)
+    with pytest.raises(InputError, match=r"1\.png is damaged .*; remove it, and predict its image again\."):
+        write_coco(tmp_path / "coco.json", [CocoImage("1.jpg", path)], CLASSES, "rle")
+    assert list(tmp_path.iterdir()) == [path]

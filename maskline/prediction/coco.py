@@ -7,23 +7,25 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import PngImagePlugin
 
 from maskline.contracts.classes import ClassInfo
 from maskline.contracts.rle import as_text, bounding_box, class_runs
+from maskline.errors import InputError
 from maskline.files.artifacts import move
+from maskline.messages import one_line
 
 Form = Literal["rle", "polygons"]
 
 
-class LabeledImage(NamedTuple):
-    """The name of an image, and the PNG of its labels."""
+class CocoImage(NamedTuple):
+    """An image of coco.json: its name, and the PNG of its labels."""
 
     name: str
     labels: Path
 
 
-def write_coco(path: Path, images: Sequence[LabeledImage], classes: Sequence[ClassInfo], form: Form) -> None:
+def write_coco(path: Path, images: Sequence[CocoImage], classes: Sequence[ClassInfo], form: Form) -> None:
     """Write coco.json; the id of a category is the label of the class.
 
     Run lengths keep every pixel. Polygons approximate: they pass through the centers of border pixels, and holes are
@@ -34,6 +36,9 @@ def write_coco(path: Path, images: Sequence[LabeledImage], classes: Sequence[Cla
         images: to include; their ids are their positions, from 1.
         classes: in label order.
         form: of the masks.
+
+    Raises:
+        InputError: a PNG of labels is damaged.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -47,20 +52,30 @@ def write_coco(path: Path, images: Sequence[LabeledImage], classes: Sequence[Cla
         raise
 
 
-def _text(images: Sequence[LabeledImage], classes: Sequence[ClassInfo], form: Form) -> Iterator[str]:
+def _text(images: Sequence[CocoImage], classes: Sequence[ClassInfo], form: Form) -> Iterator[str]:
     """Yield the file in pieces, with one image's labels in memory at a time."""
     categories = [{"id": label, "name": c.name, "color": c.color} for label, c in enumerate(classes)]
     yield f'{{"categories": {_json(categories)},\n"annotations": ['
     entries, number = [], 0
     for image_id, image in enumerate(images, 1):
-        with Image.open(image.labels) as picture:
-            labels = np.asarray(picture)
+        labels = _labels(image.labels)
         height, width = labels.shape
         entries.append({"id": image_id, "file_name": image.name, "height": height, "width": width})
         for annotation in annotations(labels, len(classes), form):
             number += 1
             yield f"{',' if number > 1 else ''}\n{_json({'id': number, 'image_id': image_id} | annotation)}"
     yield f'],\n"images": [{_lines(entries)}]}}\n'
+
+
+def _labels(path: Path) -> np.ndarray:
+    """Return the labels in a PNG of any size, uint8 [H, W]; Image.open refuses large ones."""
+    try:
+        with PngImagePlugin.PngImageFile(path) as picture:
+            return np.asarray(picture)
+    except (OSError, SyntaxError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(f"{path} is damaged ({one_line(error)}); remove it, and predict its image again.") from None
 
 
 def annotations(labels: np.ndarray, classes: int, form: Form) -> Iterator[dict[str, Any]]:
@@ -82,7 +97,7 @@ def annotations(labels: np.ndarray, classes: int, form: Form) -> Iterator[dict[s
 
 def _polygons(mask: np.ndarray) -> list[list[float]]:
     """Return the outline of each connected part of a mask bool [H, W], as x and y in turn."""
-    import cv2  # not at the top, as few ask for polygons
+    import cv2  # not at the top, because few users ask for polygons
 
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return [_polygon(contour[:, 0, :]) for contour in contours]

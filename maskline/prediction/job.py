@@ -17,7 +17,7 @@ from maskline.errors import ImageError
 from maskline.files.artifacts import sha256, write_bytes
 from maskline.messages import os_sentence
 from maskline.prediction.areas import Sums, areas
-from maskline.prediction.coco import Form, LabeledImage, write_coco
+from maskline.prediction.coco import CocoImage, Form, write_coco
 from maskline.prediction.image_rows import ImageRows
 from maskline.prediction.inference import check
 from maskline.prediction.inputs import ImageFile, find_images
@@ -72,7 +72,7 @@ def predict_images(
         places: files, folders and patterns of images.
         out: the output folder.
         options: of the prediction.
-        coco: the form of masks in coco.json; None: it is not written.
+        coco: the form of masks in coco.json; None: it is not written, unless the run that goes on has one.
         force: whether to remove the earlier run in the folder, and to overwrite other files there.
 
     Raises:
@@ -84,12 +84,12 @@ def predict_images(
     runtime = open_runtime(model)
     check(runtime, options.inference)
     classes = runtime.info.classes
-    run = open_run(out, model_digest(model), options, images, force=force)
+    run = open_run(out, model_digest(model), options, images, coco=coco, force=force)
     try:
         outcome = _predict_all(runtime, images, out, options, run)
     finally:
         run.write()
-    _write_tables(out, run, classes, coco)
+    _write_tables(out, run, classes)
     return outcome
 
 
@@ -205,18 +205,26 @@ def _write(labeled: _Labeled, out: Path, colors: Sequence[str]) -> _Written:
     return labeled.file, labeled.record
 
 
-def _write_tables(out: Path, run: Run, classes: Sequence[ClassInfo], coco: Form | None) -> None:
-    """Write areas.csv, and coco.json if asked for, of all images that are done."""
-    done = {name: record for name, record in run.images.items() if record.state == "done"}
-    names = [c.name for c in classes]
+def _write_tables(out: Path, run: Run, classes: Sequence[ClassInfo]) -> None:
+    """Write areas.csv, and coco.json if the run has one, of all images whose labels are in the folder."""
+    paths = {name: outputs(out, ImageFile(Path(name), name))[0] for name in run.images}
+    done = [name for name, record in run.images.items() if record.state == "done" and paths[name].is_file()]
+    write_bytes(out / "areas.csv", _areas_table(run, done, [c.name for c in classes]))
+    if run.coco:
+        write_coco(out / "coco.json", [CocoImage(name, paths[name]) for name in done], classes, run.coco)
+
+
+def _areas_table(run: Run, images: Sequence[str], classes: Sequence[str]) -> bytes:
+    # Python's writer leaves a carriage return without quotes, and readers take it for the end of a line.
+    returns = any("\r" in name for name in (*images, *classes))
     table = io.StringIO(newline="")
-    write = csv.writer(table, lineterminator="\n").writerow
+    write = csv.writer(
+        table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    ).writerow
     write(["image", "class", "pixels", "share", "mean_confidence"])
-    for name, record in done.items():
-        for area in areas(names, record.pixels, record.confidence):
+    for name in images:
+        record = run.images[name]
+        for area in areas(classes, record.pixels, record.confidence):
             confidence = "" if area.mean_confidence is None else round(area.mean_confidence, 6)
             write([name, area.name, area.pixels, round(area.share, 6), confidence])
-    write_bytes(out / "areas.csv", table.getvalue().encode())
-    if coco:
-        images = [LabeledImage(name, outputs(out, ImageFile(Path(name), name))[0]) for name in done]
-        write_coco(out / "coco.json", images, classes, coco)
+    return table.getvalue().encode()

@@ -11,6 +11,7 @@ from pydantic import field_validator
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import sha256, write_json
 from maskline.files.records import Record, read_record
+from maskline.prediction.coco import Form
 from maskline.prediction.inputs import ImageFile
 from maskline.prediction.options import Options
 
@@ -22,8 +23,8 @@ class ImageRecord(Record):
     """An image of the run.
 
     Attributes:
-        state: whether it is predicted; a bad image could not be read.
-        sha256: of its file; None while waiting, and of a file that cannot be read.
+        state: whether it is predicted; a bad image could not be.
+        sha256: of its file; None unless it is done.
         height: in pixels.
         width: in pixels.
         pixels: of each class.
@@ -39,11 +40,20 @@ class ImageRecord(Record):
 
 
 class RunRecord(Record):
-    """The content of run.json: SHA-256 of the model, the options, and the images by name."""
+    """The content of run.json.
+
+    Attributes:
+        format: of the file.
+        model: its SHA-256.
+        options: of the prediction.
+        coco: the form of masks in coco.json; None: the run does not write it.
+        images: by name.
+    """
 
     format: Literal[1]
     model: str
     options: Options
+    coco: Form | None = None
     images: dict[str, ImageRecord]
 
     @field_validator("images")
@@ -63,12 +73,15 @@ class Run:
         out: the output folder.
         model: SHA-256 of the model.
         options: of the prediction.
+        coco: the form of masks in coco.json; None: it is not written.
         images: that are known already.
     """
 
-    def __init__(self, out: Path, model: str, options: Options, images: dict[str, ImageRecord]) -> None:
+    def __init__(
+        self, out: Path, model: str, options: Options, coco: Form | None, images: dict[str, ImageRecord]
+    ) -> None:
         self._out, self._model, self._options = out, model, options
-        self.images = images
+        self.coco, self.images = coco, images
         self._due = 0.0
 
     def set(self, image: ImageFile, record: ImageRecord) -> None:
@@ -84,6 +97,7 @@ class Run:
             "format": 1,
             "model": self._model,
             "options": self._options.model_dump(mode="json"),
+            "coco": self.coco,
             "images": {name: image.model_dump(exclude_defaults=True) for name, image in self.images.items()},
         }
         write_json(self._out / NAME, record)
@@ -106,14 +120,19 @@ def model_digest(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def open_run(out: Path, model: str, options: Options, images: Sequence[ImageFile], *, force: bool) -> Run:
+def open_run(
+    out: Path, model: str, options: Options, images: Sequence[ImageFile], *, coco: Form | None = None, force: bool
+) -> Run:
     """Return the run of an output folder: a new one, or one that is there and goes on.
+
+    A run that goes on without a form for coco.json keeps the one that it has, so that the file stays complete.
 
     Args:
         out: the output folder, which is made if needed.
         model: SHA-256 of the model.
         options: of the prediction.
         images: to predict.
+        coco: the form of masks in coco.json, if it is asked for.
         force: whether to remove the earlier run in the folder, and to overwrite other files there.
 
     Raises:
@@ -122,33 +141,50 @@ def open_run(out: Path, model: str, options: Options, images: Sequence[ImageFile
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is not a folder; name another output folder.")
-    known = _known(out, model, options, force=force)
+    before = _earlier(out, model, options, force=force)
     if not force:
-        _check_free(out, known, images)
+        _check_free(out, before, images, coco)
+    known = _without_replaced(before.images, images) if before else {}
     waiting = {image.name: ImageRecord(state="waiting") for image in images if image.name not in known}
-    run = Run(out, model, options, known | waiting)
+    run = Run(out, model, options, coco or (before and before.coco), known | waiting)
     run.write()
     return run
 
 
-def _known(out: Path, model: str, options: Options, *, force: bool) -> dict[str, ImageRecord]:
-    """Return the images of the run that is in the folder."""
+def _earlier(out: Path, model: str, options: Options, *, force: bool) -> RunRecord | None:
+    """Return the record of the run that is in the folder and goes on; with `force`, remove the run."""
     if not (out / NAME).exists():
-        return {}
+        return None
     try:
         record = read_record(out / NAME, RunRecord)
     except ArtifactError as error:
-        if force:
-            return {}
-        raise InputError(f"{error}; name another output folder, or give --force to replace it.") from None
+        if not force:
+            raise InputError(f"{error}; name another output folder, or give --force to replace it.") from None
+        _check_without_outputs(out, error)
+        return None
     if force:
         _remove(out, record)
-        return {}
+        return None
     if difference := _difference(record, model, options):
         raise InputError(
             f"{out} holds predictions {difference}; name another output folder, or give --force to replace them."
         )
-    return dict(record.images)
+    return record
+
+
+def _check_without_outputs(out: Path, error: ArtifactError) -> None:
+    """Refuse to mix a new run with the outputs of one whose record cannot be read."""
+    folders = [out / "labels", out / "overlays"]
+    if any(folder.is_dir() and any(folder.iterdir()) for folder in folders):
+        raise InputError(f"{error}; remove {folders[0]} and {folders[1]}, or name another output folder.")
+
+
+def _without_replaced(known: dict[str, ImageRecord], images: Sequence[ImageFile]) -> dict[str, ImageRecord]:
+    """Return the records without those of bad images whose outputs' names another image takes."""
+    names = {_stem(image.name): image.name for image in images}
+    return {
+        name: record for name, record in known.items() if record.state != "bad" or names.get(_stem(name), name) == name
+    }
 
 
 def _difference(record: RunRecord, model: str, options: Options) -> str | None:
@@ -164,16 +200,19 @@ def _remove(out: Path, record: RunRecord) -> None:
     for name in record.images:
         for path in outputs(out, ImageFile(Path(name), name)):
             path.unlink(missing_ok=True)
-    for name in ("areas.csv", "coco.json", NAME):
+    for name in ("areas.csv", *(["coco.json"] if record.coco else []), NAME):
         (out / name).unlink(missing_ok=True)
 
 
-def _check_free(out: Path, known: dict[str, ImageRecord], images: Sequence[ImageFile]) -> None:
+def _check_free(out: Path, before: RunRecord | None, images: Sequence[ImageFile], coco: Form | None) -> None:
     """Refuse to overwrite a file that no record lists."""
-    stems = {ImageFile(Path(name), name).stem.casefold(): name for name in known}
-    paths = [out / "areas.csv", out / "coco.json"] if not (out / NAME).exists() else []
+    known = before.images if before else {}
+    stems = {_stem(name): name for name, record in known.items() if record.state != "bad"}
+    paths = [] if before else [out / "areas.csv"]
+    if not before or (coco and not before.coco):
+        paths.append(out / "coco.json")
     for image in images:
-        other = stems.get(image.stem.casefold(), image.name)
+        other = stems.get(_stem(image.name), image.name)
         if other != image.name:
             raise InputError(
                 f"{out} holds the prediction of another image, {other}, as {image.stem}.png; name another output "
@@ -192,3 +231,8 @@ def _check_free(out: Path, known: dict[str, ImageRecord], images: Sequence[Image
 def outputs(out: Path, image: ImageFile) -> tuple[Path, Path]:
     """Return the paths of an image's labels and of its overlay."""
     return out / "labels" / f"{image.stem}.png", out / "overlays" / f"{image.stem}.jpg"
+
+
+def _stem(name: str) -> str:
+    """Return what the outputs of two images must not share, even on a disk that ignores case."""
+    return ImageFile(Path(name), name).stem.casefold()
