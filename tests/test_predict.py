@@ -23,10 +23,10 @@ from pycocotools.coco import COCO
 
 import maskline
 from maskline.cli.main import main
-from maskline.errors import InputError
+from maskline.errors import ImageError, InputError
 from maskline.prediction.image_rows import ArrayRows
 from maskline.prediction.inputs import find_images
-from maskline.prediction.pictures import overlay
+from maskline.prediction.pictures import overlay, write_overlay
 from maskline.prediction.resizing import resized_image
 
 ROOT = Path(__file__).parents[1]
@@ -263,6 +263,32 @@ def test_an_image_that_became_bad_leaves_no_old_result(predict):
     Path("1.png").write_bytes(b"")
     assert predict("1.png", "-o", "out")[0] == 1
     assert outputs("out") == ["areas.csv", "run.json"]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_an_image_that_turns_bad_while_it_is_written_stops_no_other(number, predict, monkeypatch):
+    from maskline.prediction import job
+
+    def write(path, image, labels, colors):
+        if path.stem == str(number):
+            raise ImageError(f"image {path.stem}.png cannot be read: it is gone; replace or remove it.")
+        write_overlay(path, image, labels, colors)
+
+    for name in range(3):
+        save(Path(f"photos/{name}.png"), picture(name))
+    predict("photos", "-o", "out")
+    save(Path(f"photos/{number}.png"), picture(7))
+    monkeypatch.setattr(job, "write_overlay", write)
+    code, printed, err = predict("photos", "-o", "out")
+    others = [str(name) for name in range(3) if name != number]
+    assert code == 1 and "0 images predicted, 2 were there already" in printed
+    assert err.splitlines()[0] == f"image {number}.png cannot be read: it is gone; replace or remove it."
+    assert outputs("out/labels") == [f"{name}.png" for name in others]
+    assert outputs("out/overlays") == [f"{name}.jpg" for name in others]
+    code, printed, err = predict("photos", "-o", "new")
+    assert code == 1 and "2 images predicted" in printed and len(err.splitlines()) == 2
+    states = {name: record["state"] for name, record in json.loads(Path("new/run.json").read_text())["images"].items()}
+    assert states == {f"{name}.png": "bad" if name == number else "done" for name in range(3)}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")

@@ -213,6 +213,15 @@ def test_a_truncated_tiff_is_an_error_where_it_ends(tmp_path):
         image.rows(0, 370)
 
 
+def test_a_tiff_that_is_removed_meanwhile_is_a_bad_image(tmp_path):
+    path = tmp_path / "large.tif"
+    path.write_bytes(strips("RGB", 16, "raw"))
+    image = open_by_rows(path, NAME, large=1)
+    path.unlink()
+    with pytest.raises(ImageError, match=r"No such file or directory \(.*large\.tif\); fix it and try again\."):
+        image.rows(0, 1)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -30,7 +30,7 @@ from maskline.prediction.run_record import ImageRecord, Run, model_digest, open_
 from maskline.prediction.runtime import Runtime
 from maskline.prediction.runtimes.opening import open_runtime
 
-_LARGE = 12_500_000  # pixels; a few such images at a time take too much memory
+_MOST_SIDE_BY_SIDE = 12_500_000  # pixels; a few larger images at a time take too much memory
 
 
 class Outcome(NamedTuple):
@@ -45,9 +45,6 @@ class Outcome(NamedTuple):
     predicted: int
     kept: int
     problems: tuple[str, ...]
-
-
-_Written = tuple[ImageFile, ImageRecord]
 
 
 class _Labeled(NamedTuple):
@@ -93,52 +90,78 @@ def predict_images(
     return outcome
 
 
+class _Recorder:
+    """Writes an image while the next is predicted, and records what became of each.
+
+    Args:
+        pool: of one thread, which writes.
+        run: to record images in.
+        out: the output folder.
+        colors: of the classes.
+
+    Attributes:
+        predicted: number of images that are written.
+        problems: a sentence for each bad image.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, run: Run, out: Path, colors: Sequence[str]) -> None:
+        self._pool, self._run, self._out, self._colors = pool, run, out, colors
+        self._writing: tuple[ImageFile, Future[ImageRecord]] | None = None
+        self.predicted, self.problems = 0, list[str]()
+
+    def write(self, labeled: _Labeled) -> None:
+        """Begin to write an image once the one before is written."""
+        self.finish()
+        self._writing = labeled.file, self._pool.submit(_write, labeled, self._out, self._colors)
+
+    def finish(self) -> None:
+        """Wait until the image is written, and record it."""
+        if not self._writing:
+            return
+        (image, future), self._writing = self._writing, None
+        try:
+            record = future.result()
+        except ImageError as error:
+            self.refuse(image, error)
+            return
+        self._run.set(image, record)
+        self.predicted += 1
+
+    def refuse(self, image: ImageFile, error: ImageError) -> None:
+        """Record a bad image, and remove what this run wrote for it when it was a good one."""
+        self.problems.append(str(error))
+        if self._run.images[image.name].state == "done":
+            for path in outputs(self._out, image):
+                path.unlink(missing_ok=True)
+        self._run.set(image, ImageRecord(state="bad"))
+
+
 def _predict_all(runtime: Runtime, images: Sequence[ImageFile], out: Path, options: Options, run: Run) -> Outcome:
-    """Predict one image while the next is decoded and the one before is written, and large images alone."""
-    predicted, kept, problems = 0, 0, []
-    colors = [c.color for c in runtime.info.classes]
+    """Predict one image while the next is decoded and the one before is written; a large image is predicted alone."""
+    kept = 0
     with (
         tqdm(total=len(images), desc="predicting", unit=" images", disable=None) as bar,
         ThreadPoolExecutor(1) as writer,
         ThreadPoolExecutor(1) as decoder,
     ):
-        writing: Future[_Written] | None = None
+        recorder = _Recorder(writer, run, out, [c.color for c in runtime.info.classes])
         for image, opened in _opened(decoder, images, out, run):
-            try:
-                if isinstance(opened, ImageError):
-                    raise opened
-                if opened is None:
-                    kept += 1
-                else:
-                    is_large = _is_large(opened)
-                    labeled = _labeled(runtime, image, opened, out, options)
-                    _settle(writing, run)
-                    writing = writer.submit(_write, labeled, out, colors)
-                    del opened, labeled  # so that the image is freed as soon as it is written
-                    if is_large:
-                        _settle(writing, run)
-                        writing = None
-                    predicted += 1
-            except ImageError as error:
-                problems.append(str(error))
-                _remove_outputs(image, run, out)
-                run.set(image, ImageRecord(state="bad"))
+            if opened is None:
+                kept += 1
+            elif isinstance(opened, ImageError):
+                recorder.refuse(image, opened)
+            else:
+                is_large = _is_large(opened)
+                try:
+                    recorder.write(_labeled(runtime, image, opened, out, options))
+                except ImageError as error:
+                    recorder.refuse(image, error)
+                if is_large:
+                    recorder.finish()
+            del opened  # so that the image is freed as soon as it is written
             bar.update()
-        _settle(writing, run)
-    return Outcome(predicted, kept, tuple(problems))
-
-
-def _remove_outputs(image: ImageFile, run: Run, out: Path) -> None:
-    """Remove what this run wrote for an image that could be read at that time."""
-    if run.images[image.name].state == "done":
-        for path in outputs(out, image):
-            path.unlink(missing_ok=True)
-
-
-def _settle(writing: "Future[_Written] | None", run: Run) -> None:
-    """Wait until an image is written, and record it."""
-    if writing:
-        run.set(*writing.result())
+        recorder.finish()
+    return Outcome(recorder.predicted, kept, tuple(recorder.problems))
 
 
 _Opened = OpenImage | ImageError | None
@@ -160,7 +183,7 @@ def _opened(
 
 
 def _is_large(opened: _Opened) -> bool:
-    return isinstance(opened, OpenImage) and opened.rows.height * opened.rows.width > _LARGE
+    return isinstance(opened, OpenImage) and opened.rows.height * opened.rows.width > _MOST_SIDE_BY_SIDE
 
 
 def _open(image: ImageFile, known: ImageRecord, out: Path) -> _Opened:
@@ -198,11 +221,11 @@ def _labeled(runtime: Runtime, file: ImageFile, image: OpenImage, out: Path, opt
     return _Labeled(file, rows, labels, record)
 
 
-def _write(labeled: _Labeled, out: Path, colors: Sequence[str]) -> _Written:
+def _write(labeled: _Labeled, out: Path, colors: Sequence[str]) -> ImageRecord:
     labels_path, overlay_path = outputs(out, labeled.file)
     write_overlay(overlay_path, labeled.rows, labeled.labels, colors)
     write_labels(labels_path, labeled.labels, colors)
-    return labeled.file, labeled.record
+    return labeled.record
 
 
 def _write_tables(out: Path, run: Run, classes: Sequence[ClassInfo]) -> None:

@@ -146,7 +146,7 @@ def open_run(
         _check_free(out, before, images, coco)
     known = _without_replaced(before.images, images) if before else {}
     waiting = {image.name: ImageRecord(state="waiting") for image in images if image.name not in known}
-    run = Run(out, model, options, coco or (before and before.coco), known | waiting)
+    run = Run(out, model, options, coco or (before.coco if before else None), known | waiting)
     run.write()
     return run
 

@@ -13,9 +13,9 @@ from PIL import TiffImagePlugin, TiffTags
 
 from maskline.errors import ImageError
 from maskline.files.further_images import count_images, rgb, without_warnings
-from maskline.messages import one_line
+from maskline.messages import one_line, os_sentence
 
-_LARGE = 2**24  # pixels; a smaller image is decoded whole
+_READ_BY_ROWS = 2**24  # pixels; a smaller image is decoded whole
 _MOST = 2**26  # pixels of strips or tiles side by side that are decoded at once
 _WIDTH, _LENGTH, _COMPRESSION, _ORIENTATION, _PLANAR = 256, 257, 259, 274, 284
 _STRIPS, _STRIP_LENGTH, _STRIP_SIZES = 273, 278, 279
@@ -69,18 +69,24 @@ class TiffRows:
         """Return the rows from `start` up to `stop`, uint8 [stop - start, width, 3].
 
         Raises:
-            ImageError: the file is damaged there.
+            ImageError: the file is damaged there, or it cannot be opened again.
         """
+        try:
+            with open(self._path, "rb") as file:
+                return self._read(file, start, stop)
+        except OSError as error:
+            raise ImageError(os_sentence(error, "try again")) from None
+
+    def _read(self, file: BinaryIO, start: int, stop: int) -> np.ndarray:
         out = np.empty((stop - start, self.width, 3), np.uint8)
         length, across = self._layout.length, self._layout.across
-        with open(self._path, "rb") as file:
-            for top in range(start // length * length, stop, length):
-                for left in range(0, self.width, across):
-                    low, high = max(start, top), min(stop, top + length)
-                    piece = self._piece(file, top // length, left // across)
-                    out[low - start : high - start, left : left + across] = piece[
-                        low - top : high - top, : self.width - left
-                    ]
+        for top in range(start // length * length, stop, length):
+            for left in range(0, self.width, across):
+                low, high = max(start, top), min(stop, top + length)
+                piece = self._piece(file, top // length, left // across)
+                out[low - start : high - start, left : left + across] = piece[
+                    low - top : high - top, : self.width - left
+                ]
         return out
 
     def _piece(self, file: BinaryIO, row: int, column: int) -> np.ndarray:
@@ -101,7 +107,7 @@ class TiffRows:
         return np.asarray(rgb(image, self._name))
 
 
-def open_by_rows(path: Path, name: str, large: int = _LARGE) -> TiffRows | None:
+def open_by_rows(path: Path, name: str, large: int = _READ_BY_ROWS) -> TiffRows | None:
     """Return the rows of a TIFF of at least `large` pixels; None: decode the file whole.
 
     Files are decoded whole that are rotated, in separate planes, compressed as old JPEG or as one strip, hold several
