@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -28,6 +29,7 @@ from maskline.prediction.image_rows import ArrayRows
 from maskline.prediction.inputs import find_images
 from maskline.prediction.pictures import overlay, write_overlay
 from maskline.prediction.resizing import resized_image
+from maskline.prediction.runtimes.onnx import OnnxRuntime
 
 ROOT = Path(__file__).parents[1]
 SIZE = (32, 48)  # height and width of the model's training images
@@ -246,7 +248,7 @@ def test_bad_images_are_named_at_the_end_and_stop_no_other(predict):
         Path("photos", name).write_bytes(cut if data is None else data)
     code, printed, err = predict("photos", "-o", "out")
     assert code == 1 and "3 images predicted" in printed
-    assert err.splitlines()[-1] == "maskline: 3 images could not be read; see above."
+    assert err.splitlines()[-1] == "maskline: 3 images could not be predicted; see above."
     assert all(f"photos/{name}" in err for name in BAD) and len(err.splitlines()) == 4
     assert outputs("out/labels") == ["0.png", "1.png", "2.png"]
     states = {name: record["state"] for name, record in json.loads(Path("out/run.json").read_text())["images"].items()}
@@ -566,24 +568,19 @@ def test_a_killed_run_refuses_another_model(model, refused, predict, tmp_path):
     assert "of another model (SHA-256 000000000000, not" in refused("1.png", "-o", "out")
 
 
-def test_it_needs_no_tensorflow_and_starts_within_a_second(model, tmp_path):
+def test_it_imports_no_package_that_starts_slowly(model, tmp_path):
     save(tmp_path / "1.png", picture())
     script = (
-        "import sys, time\n"
+        "import sys\n"
         "from maskline.cli.main import main\n"
         f"main(['predict', {str(model)!r}, {str(tmp_path / '1.png')!r}, '-o', {str(tmp_path / 'out')!r}])\n"
-        "slow = {'tensorflow', 'keras', 'pandas', 'scipy', 'cv2', 'dvc', 'matplotlib'} & set(sys.modules)\n"
-        "print(sorted(slow), time.process_time())"
+        "slow = {'tensorflow', 'keras', 'tensorflow_datasets', 'pandas', 'scipy', 'cv2', 'dvc', 'matplotlib', 'h5py',\n"
+        "        'onnx', 'ray'}\n"
+        "print(sorted(slow & set(sys.modules)))"
     )
-    runs = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert not done.stderr  # no progress bar where there is no terminal
-        slow, seconds = done.stdout.splitlines()[-1].rsplit(maxsplit=1)
-        assert slow == "[]"
-        runs.append(float(seconds))
-        shutil.rmtree(tmp_path / "out")
-    assert min(runs) < 1.5, runs  # 0.6 s on a machine with nothing else to do
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not done.stderr  # no progress bar where there is no terminal
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_help_shows_examples(predict):
@@ -616,6 +613,47 @@ def test_in_python_another_array_is_refused(model, image):
 def test_in_python_an_onnx_refuses_what_only_keras_has(model):
     with pytest.raises(InputError, match=r"can only be sampled in a \.keras file"):
         maskline.load_model(model).predict(picture(), dropout_samples=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dropout_samples": 101}, "dropout_samples must be a whole number from 0 to 100. Received: 101"),
+        ({"dropout_samples": -1}, "dropout_samples must be"),
+        ({"scales": ()}, "scales must be one or more numbers from 0.25 to 4. Received: ()"),
+        ({"scales": (1.0, 5.0)}, "scales must be"),
+        ({"scales": (float("nan"),)}, "scales must be"),
+        ({"window": 31}, "window must be None, or a whole number from 32 to 4096. Received: 31"),
+        ({"window": 5000}, "window must be"),
+        ({"refine_with": "blur"}, "refine_with must be 'none', 'crf' or 'grabcut'. Received: 'blur'"),
+        ({"flip": "perhaps"}, "flip must be True or False. Received: 'perhaps'"),
+    ],
+    ids=str,
+)
+def test_in_python_an_option_out_of_its_range_is_one_sentence(model, options, words):
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        maskline.load_model(model).predict(picture(), **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_in_python_a_missing_image_is_one_sentence(model, tmp_path):
+    with pytest.raises(InputError, match=r"No such file or directory \(.*1\.png\); fix it and try again\."):
+        maskline.load_model(model).predict(tmp_path / "1.png")
+
+
+def test_a_sentence_on_a_model_names_its_file_and_the_image(predict, model, monkeypatch):
+    def nothing(runtime, images):
+        return np.full((*images.shape[:3], len(CLASSES)), np.nan, np.float32)
+
+    save(Path("1.png"), picture())
+    loaded = maskline.load_model(model)
+    assert f"{model}: dropout can" in predict("1.png", "-o", "out", "--dropout-samples", "2")[2]
+    with pytest.raises(InputError, match=f"{re.escape(str(model))}: dropout can"):
+        loaded.predict("1.png", dropout_samples=2)
+    monkeypatch.setattr(OnnxRuntime, "probabilities", nothing)
+    assert "the model's probabilities for image 1.png are NaN" in predict("1.png", "-o", "out")[2]
+    with pytest.raises(InputError, match=r"for image 1\.png are NaN"):
+        loaded.predict("1.png")
 
 
 def test_an_overlay_is_reduced_by_a_whole_factor():

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from maskline.prediction.bounds import DROPOUT_SAMPLES, SCALE, WINDOW
+
 _DESCRIPTION = """\
 Label every pixel of images with a trained model. For each image, labels/ gets a PNG
 whose values are the labels and whose palette shows the classes' colors, and overlays/
@@ -13,7 +15,7 @@ each class in each image.
 
 Images are fitted as the training images were, and the result is returned at their own
 size. A run that was stopped goes on when it is started again. run.json records the
-model, the options and the images. The exit code is 1 if an image could not be read.
+model, the options and the images. The exit code is 1 if an image could not be predicted.
 """
 _EXAMPLES = """\
 examples:
@@ -33,15 +35,17 @@ def add(commands: argparse._SubParsersAction) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a .keras file, or an exported .onnx file")
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help="a .keras, .onnx or .tflite file, or the folder of a SavedModel"
+    )
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="an image, a folder, or a pattern in quotes")
     parser.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help="the folder to write")
     parser.add_argument("--flip", action="store_true", help="average with the prediction of the mirrored image")
     parser.add_argument(
         "--window",
         metavar="N",
-        type=_whole(32, 4096),
-        help="predict at the image's own size, in windows of N x N pixels, 32 to 4096",
+        type=_whole(*WINDOW),
+        help=f"predict at the image's own size, in windows of N x N pixels, {WINDOW[0]} to {WINDOW[1]}",
     )
     parser.add_argument(
         "--scales",
@@ -49,12 +53,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         type=_scale,
         default=[1.0],
-        help="average over the image scaled by each factor, 0.25 to 4",
+        help=f"average over the image scaled by each factor, {SCALE[0]:g} to {SCALE[1]:g}",
     )
     parser.add_argument(
         "--dropout-samples",
         metavar="N",
-        type=_whole(0, 100),
+        type=_whole(*DROPOUT_SAMPLES),
         default=0,
         help="average over N samples of dropout; .keras only",
     )
@@ -72,7 +76,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--polygons", action="store_const", dest="coco", const="polygons", help="write coco.json, with polygons"
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace an earlier run in OUT, and overwrite files that are not of a run"
+        "--force", action="store_true", help="replace an earlier run in OUT, and overwrite files that no run wrote"
     )
     parser.set_defaults(run=_run, coco=None)
 
@@ -91,8 +95,9 @@ def _scale(text: str) -> float:
         scale = float(text)
     except ValueError:
         scale = 0.0
-    if not 0.25 <= scale <= 4:
-        raise argparse.ArgumentTypeError(f"must be a number from 0.25 to 4. Received: {text}")
+    least, most = SCALE
+    if not least <= scale <= most:
+        raise argparse.ArgumentTypeError(f"must be a number from {least:g} to {most:g}. Received: {text}")
     return scale
 
 
@@ -114,7 +119,7 @@ def _run(options: argparse.Namespace) -> None:
     if outcome.problems:
         for problem in outcome.problems:
             print(printable(problem), file=sys.stderr)
-        sys.exit(f"maskline: {_images(len(outcome.problems))} could not be read; see above.")
+        sys.exit(f"maskline: {_images(len(outcome.problems))} could not be predicted; see above.")
 
 
 def _images(count: int) -> str:

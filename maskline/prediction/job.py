@@ -19,12 +19,11 @@ from maskline.messages import os_sentence
 from maskline.prediction.areas import Sums, areas
 from maskline.prediction.coco import CocoImage, Form, write_coco
 from maskline.prediction.image_rows import ImageRows
-from maskline.prediction.inference import check
 from maskline.prediction.inputs import ImageFile, find_images
 from maskline.prediction.label_file import mapped_labels
 from maskline.prediction.labels import check_shape, labeled_rows
 from maskline.prediction.open_image import OpenImage, open_image
-from maskline.prediction.options import Options, refine
+from maskline.prediction.options import Options, check_options, refine
 from maskline.prediction.pictures import write_labels, write_overlay
 from maskline.prediction.run_record import ImageRecord, Run, model_digest, open_run, outputs
 from maskline.prediction.runtime import Runtime
@@ -79,7 +78,7 @@ def predict_images(
     """
     images = find_images(places, out)
     runtime = open_runtime(model)
-    check(runtime, options.inference)
+    check_options(runtime, options, model)
     classes = runtime.info.classes
     run = open_run(out, model_digest(model), options, images, coco=coco, force=force)
     try:
@@ -200,12 +199,12 @@ def _open(image: ImageFile, known: ImageRecord, out: Path) -> _Opened:
 
 
 def _labeled(runtime: Runtime, file: ImageFile, image: OpenImage, out: Path, options: Options) -> _Labeled:
-    rows = image.rows
-    check_shape(runtime, rows, options.inference, os.fspath(file.path))
+    rows, name = image.rows, os.fspath(file.path)
+    check_shape(runtime, rows, options.inference, name)
     sums = Sums(len(runtime.info.classes))
 
     def bands() -> Iterator[np.ndarray]:
-        for band in labeled_rows(runtime, rows, options.inference, refine(options)):
+        for band in labeled_rows(runtime, rows, options.inference, refine(options), name):
             sums.add(band.labels, band.confidence)
             yield band.labels
 

@@ -31,13 +31,24 @@ class LabeledRows(NamedTuple):
 
 
 def labeled_rows(
-    runtime: Runtime, image: ImageRows, inference: Inference, refine: "Refine | None" = None
+    runtime: Runtime,
+    image: ImageRows,
+    inference: Inference,
+    refine: "Refine | None" = None,
+    name: str = "in memory",
 ) -> Iterator[LabeledRows]:
     """Yield the labels of an image at its own size, from its first row to its last.
 
     Without a window, the image is fitted as preprocess fits the training images, and the probabilities are placed back
     on it before the most probable class is taken. With a window, the image is predicted at its own size. Scales,
     samples of dropout and refinement hold the whole image's probabilities in memory.
+
+    Args:
+        runtime: of the model.
+        image: to label.
+        inference: the options.
+        refine: what makes labels of an image and its probabilities; None: take the most probable ones.
+        name: of the image, for messages.
 
     Raises:
         InputError: the model cannot do what the options ask for, or a probability is NaN.
@@ -48,10 +59,10 @@ def labeled_rows(
         whole = np.concatenate(list(bands))
         labels = refine(image.rows(0, image.height), whole).astype(np.uint8)
         confidence = np.take_along_axis(whole, labels[..., None].astype(np.intp), axis=-1)[..., 0]
-        yield _checked(LabeledRows(labels, confidence))
+        yield _checked(LabeledRows(labels, confidence), name)
         return
     for band in bands:
-        yield _checked(LabeledRows(*most_probable(band)))
+        yield _checked(LabeledRows(*most_probable(band)), name)
 
 
 def check_shape(runtime: Runtime, image: ImageRows, inference: Inference, name: str) -> None:
@@ -96,10 +107,10 @@ def _streamed(runtime: Runtime, image: ImageRows, inference: Inference) -> Itera
         yield (band[0] + other[0, :, ::-1]) / 2
 
 
-def _checked(rows: LabeledRows) -> LabeledRows:
+def _checked(rows: LabeledRows, name: str) -> LabeledRows:
     if np.isnan(rows.confidence).any():
         raise InputError(
-            "the model's probabilities are NaN; train it again with a lower train.learning_rate, or with "
-            "train.precision float32."
+            f"the model's probabilities for image {name} are NaN; train it again with a lower train.learning_rate, or "
+            "with train.precision float32."
         )
     return rows

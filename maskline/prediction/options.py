@@ -1,14 +1,22 @@
 """The options of `maskline predict` that change labels."""
 
 from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
+from maskline.errors import InputError
 from maskline.files.records import Record
-from maskline.prediction.inference import Inference
+from maskline.prediction import bounds
+from maskline.prediction.inference import Inference, check
+from maskline.prediction.runtime import Runtime
 
 Refinement = Literal["none", "crf", "grabcut"]
+_Window = Annotated[int, Field(ge=bounds.WINDOW[0], le=bounds.WINDOW[1])]
+_Scale = Annotated[float, Field(ge=bounds.SCALE[0], le=bounds.SCALE[1])]
+_Samples = Annotated[int, Field(ge=bounds.DROPOUT_SAMPLES[0], le=bounds.DROPOUT_SAMPLES[1])]
 
 
 class Options(Record):
@@ -24,15 +32,27 @@ class Options(Record):
     """
 
     flip: bool = False
-    window: int | None = None
-    scales: tuple[float, ...] = (1.0,)
-    dropout_samples: int = 0
+    window: _Window | None = None
+    scales: Annotated[tuple[_Scale, ...], Field(min_length=1)] = (1.0,)
+    dropout_samples: _Samples = 0
     refine: Refinement = "none"
 
     @property
     def inference(self) -> Inference:
         """What the prediction itself needs to know."""
         return Inference(self.flip, self.scales, self.window, self.dropout_samples)
+
+
+def check_options(runtime: Runtime, options: Options, model: Path) -> None:
+    """Refuse options that a model cannot do.
+
+    Raises:
+        InputError: the model cannot do what the options ask for; the sentence names its file.
+    """
+    try:
+        check(runtime, options.inference)
+    except InputError as error:
+        raise InputError(f"{model}: {error}") from None
 
 
 def refine(options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:

@@ -2,21 +2,34 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
+from pydantic import ValidationError
 
 from maskline.contracts.model_info import ModelInfo
+from maskline.errors import ImageError, InputError
 from maskline.files.further_images import rgb
+from maskline.messages import os_sentence
+from maskline.prediction import bounds
 from maskline.prediction.areas import ClassArea, Sums, areas
 from maskline.prediction.image_rows import ArrayRows, ImageRows
-from maskline.prediction.inference import check
 from maskline.prediction.labels import check_shape, labeled_rows
 from maskline.prediction.open_image import open_image
-from maskline.prediction.options import Options, Refinement, refine
+from maskline.prediction.options import Options, Refinement, check_options, refine
 from maskline.prediction.runtime import Runtime
 from maskline.prediction.runtimes.opening import open_runtime
+
+_MUST_BE = {
+    "flip": "flip must be True or False",
+    "window": f"window must be None, or a whole number from {bounds.WINDOW[0]} to {bounds.WINDOW[1]}",
+    "scales": f"scales must be one or more numbers from {bounds.SCALE[0]:g} to {bounds.SCALE[1]:g}",
+    "dropout_samples": (
+        f"dropout_samples must be a whole number from {bounds.DROPOUT_SAMPLES[0]} to {bounds.DROPOUT_SAMPLES[1]}"
+    ),
+    "refine": "refine_with must be 'none', 'crf' or 'grabcut'",
+}
 
 
 class LabeledImage(NamedTuple):
@@ -46,7 +59,8 @@ class Predictor:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._runtime: Runtime = open_runtime(Path(path))
+        self._path = Path(path)
+        self._runtime: Runtime = open_runtime(self._path)
 
     @property
     def info(self) -> ModelInfo:
@@ -71,21 +85,20 @@ class Predictor:
             window: side in pixels of the windows in which the image is predicted at its own size; None: it is fitted
                 as the training images were.
             scales: factors of the image's size; the predictions are averaged.
-            dropout_samples: number of predictions with dropout to average, for a .keras file alone; 0: the
+            dropout_samples: number of predictions with dropout to average, only for a .keras file; 0: the
                 architecture's own number.
             refine_with: what moves the borders between classes to edges in the image.
 
         Raises:
-            InputError: the image cannot be read, or the model cannot do what the options ask for.
+            InputError: the image is missing or cannot be read, an option is out of its range, or the model cannot do
+                what the options ask for.
             ValueError: an array is not uint8 [H, W, 3].
         """
-        options = Options(
-            flip=flip, window=window, scales=tuple(scales), dropout_samples=dropout_samples, refine=refine_with
-        )
-        check(self._runtime, options.inference)
-        rows = _rows(image)
-        check_shape(self._runtime, rows, options.inference, _name(image))
-        bands = list(labeled_rows(self._runtime, rows, options.inference, refine(options)))
+        options = _options(flip=flip, window=window, scales=scales, dropout_samples=dropout_samples, refine=refine_with)
+        check_options(self._runtime, options, self._path)
+        rows, name = _rows(image), _name(image)
+        check_shape(self._runtime, rows, options.inference, name)
+        bands = list(labeled_rows(self._runtime, rows, options.inference, refine(options), name))
         labels, confidence = (np.concatenate(parts) for parts in zip(*bands, strict=True))
         names = [c.name for c in self.info.classes]
         sums = Sums(len(names))
@@ -96,6 +109,14 @@ class Predictor:
 def load_model(path: str | os.PathLike[str]) -> Predictor:
     """Load a trained model for prediction; see `Predictor`."""
     return Predictor(path)
+
+
+def _options(**values: Any) -> Options:
+    try:
+        return Options.model_validate(values)
+    except ValidationError as error:
+        option = str(error.errors()[0]["loc"][0])
+        raise InputError(f"{_MUST_BE[option]}. Received: {values[option]!r}") from None
 
 
 def _name(image: str | os.PathLike[str] | Image.Image | np.ndarray) -> str:
@@ -109,4 +130,7 @@ def _rows(image: str | os.PathLike[str] | Image.Image | np.ndarray) -> ImageRows
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(f"an image must be uint8 [H, W, 3]. Received: {image.dtype} {list(image.shape)}")
         return ArrayRows(image)
-    return open_image(Path(image), os.fspath(image)).rows
+    try:
+        return open_image(Path(image), os.fspath(image)).rows
+    except OSError as error:
+        raise ImageError(os_sentence(error, "try again")) from None
