@@ -192,13 +192,15 @@ def test_links_to_folders_are_followed_and_each_folder_is_searched_once(predict)
     assert outputs("out/labels") == ["b/1.png", "linked/2.png"]
 
 
-def test_an_output_folder_behind_a_link_is_left_out(predict):
+@pytest.mark.parametrize("link", ["photos/out", "results"])
+def test_an_output_folder_behind_a_link_is_left_out(predict, link):
+    folder = Path("photos/labeled" if link == "results" else "elsewhere")
     save(Path("photos/1.png"), picture())
-    Path("elsewhere").mkdir()
-    Path("photos/out").symlink_to("../elsewhere", target_is_directory=True)
-    for out in ("photos/out", "elsewhere"):
+    folder.mkdir()
+    Path(link).symlink_to(folder.absolute(), target_is_directory=True)
+    for out in (link, link, folder):
         assert predict("photos", "-o", out)[0] == 0
-    assert outputs("elsewhere/labels") == ["1.png"]
+        assert outputs(folder / "labels") == ["1.png"]
 
 
 @pytest.mark.parametrize("place", [".", "1.png", "*.png"])
