@@ -280,7 +280,8 @@ def test_a_lossy_mask_is_refused_before_any_is_read(tmp_path):
 
 OF_FOLDER = {
     "name": "folder", "path": "mine", "classes": ["ground", "cell"], "colors": None, "masks": "index", "values": None,
-    "void": [], "image_feature": "image", "mask_feature": "segmentation_mask", "test_fraction": 0.2,
+    "void": [], "image_feature": "image", "mask_feature": "segmentation_mask", "test_fraction": 0.2, "overlap": "last",
+    "group": None,
 }  # fmt: skip
 
 
