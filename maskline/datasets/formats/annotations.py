@@ -44,7 +44,7 @@ class Annotations(NamedTuple):
 
     Attributes:
         file: the file or folder that names the classes.
-        names: of the classes, in the file's order.
+        names: of the classes, in the file's order; classes of one name are one class.
         splits: the images of each split.
         folder: of the images, at any depth.
         skipped: number of annotations that the format's custom leaves out, by field of `AnnotationCounts`.
@@ -78,7 +78,7 @@ def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
         InputError: a picked class is not in the file, or no class has an annotation.
     """
     unused = unused_names(data)
-    present = [name for name in data.names if name not in unused and not is_background(name)]
+    present = [name for name in dict.fromkeys(data.names) if name not in unused and not is_background(name)]
     if picked is None:
         if not present:
             raise InputError(f"{data.file} has no annotation with an area; annotate images, or correct dataset.path.")
