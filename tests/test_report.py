@@ -21,6 +21,7 @@ from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, KINDS, NAMES, make_r
 from PIL import Image
 
 from maskline.cli.main import parser
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.figures import HEADLINES
 from maskline.contracts.pictures import GROUPS
 from maskline.errors import ArtifactError, InputError
@@ -471,6 +472,14 @@ def test_few_images_and_classes_that_only_test_shows_are_said(inputs: Inputs) ->
     assert "Only 2 validation images chose the epoch: another image more or less may choose another." in sentences
     assert "All figures are of only 1 test image: others may give quite different ones." in sentences
     assert any("unicorn" in each and "and means count it, because test shows it" in each for each in sentences)
+
+
+def test_what_is_without_annotation_is_said(inputs: Inputs) -> None:
+    counts = AnnotationCounts(drawn=9, images_without=3)
+    seen = {split: dict.fromkeys(["background", "car", "tree"], 9) for split in ("train", "validation", "test")}
+    audit = inputs.audit.model_copy(update={"annotations": counts, "images_with_class": seen})
+    assert "3 images have no annotation and are all background." in findings(audit, ["background", "car"])
+    assert "3 images have no annotation and are all void and count for nothing." in findings(audit, ["car", "tree"])
 
 
 def test_dark_images_are_said(inputs: Inputs) -> None:

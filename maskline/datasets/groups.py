@@ -109,8 +109,8 @@ def _hash(seed: int, group: str) -> bytes:
 def _csv(value: str, folder: Path | None) -> Path:
     if folder is None:
         raise InputError(
-            "dataset.group must be a pattern where dataset.path is none; set a pattern, or set dataset.path to the folder "
-            f"that holds the CSV. Received: {value!r}"
+            "dataset.group must be a pattern where dataset.path is none; set a pattern, or set dataset.path to the "
+            f"folder that holds the CSV. Received: {value!r}"
         )
     path = folder / value
     if not path.resolve().is_relative_to(folder.resolve()):

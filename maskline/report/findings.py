@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from maskline.contracts.annotations import is_background
 from maskline.contracts.audit import Audit
 from maskline.contracts.classes import ROLES, Role
 
@@ -29,7 +30,7 @@ def findings(audit: Audit, names: list[str]) -> list[str]:
         *_fit(audit),
         *_dark(audit),
         *_left_out(audit),
-        *_annotations(audit),
+        *_annotations(audit, names),
     ]
 
 
@@ -145,7 +146,7 @@ def _left_out(audit: Audit) -> list[str]:
     return sentences
 
 
-def _annotations(audit: Audit) -> list[str]:
+def _annotations(audit: Audit, names: list[str]) -> list[str]:
     counts = audit.annotations
     if counts is None:
         return []
@@ -160,5 +161,7 @@ def _annotations(audit: Audit) -> list[str]:
         overlap = f"{counts.overlap_pixels:,} pixels"
         sentences.append(f"Annotations of two classes overlap in {overlap}; dataset.overlap says which is on top.")
     if counts.images_without:
-        sentences.append(f"{counts.images_without:,} images have no annotation and are all background.")
+        labels = "background" if any(map(is_background, names)) else "void and count for nothing"
+        have = "image has no annotation and is" if counts.images_without == 1 else "images have no annotation and are"
+        sentences.append(f"{counts.images_without:,} {have} all {labels}.")
     return sentences

@@ -7,12 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from maskline.contracts.annotations import BACKGROUND, is_background
 from maskline.contracts.classes import VOID
 from maskline.datasets.formats.shapes import Shape, pixels
 from maskline.errors import InputError
 
-BACKGROUND = "background"
-_BACKGROUNDS = (BACKGROUND, "_background_")  # in any case; the second is LabelMe's
 _FREE = -1
 
 Order = Literal["last", "smallest"]
@@ -64,11 +63,6 @@ class Drawn(NamedTuple):
     overlap: int
     drawn: int
     empty: int
-
-
-def is_background(name: str) -> bool:
-    """Return whether a class is that of pixels without annotation."""
-    return name.lower() in _BACKGROUNDS
 
 
 def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region, is_background
+from maskline.contracts.annotations import is_background
+from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region
 from maskline.datasets.formats.pairs import read_list
 from maskline.datasets.formats.reading import IMAGE_SUFFIXES, find_image, once, split_of_subset, visible_files
 from maskline.datasets.formats.shapes import bitmap

@@ -167,7 +167,7 @@ def by_split(words: dict[str, Path], what: str) -> dict[str, Path]:
 
 
 def split_of(text: str) -> str | None:
-    """Return the split that a whole word of a text names, if any: train, val, valid, validation or test, in any case."""
+    """Return the split that a whole word of a text names in any case, if any: train, val or valid, test."""
     found = _WORD.search(text.lower())
     return _SPLITS[found[1]] if found else None
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from maskline.contracts.annotations import AnnotationCounts
+from maskline.contracts.annotations import BACKGROUND, AnnotationCounts
 from maskline.contracts.classes import VOID
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
 from maskline.datasets.formats.annotations import (
-    BACKGROUND,
     AnnotatedImage,
     Annotations,
     class_order,
