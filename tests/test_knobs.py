@@ -200,6 +200,8 @@ def test_unseen_allows_what_it_otherwise_refuses(tmp_path, in_process):
     write_raw(tmp_path / "raw", {"train": pairs(6, 1), "test": pairs(3, 2)}, about)
     with pytest.raises(InputError, match=r"dataset\.unseen"):
         preprocess(tmp_path / "raw", tmp_path / "refused", params())
+    with pytest.raises(InputError, match=r"in what is kept of its 5 train images; .* masks, set preprocess\.fit to pad,"):
+        preprocess(tmp_path / "raw", tmp_path / "cropped", params(**{"preprocess.fit": "crop"}))
     assert preprocess(tmp_path / "raw", tmp_path / "allowed", params(**{"dataset.unseen": "allow"}))
 
 
