@@ -385,7 +385,7 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
         *[("test", "odd", "image_009.png")] * 4,
     ]
     near = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown[0][2]))).convert("RGB"), int)
-    picture = np.asarray(Image.open(inputs.folder / "data/shards/neighbors/validation-0.png"), int)
+    picture = np.asarray(Image.open(inputs.folder / "data/shards/examples/neighbors/validation-0.png"), int)
     assert np.abs(near - picture[:, picture.shape[1] // 2 :]).mean() < 12
     text = re.sub(r"\s+", " ", html.unescape(markup)).replace("\u202f", " ")
     assert "30.0 % of the images of test have one (2 by their look, 4 by the numbers in their file names)." in text
@@ -537,7 +537,7 @@ def test_the_commands_that_use_the_model_are_ones_that_maskline_knows(page: str)
         "data/model/history.csv",
         "data/shards/examples/index.json",
         "data/shards/examples/train-1.png",
-        "data/shards/neighbors/test-3.png",
+        "data/shards/examples/neighbors/test-3.png",
         "data/evaluation/figures.json",
         "metrics/confusion.csv",
         "metrics/calibration.csv",

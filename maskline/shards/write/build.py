@@ -31,7 +31,7 @@ Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 def build_shards(
     raw: Path, out: Path, target: Target, examples_per_shard: int, options: SplitOptions, workers: int | None = None
 ) -> None:
-    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json, examples/ and neighbors/ in `out`.
+    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
 
     The bytes depend on the data and on all arguments except `workers`, which defaults to the number of cores.
 
