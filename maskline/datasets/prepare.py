@@ -106,7 +106,7 @@ def tfds_dirs() -> list[Path]:
 
 
 def _existing(path: str) -> Path:
-    folder = Path(os.path.expanduser(path))
+    folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"dataset.path must be an existing folder. Received: {path!r}")
     return folder
