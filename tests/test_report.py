@@ -390,7 +390,7 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
     text = re.sub(r"\s+", " ", html.unescape(markup)).replace("\u202f", " ")
     assert "30.0 % of the images of test have one (2 by their look, 4 by the numbers in their file names)." in text
     assert "dataset.group makes 9 groups of train, 2 groups of validation, 3 groups of test." in text
-    assert "set dataset.group, or correct your split lists" in text
+    assert "make the groups of dataset.group larger, or correct your split lists" in text
 
     def clear(audit: dict) -> None:
         for near in audit["leakage"].values():
@@ -398,7 +398,7 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
 
     changed(run_folder / "data/shards/audit.json", clear)
     _, _, none = section(render_page(read_inputs(run_folder), PARAMS), "data").partition("<h3>Near neighbors in train")
-    assert "<img" not in none and "set dataset.group" not in none
+    assert "<img" not in none and "or correct your split lists" not in none
 
 
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
@@ -434,8 +434,10 @@ def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     assert "void" not in sentences
     assert (
         "30\u202f% of the images of test have a near neighbor in train" in sentences
-        and "set dataset.group" in sentences
+        and "make the groups of dataset.group larger" in sentences
     )
+    ungrouped = " ".join(findings(inputs.audit.model_copy(update={"groups": None}), NAMES))
+    assert "set dataset.group, or correct your split lists" in ungrouped
     assert "images of validation have" not in sentences
     assert "split lists cut 1 group of dataset.group; <b>video</b>, for example, is in train and test." in sentences
     assert "2 rows of the CSV in dataset.group name no image" in sentences

@@ -73,10 +73,11 @@ def _duplicates(audit: Audit) -> list[str]:
 
 
 def _leakage(audit: Audit) -> list[str]:
+    remedy = "set dataset.group" if audit.groups is None else "make the groups of dataset.group larger"
     return [
         f"{100 * near.share:.0f}\u202f% of the images of {split} have a near neighbor in train, which makes figures "
-        "too high; set dataset.group, or correct your split lists, so that images of one video, patient or place stay "
-        "in one split."
+        f"too high; {remedy}, or correct your split lists, so that images of one video, patient or place stay in one "
+        "split."
         for split, near in audit.leakage.items()
         if near.share >= MUCH_LEAKAGE
     ]
