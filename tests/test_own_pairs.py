@@ -376,7 +376,7 @@ def test_of_very_many_unknown_values_the_commonest_are_named():
     text = sentence(decode_mask, encoded(mask), "1.tif", source())
     assert "50 at 3 pixels" in text and "and 68 others at 68 pixels, outside" in text and "numbered objects" in text
     colors = source(2, masks="color", labels={"#000000": 0, "#010101": 1}, void=[])
-    assert "so many colours come of smoothing" in sentence(
+    assert "so many colours come from smoothing" in sentence(
         decode_mask, encoded(np.dstack([mask.astype(np.uint8)] * 3)), "1.tif", colors
     )
 
