@@ -9,12 +9,12 @@ from maskline.contracts.classes import ROLES, Role
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
 FEW_IMAGES = 10
+MUCH_OUTSIDE = 0.2  # of padding, or cut off
+MUCH_LEAKAGE = 0.05
 _SCORED = {  # a class that train lacks, by whether test lacks it too
     True: ", and means leave it out unless it is predicted",
     False: ", and means count it, because test shows it",
 }
-MUCH_OUTSIDE = 0.2  # of padding, or cut off
-MUCH_LEAKAGE = 0.05
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
