@@ -822,7 +822,7 @@ def test_what_is_counted_reaches_the_audit(tmp_path: Path, in_process: None) -> 
     assert dataset_figures(audit)["annotations.not_drawn"] == 1
     assert dataset_figures(audit)["annotations.overlap_pixels"] == 0
     sentences = " ".join(findings(audit, [c.name for c in source.classes]))
-    assert "1 annotations have no area and are not drawn." in sentences
+    assert "1 annotation has no area and is not drawn." in sentences
 
 
 def test_an_image_without_annotation_and_background_is_void() -> None:
