@@ -135,8 +135,10 @@ def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarr
 
 
 def _counted(values: Iterable[str], counts: np.ndarray) -> str:
-    """Return ' 3 at 5 pixels' or 's 3 at 5 pixels, 7 at 1 pixels and 9 at 2 pixels'."""
-    parts = [f"{value} at {count} pixels" for value, count in zip(values, counts.tolist(), strict=True)]
+    """Return ' 3 at 5 pixels' or 's 3 at 5 pixels, 7 at 1 pixel and 9 at 2 pixels'."""
+    parts = [
+        f"{value} at {count} pixel{'s' * (count != 1)}" for value, count in zip(values, counts.tolist(), strict=True)
+    ]
     if len(parts) > _MOST_LISTED:
         order = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
         more = counts.sum() - counts[order].sum()
