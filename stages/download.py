@@ -21,7 +21,7 @@ def run(stage: entry.Stage) -> None:
     dataset = stage.section("dataset", SourceParams)
     prepare(dataset, stage.integer("seed"), RAW)
     if dataset.path is not None:
-        report_links(Path(dataset.path).expanduser())
+        report_links(Path(dataset.path))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from maskline.datasets import catalogue, prepare
 from maskline.datasets.formats import annotations as drawing
 from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
 from maskline.datasets.formats.annotations import AnnotatedImage, Annotations
-from maskline.datasets.formats.reading import image_size
+from maskline.datasets.formats.reading import image_size, split_of
 from maskline.errors import InputError
 from maskline.params.source import SourceParams
 
@@ -534,6 +534,16 @@ SPOILED = {
         lambda t: add(t / "labelmap.txt", "boat:1,2::\n"),
         ["labelmap.txt", "'boat:1,2::'"],
     ),
+    "cvat: an unknown subset": (
+        "cvat",
+        lambda t: swap(t / "annotations.xml", 'subset="Train"', 'subset="holdout"'),
+        ["annotations.xml", "0.png", "'holdout'", "train, val and test"],
+    ),
+    "cvat masks: an unknown list": (
+        "cvat masks",
+        lambda t: (t / "ImageSets/Segmentation/default.txt").rename(t / "ImageSets/Segmentation/latest.txt"),
+        ["latest.txt", "'latest'", "train, val and test"],
+    ),
     "cvat masks: a color twice": (
         "cvat masks",
         lambda t: add(t / "labelmap.txt", "boat:0,0,0::\n"),
@@ -812,7 +822,7 @@ def test_what_is_counted_reaches_the_audit(tmp_path: Path, in_process: None) -> 
     assert dataset_figures(audit)["annotations.not_drawn"] == 1
     assert dataset_figures(audit)["annotations.overlap_pixels"] == 0
     sentences = " ".join(findings(audit, [c.name for c in source.classes]))
-    assert "1 annotations have no area and are not drawn." in sentences
+    assert "1 annotation has no area and is not drawn." in sentences
 
 
 def test_an_image_without_annotation_and_background_is_void() -> None:
@@ -936,3 +946,43 @@ def test_scenes_that_are_annotated_everywhere_have_no_background(tmp_path: Path)
     assert source.labels == {"1": 0, "2": 1, "3": 2}
     for name, mask in examples(tmp_path / "raw", "train").items():
         np.testing.assert_array_equal(mask, np.maximum(scene(int(Path(name).stem)), 1))
+
+
+def test_classes_of_one_name_are_one_class(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path / "mine")
+
+    def rename(content: Any) -> None:
+        next(each for each in content["categories"] if each["name"] == "tree")["name"] = "car"
+
+    edit(tree / "annotations/instances_train.json", rename)
+    source = prepared(tree, tmp_path / "raw", "coco")
+    assert [c.name for c in source.classes] == ["background", "car", "sky"]
+    for name, mask in examples(tmp_path / "raw", "train").items():
+        wanted = np.array([0, 1, 1, 2], np.uint8)[scene(int(Path(name).stem))]
+        np.testing.assert_array_equal(mask, wanted)
+
+
+def test_one_class_that_covers_every_pixel_is_refused(tmp_path: Path) -> None:
+    images = [labeled(f"{i}.png", np.ones((14, 19), np.uint8)) for i in range(4)]
+    files.write_coco(tmp_path / "mine", {"train": images}, NAMES)
+    fails(tmp_path / "mine", "coco", ["has the class 'car' alone, which covers every pixel; annotate a second class"])
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        ("Train", "train"),
+        ("instances_val2017", "validation"),
+        ("valid/_annotations.coco", "validation"),
+        ("Validation", "validation"),
+        ("my_test-1", "test"),
+        ("training", "train"),
+        ("holdout", None),
+        ("latest", None),
+        ("interval", None),
+        ("constraint", None),
+        ("", None),
+    ],
+)
+def test_a_split_is_a_whole_word(text: str, split: str | None) -> None:
+    assert split_of(text) == split

@@ -14,6 +14,7 @@ from maskline.comparison.compare import Result
 from maskline.comparison.revisions import _check, _parse, _Place
 from maskline.contracts.about import About
 from maskline.contracts.manifest import read_manifest
+from maskline.contracts.neighbors import FOLDER as NEIGHBORS
 from maskline.errors import InputError
 from maskline.files.artifacts import write_json
 from maskline.files.checksums import NAME as SUMS
@@ -44,6 +45,7 @@ KINDS = {
     "data/shards/audit.json": "report",
     "data/shards/examples/index.json": "report",
     "data/shards/examples/train-1.png": "report",
+    "data/shards/examples/neighbors/test-0.png": "report",
     "data/model/model.keras": "evaluate",
     "data/model/history.csv": "report",
     "data/evaluation/about.json": "report",
@@ -80,6 +82,8 @@ def finished(tmp_path_factory):
     build_shards(folder / "data/raw", folder / "data/shards", Target(24, 16, "raw"), 4, choice, workers=1)
     shutil.copytree(folder / "data/evaluation/pictures/0", folder / "metrics/samples")
     noise = np.random.default_rng(0)
+    (folder / NEIGHBORS).mkdir(exist_ok=True)
+    (folder / NEIGHBORS / "test-0.png").write_bytes(noise.bytes(4000))
     (folder / "data/model/model.keras").write_bytes(noise.bytes(4000))
     (folder / "data/evaluation/counts.npz").write_bytes(noise.bytes(4000))
     write_json(folder / "data/weights/encoder.json", {"encoder": "unet", "weights": "file"})

@@ -63,14 +63,14 @@ def test_held_out_groups_are_whole_and_near_the_fraction(groups, seed, fraction,
     assert held_out_groups(groups[::-1], seed, fraction, left)[::-1] == held
 
 
-@pytest.mark.parametrize("form", ["pattern", "csv", "csv in the folder"])
+@pytest.mark.parametrize("form", ["pattern", "csv", "csv by its full path"])
 def test_test_holds_whole_groups(form, videos: Path, tmp_path: Path) -> None:
     value = VIDEO
     if form != "pattern":
         files = sorted(path.name for path in (videos / "images").iterdir())
         rows = [f'"{name}",x,"{video_of(name)}"' for name in files]
-        path = (videos if form == "csv in the folder" else tmp_path) / "groups.CSV"
-        value = str(path) if form == "csv" else "groups.CSV"
+        path = videos / "groups.CSV"
+        value = str(path.absolute()) if form == "csv by its full path" else "groups.CSV"
         path.write_text("\n".join(["filename,camera,group", *rows, "gone.jpg,x,v9"]), encoding="utf-8-sig")
     raw = tmp_path / "raw"
     prepare.prepare(mine(videos, group=value), 1, raw)
@@ -114,13 +114,29 @@ CSVS = {
 
 @pytest.mark.parametrize(("content", "sentence"), CSVS.values(), ids=CSVS)
 def test_a_csv_that_cannot_be_used_is_named(content, sentence, videos: Path, tmp_path: Path) -> None:
-    path = tmp_path / "groups.csv"
+    path = videos / "groups.csv"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError) as caught:
         prepare.prepare(mine(videos, group=str(path)), 1, tmp_path / "raw")
     assert sentence in str(caught.value) and str(path) in str(caught.value)
     assert not (tmp_path / "raw").exists()
+
+
+@pytest.mark.parametrize("form", ["path", "steps up", "link"])
+def test_a_csv_that_dvc_does_not_see_is_refused(form, videos: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "groups.csv"
+    outside.write_text("filename,group\nv0_00.jpg,v0\n")
+    (videos / "link.csv").symlink_to(outside)
+    value = {"path": str(outside), "steps up": "../groups.csv", "link": "link.csv"}[form]
+    with pytest.raises(InputError, match=r"must lie in dataset\.path, so that DVC sees when it changes"):
+        prepare.prepare(mine(videos, group=value), 1, tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_csv_needs_a_folder_of_data() -> None:
+    with pytest.raises(InputError, match=r"must be a pattern where dataset\.path is none.*'groups\.csv'"):
+        read_grouping("groups.csv", None)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +154,7 @@ def test_a_pattern_that_cannot_be_used_is_named(pattern, sentence, videos: Path,
 
 
 def test_the_group_is_what_the_pattern_finds() -> None:
-    assert read_grouping(r"_([a-z]+)\d").of(["1_left2.png", "x_right10.png"]) == ["left", "right"]
+    assert read_grouping(r"_([a-z]+)\d", None).of(["1_left2.png", "x_right10.png"]) == ["left", "right"]
 
 
 # Preprocess.
@@ -146,7 +162,7 @@ def test_the_group_is_what_the_pattern_finds() -> None:
 
 def grouped_examples(groups):
     """Return examples of six groups with one class of their group in each, and one class in all."""
-    return [ClassPresence(f"{g} {i}", np.array([True, len(g) % 2 == 0, i % 3 == 0])) for i, g in enumerate(groups)]
+    return [ClassPresence(f"{g} {i}", np.array([True, int(g[-1]) % 2 == 0, i % 3 == 0])) for i, g in enumerate(groups)]
 
 
 @given(GROUPED, SEEDS, st.integers(1, 30), st.booleans())

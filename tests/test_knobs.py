@@ -95,7 +95,7 @@ TRAIN = {
     "train.precision": ("mixed_bfloat16", {}),
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
-# tests/test_annotations.py turns overlap.
+# tests/test_own_pairs.py turns values, tests/test_annotations.py overlap, tests/test_groups.py group.
 DOWNLOAD = {
     "name",
     "path",
@@ -200,6 +200,8 @@ def test_unseen_allows_what_it_otherwise_refuses(tmp_path, in_process):
     write_raw(tmp_path / "raw", {"train": pairs(6, 1), "test": pairs(3, 2)}, about)
     with pytest.raises(InputError, match=r"dataset\.unseen"):
         preprocess(tmp_path / "raw", tmp_path / "refused", params())
+    with pytest.raises(InputError, match=r"in what is kept of its 5 train images; .* set preprocess\.fit to pad,"):
+        preprocess(tmp_path / "raw", tmp_path / "cropped", params(**{"preprocess.fit": "crop"}))
     assert preprocess(tmp_path / "raw", tmp_path / "allowed", params(**{"dataset.unseen": "allow"}))
 
 

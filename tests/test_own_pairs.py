@@ -280,7 +280,8 @@ def test_a_lossy_mask_is_refused_before_any_is_read(tmp_path):
 
 OF_FOLDER = {
     "name": "folder", "path": "mine", "classes": ["ground", "cell"], "colors": None, "masks": "index", "values": None,
-    "void": [], "image_feature": "image", "mask_feature": "segmentation_mask", "test_fraction": 0.2,
+    "void": [], "image_feature": "image", "mask_feature": "segmentation_mask", "test_fraction": 0.2, "overlap": "last",
+    "group": None,
 }  # fmt: skip
 
 
@@ -361,12 +362,12 @@ def test_all_unknown_values_and_colors_are_named():
     mask = np.array([[0, 9, 9, 200], [1, 7, 9, 200]], np.uint8)
     text = sentence(decode_mask, encoded(mask), "1.tif", source())
     assert text.startswith(
-        "mask 1.tif has the labels 7 at 1 pixels, 9 at 3 pixels and 200 at 2 pixels, outside the classes and void ("
+        "mask 1.tif has the labels 7 at 1 pixel, 9 at 3 pixels and 200 at 2 pixels, outside the classes and void ("
     )
     colors = source(2, masks="color", labels={"#000000": 0, "#010101": 1}, void=[])
     text = sentence(decode_mask, encoded(np.dstack([mask] * 3)), "1.tif", colors)
     assert text.startswith(
-        "mask 1.tif has the colours #070707 at 1 pixels, #090909 at 3 pixels and #c8c8c8 at 2 pixels, which are not in"
+        "mask 1.tif has the colours #070707 at 1 pixel, #090909 at 3 pixels and #c8c8c8 at 2 pixels, which are not in"
     )
 
 
@@ -375,7 +376,7 @@ def test_of_very_many_unknown_values_the_commonest_are_named():
     text = sentence(decode_mask, encoded(mask), "1.tif", source())
     assert "50 at 3 pixels" in text and "and 68 others at 68 pixels, outside" in text and "numbered objects" in text
     colors = source(2, masks="color", labels={"#000000": 0, "#010101": 1}, void=[])
-    assert "so many colours come of smoothing" in sentence(
+    assert "so many colours come from smoothing" in sentence(
         decode_mask, encoded(np.dstack([mask.astype(np.uint8)] * 3)), "1.tif", colors
     )
 

@@ -107,7 +107,7 @@ def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(copy, i
     set_params(copy, {"dataset.path": str(broken)})
     output = dvc(copy, "repro", check=False)
     assert "photo 05 é" in output
-    assert "has the label 77 at 1 pixels, outside the classes and void (0, 1, 2, 255)" in output
+    assert "has the label 77 at 1 pixel, outside the classes and void (0, 1, 2, 255)" in output
     assert "Traceback" not in output
     assert "DVC had removed the outputs of the last run; get them back with `dvc checkout data/shards`." in output
     assert not (copy / "data/shards").exists()

@@ -21,6 +21,7 @@ from fake_run import ABSENT, COLORS, CONVENTIONS, FILENAME, KINDS, NAMES, make_r
 from PIL import Image
 
 from maskline.cli.main import parser
+from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.figures import HEADLINES
 from maskline.contracts.pictures import GROUPS
 from maskline.errors import ArtifactError, InputError
@@ -384,12 +385,12 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
         *[("test", "odd", "image_009.png")] * 4,
     ]
     near = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown[0][2]))).convert("RGB"), int)
-    picture = np.asarray(Image.open(inputs.folder / "data/shards/neighbors/validation-0.png"), int)
+    picture = np.asarray(Image.open(inputs.folder / "data/shards/examples/neighbors/validation-0.png"), int)
     assert np.abs(near - picture[:, picture.shape[1] // 2 :]).mean() < 12
     text = re.sub(r"\s+", " ", html.unescape(markup)).replace("\u202f", " ")
     assert "30.0 % of the images of test have one (2 by their look, 4 by the numbers in their file names)." in text
     assert "dataset.group makes 9 groups of train, 2 groups of validation, 3 groups of test." in text
-    assert "set dataset.group, or correct your split lists" in text
+    assert "make the groups of dataset.group larger, or correct your split lists" in text
 
     def clear(audit: dict) -> None:
         for near in audit["leakage"].values():
@@ -397,7 +398,7 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
 
     changed(run_folder / "data/shards/audit.json", clear)
     _, _, none = section(render_page(read_inputs(run_folder), PARAMS), "data").partition("<h3>Near neighbors in train")
-    assert "<img" not in none and "set dataset.group" not in none
+    assert "<img" not in none and "or correct your split lists" not in none
 
 
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
@@ -433,8 +434,10 @@ def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     assert "void" not in sentences
     assert (
         "30\u202f% of the images of test have a near neighbor in train" in sentences
-        and "set dataset.group" in sentences
+        and "make the groups of dataset.group larger" in sentences
     )
+    ungrouped = " ".join(findings(inputs.audit.model_copy(update={"groups": None}), NAMES))
+    assert "set dataset.group, or correct your split lists" in ungrouped
     assert "images of validation have" not in sentences
     assert "split lists cut 1 group of dataset.group; <b>video</b>, for example, is in train and test." in sentences
     assert "2 rows of the CSV in dataset.group name no image" in sentences
@@ -471,6 +474,14 @@ def test_few_images_and_classes_that_only_test_shows_are_said(inputs: Inputs) ->
     assert "Only 2 validation images chose the epoch: another image more or less may choose another." in sentences
     assert "All figures are of only 1 test image: others may give quite different ones." in sentences
     assert any("unicorn" in each and "and means count it, because test shows it" in each for each in sentences)
+
+
+def test_what_is_without_annotation_is_said(inputs: Inputs) -> None:
+    counts = AnnotationCounts(drawn=9, images_without=3)
+    seen = {split: dict.fromkeys(["background", "car", "tree"], 9) for split in ("train", "validation", "test")}
+    audit = inputs.audit.model_copy(update={"annotations": counts, "images_with_class": seen})
+    assert "3 images have no annotation and are all background." in findings(audit, ["background", "car"])
+    assert "3 images have no annotation and are all void and count for nothing." in findings(audit, ["car", "tree"])
 
 
 def test_dark_images_are_said(inputs: Inputs) -> None:
@@ -528,7 +539,7 @@ def test_the_commands_that_use_the_model_are_ones_that_maskline_knows(page: str)
         "data/model/history.csv",
         "data/shards/examples/index.json",
         "data/shards/examples/train-1.png",
-        "data/shards/neighbors/test-3.png",
+        "data/shards/examples/neighbors/test-3.png",
         "data/evaluation/figures.json",
         "metrics/confusion.csv",
         "metrics/calibration.csv",

@@ -1,7 +1,15 @@
-"""What became of a source's annotations, in source.json and audit.json."""
+"""What became of a source's annotations, in source.json and audit.json, and the name of the class without any."""
 
 from maskline.contracts.numbers import Count
 from maskline.files.records import Record
+
+BACKGROUND = "background"
+_BACKGROUNDS = (BACKGROUND, "_background_")  # in any case; the second is LabelMe's
+
+
+def is_background(name: str) -> bool:
+    """Return whether a class is that of pixels without annotation."""
+    return name.lower() in _BACKGROUNDS
 
 
 class AnnotationCounts(Record):

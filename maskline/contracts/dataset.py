@@ -9,12 +9,11 @@ PATH = METRICS / "dataset.json"
 
 
 def dataset_figures(audit: Audit) -> dict[str, int | float]:
-    """Return images by split, void share of all pixels, class drift by split, pairs of duplicates by kind, and leakage.
+    """Return images by split, void share, class drift by split, pairs of duplicates by kind, and leakage by split.
 
-    Leakage is the share of a split's images that have a near neighbor in train. With dataset.group, the number of
-    groups in several splits follows.
-
-    Of a source of annotations, also those that were not drawn, and the pixels that two classes claim.
+    The void share is the mean over images. Leakage is the share of a split's images that have a near neighbor in train.
+    A source of annotations adds, before leakage, the number of annotations that were not drawn and of pixels that two
+    classes claim. dataset.group adds at the end the number of groups in several splits.
     """
     images = sum(audit.images.values())
     void = sum(audit.void_share[role] * audit.images[role] for role in ROLES)

@@ -14,6 +14,8 @@ from maskline.errors import ArtifactError
 from maskline.files.records import Record, first_problem
 from maskline.messages import one_line
 
+Format = Literal["onnx", "savedmodel", "litert"]
+
 
 class Preprocessing(Record):
     """How preprocess made the images that a model was trained on.
@@ -91,7 +93,7 @@ class ExportInfo(Record):
     model_config = ConfigDict(extra="ignore")
 
     model: ModelInfo
-    format: Literal["onnx", "savedmodel", "litert"]
+    format: Format
     precision: Literal["float32", "int8"]
     source: str
     revision: str | None

@@ -1,9 +1,9 @@
-"""neighbors/: small pictures of the nearest pairs across splits, which the audit's leakage lists first."""
+"""examples/neighbors/: small pictures of the nearest pairs across splits, which the audit's leakage lists first."""
 
 from maskline.contracts.audit import HeldOut
-from maskline.contracts.folders import SHARDS
+from maskline.contracts.examples import FOLDER as EXAMPLES
 
-FOLDER = SHARDS / "neighbors"
+FOLDER = EXAMPLES / "neighbors"
 MOST = 4  # pictures of each split
 
 

@@ -28,7 +28,6 @@ from maskline.files.artifacts import write_bytes, write_json
 EXAMPLES_PER_FILE = 256
 _AGAIN = "prepare the data set again"
 
-
 GroupsOf = Callable[[list[str]], list[str]]  # the group of each file name
 
 

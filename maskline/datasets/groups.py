@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -44,21 +43,21 @@ class Grouping:
         return len(set(self._listed) - self._named)
 
 
-def read_grouping(value: str, folder: Path = Path()) -> Grouping:
+def read_grouping(value: str, folder: Path | None) -> Grouping:
     """Return the groups that dataset.group gives: those of a CSV, or those that a regular expression finds.
 
     A regular expression can say where a group begins and ends in a name, which a glob cannot.
 
     Args:
         value: of dataset.group.
-        folder: that a relative path of a CSV starts from; dataset.path, so that DVC sees a changed CSV.
+        folder: dataset.path, which must hold a CSV, so that DVC sees when it changes; a relative path starts there.
 
     Raises:
-        InputError: the CSV is missing, not a regular file, not UTF-8, lacks a column, or has a row without a name or a
-            group, or a name twice.
+        InputError: the CSV is missing, outside the folder, not a regular file, not UTF-8, lacks a column, or has a row
+            without a name or a group, or a name twice.
     """
     if value.lower().endswith(".csv"):
-        table = _table(folder / os.path.expanduser(value))
+        table = _table(_csv(value, folder))
         return Grouping(value, table.get, table)
     pattern = re.compile(value)
     return Grouping(value, lambda name: match[1] if (match := pattern.search(name)) else None)
@@ -105,6 +104,18 @@ def _too_few(sizes: Counter[str], reason: str) -> str:
 
 def _hash(seed: int, group: str) -> bytes:
     return hashlib.sha256(f"{seed}/{group}".encode()).digest()
+
+
+def _csv(value: str, folder: Path | None) -> Path:
+    if folder is None:
+        raise InputError(
+            "dataset.group must be a pattern where dataset.path is none; set a pattern, or set dataset.path to the "
+            f"folder that holds the CSV. Received: {value!r}"
+        )
+    path = folder / value
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{path} must lie in dataset.path, so that DVC sees when it changes; copy it there.")
+    return path
 
 
 def _table(path: Path) -> dict[str, str]:

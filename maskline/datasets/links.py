@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def report_links(folder: Path) -> None:
-    """Name the first link to a folder inside a user's folder, for DVC does not see the files behind it change."""
+    """Name the first link to a folder inside a user's folder, because DVC does not see changes behind it."""
     links = linked_folders(folder)
     if not links:
         return

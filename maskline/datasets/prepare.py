@@ -47,9 +47,8 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     if entry.annotated:
         refuse_own_classes(dataset, chosen=("classes", "colors"))
     table = None if entry.annotated else entry.table or table_of(dataset)
-    grouping = (
-        None if dataset.group is None else read_grouping(dataset.group, Path(os.path.expanduser(dataset.path or ".")))
-    )
+    place = None if dataset.path is None else Path(dataset.path)
+    grouping = None if dataset.group is None else read_grouping(dataset.group, place)
     from maskline.datasets import canonical  # imports TensorFlow, so a mistake in params is reported sooner
 
     shutil.rmtree(scratch, ignore_errors=True)
@@ -107,7 +106,7 @@ def tfds_dirs() -> list[Path]:
 
 
 def _existing(path: str) -> Path:
-    folder = Path(os.path.expanduser(path))
+    folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"dataset.path must be an existing folder. Received: {path!r}")
     return folder

@@ -78,7 +78,7 @@ def _copied(path: Path, folder: Path) -> Path:
 
 
 def _existing(path: str) -> Path:
-    file = Path(os.path.expanduser(path))
+    file = Path(path)
     if not file.is_file():
         raise InputError(f"model.encoder_weights must be none, imagenet or an existing file. Received: {path!r}")
     return file

@@ -5,11 +5,10 @@ from typing import Literal
 
 import tensorflow as tf
 
-from maskline.contracts.model_info import ModelInfo
+from maskline.contracts.model_info import Format, ModelInfo
 from maskline.models.catalogue import NETWORKS
 from maskline.models.segmentation import SegmentationModel
 
-Format = Literal["onnx", "savedmodel", "litert"]
 Output = Literal["probabilities", "labels", "confidence", "logits"]
 DEFAULT: tuple[Output, ...] = ("probabilities",)
 

@@ -10,9 +10,8 @@ from maskline.params.section import Color, Name, Section
 MaskValue = Annotated[int, Field(ge=0, le=65535)]
 _FORBIDDEN = "<>&\"'`"  # `dvc plots show` writes class names into its page as they are
 
-
-# Sources that are only on the user's disk.
-_LOCAL = ("folder", "coco", "yolo", "labelme", "cvat", "label_studio", "cityscapes", "ade20k")
+# Sources that are only on the user's disk, besides folder.
+_LOCAL = ("coco", "yolo", "labelme", "cvat", "label_studio", "cityscapes", "ade20k")
 
 
 def is_class_name(name: str) -> bool:

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
+from maskline.contracts.annotations import is_background
 from maskline.contracts.audit import Audit
 from maskline.contracts.classes import ROLES, Role
 
 MUCH_DRIFT = 0.1
 MUCH_VOID = 0.2
 FEW_IMAGES = 10
+MUCH_OUTSIDE = 0.2  # of padding, or cut off
+MUCH_LEAKAGE = 0.05
 _SCORED = {  # a class that train lacks, by whether test lacks it too
     True: ", and means leave it out unless it is predicted",
     False: ", and means count it, because test shows it",
 }
-MUCH_OUTSIDE = 0.2  # of padding, or cut off
-MUCH_LEAKAGE = 0.05
 
 
 def findings(audit: Audit, names: list[str]) -> list[str]:
@@ -29,7 +30,7 @@ def findings(audit: Audit, names: list[str]) -> list[str]:
         *_fit(audit),
         *_dark(audit),
         *_left_out(audit),
-        *_annotations(audit),
+        *_annotations(audit, names),
     ]
 
 
@@ -72,10 +73,11 @@ def _duplicates(audit: Audit) -> list[str]:
 
 
 def _leakage(audit: Audit) -> list[str]:
+    remedy = "set dataset.group" if audit.groups is None else "make the groups of dataset.group larger"
     return [
         f"{100 * near.share:.0f}\u202f% of the images of {split} have a near neighbor in train, which makes figures "
-        "too high; set dataset.group, or correct your split lists, so that images of one video, patient or place stay "
-        "in one split."
+        f"too high; {remedy}, or correct your split lists, so that images of one video, patient or place stay in one "
+        "split."
         for split, near in audit.leakage.items()
         if near.share >= MUCH_LEAKAGE
     ]
@@ -90,7 +92,8 @@ def _groups(audit: Audit) -> list[str]:
         number = f"{audit.groups.cut:,} group{'s' * (audit.groups.cut > 1)} of dataset.group"
         sentences.append(f"The source's split lists cut {number}; {group}, for example, is in {_listed(splits)}.")
     if audit.groups.unused:
-        sentences.append(f"{audit.groups.unused:,} rows of the CSV in dataset.group name no image of the data.")
+        rows, name = ("row", "names") if audit.groups.unused == 1 else ("rows", "name")
+        sentences.append(f"{audit.groups.unused:,} {rows} of the CSV in dataset.group {name} no image of the data.")
     return sentences
 
 
@@ -137,7 +140,10 @@ def _fit(audit: Audit) -> list[str]:
 def _left_out(audit: Audit) -> list[str]:
     sentences = []
     if audit.left_out_by_lists:
-        sentences.append(f"{audit.left_out_by_lists:,} images of the source are in no split list and are left out.")
+        images, are = ("image", "is") if audit.left_out_by_lists == 1 else ("images", "are")
+        sentences.append(
+            f"{audit.left_out_by_lists:,} {images} of the source {are} in no split list and {are} left out."
+        )
     counts = {split: count for split, count in audit.left_out_by_limit.items() if count}
     if counts:
         parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())
@@ -145,20 +151,34 @@ def _left_out(audit: Audit) -> list[str]:
     return sentences
 
 
-def _annotations(audit: Audit) -> list[str]:
+def _annotations(audit: Audit, names: list[str]) -> list[str]:
     counts = audit.annotations
     if counts is None:
         return []
-    reasons = {
-        "have no area": counts.without_area,
-        "are points, lines or others without an area": counts.other_kind,
-        "are of classes that dataset.classes leaves out": counts.other_class,
-        "are by a further annotator": counts.repeated,
-    }
-    sentences = [f"{count:,} annotations {reason} and are not drawn." for reason, count in reasons.items() if count]
+    left_out = (
+        (counts.without_area, "annotation has no area and is", "annotations have no area and are"),
+        (
+            counts.other_kind,
+            "annotation is a point, a line or another without an area and is",
+            "annotations are points, lines or others without an area and are",
+        ),
+        (
+            counts.other_class,
+            "annotation is of a class that dataset.classes leaves out and is",
+            "annotations are of classes that dataset.classes leaves out and are",
+        ),
+        (
+            counts.repeated,
+            "annotation is by a further annotator and is",
+            "annotations are by a further annotator and are",
+        ),
+    )
+    sentences = [f"{count:,} {one if count == 1 else many} not drawn." for count, one, many in left_out if count]
     if counts.overlap_pixels:
-        overlap = f"{counts.overlap_pixels:,} pixels"
+        overlap = f"{counts.overlap_pixels:,} pixel{'s' * (counts.overlap_pixels != 1)}"
         sentences.append(f"Annotations of two classes overlap in {overlap}; dataset.overlap says which is on top.")
     if counts.images_without:
-        sentences.append(f"{counts.images_without:,} images have no annotation and are all background.")
+        labels = "background" if any(map(is_background, names)) else "void and count for nothing"
+        have = "image has no annotation and is" if counts.images_without == 1 else "images have no annotation and are"
+        sentences.append(f"{counts.images_without:,} {have} all {labels}.")
     return sentences

@@ -116,7 +116,7 @@ def _pictures(inputs: Inputs) -> dict[str, Any]:
 def data_name(inputs: Inputs, params: dict[str, Any]) -> str:
     """Return what the user calls the data: the name of their own folder, or the data set's."""
     is_own = params["dataset"]["name"] == "folder" or inputs.audit.annotations is not None
-    folder = Path(params["dataset"]["path"] or "").name if is_own else ""
+    folder = Path(params["dataset"]["path"]).name if is_own else ""
     return folder.strip(".") or inputs.manifest.source.name
 
 

@@ -20,8 +20,8 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 _DARK = 64  # of 255: a 16-bit image that has 14 bits or fewer
 _MOST_LISTED = 32  # unknown values or colors of a mask
-_NUMBERED = "; so many labels come of smoothing, of a lossy format or of numbered objects, which are no classes"
-_SMOOTHED = "; so many colours come of smoothing or of a lossy format, which a mask must not have"
+_NUMBERED = "; so many labels come from smoothing, a lossy format or numbered objects, which are no classes"
+_SMOOTHED = "; so many colours come from smoothing or a lossy format, which a mask must not have"
 
 
 class DecodedImage(NamedTuple):
@@ -135,8 +135,10 @@ def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarr
 
 
 def _counted(values: Iterable[str], counts: np.ndarray) -> str:
-    """Return ' 3 at 5 pixels' or 's 3 at 5 pixels, 7 at 1 pixels and 9 at 2 pixels'."""
-    parts = [f"{value} at {count} pixels" for value, count in zip(values, counts.tolist(), strict=True)]
+    """Return ' 3 at 5 pixels' or 's 3 at 5 pixels, 7 at 1 pixel and 9 at 2 pixels'."""
+    parts = [
+        f"{value} at {count} pixel{'s' * (count != 1)}" for value, count in zip(values, counts.tolist(), strict=True)
+    ]
     if len(parts) > _MOST_LISTED:
         order = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
         more = counts.sum() - counts[order].sum()
@@ -160,7 +162,10 @@ def _remedy(values: list[int], source: Source) -> str:
         return (
             f"if {_and(map(str, valid))} are {_and(names)}, set dataset.values to {valid}; otherwise correct the mask"
         )
-    return "correct the mask, or list the value with its class in dataset.values or, if it is no class, in dataset.void"
+    return (
+        "correct the mask, or, for masks of your own, list the value with its class in dataset.values or, if it is no "
+        "class, in dataset.void"
+    )
 
 
 def _and(words: Iterable[str]) -> str:
@@ -182,8 +187,8 @@ def _labels_of_colors(colors: np.ndarray, name: str, source: Source) -> np.ndarr
         counts = np.bincount(of_run, lengths[unknown]).astype(np.int64)
         raise InputError(
             f"mask {name} has the colour{_counted((f'#{color:06x}' for color in found), counts)}, which "
-            f"{'is' if len(found) == 1 else 'are'} not in the table; correct the mask, or add the colour to "
-            f"dataset.colors or dataset.void{_SMOOTHED if len(found) > _MOST_LISTED else ''}."
+            f"{'is' if len(found) == 1 else 'are'} not in the table; correct the mask, or, for masks of your own, "
+            f"add the colour to dataset.colors or dataset.void{_SMOOTHED if len(found) > _MOST_LISTED else ''}."
         )
     return np.repeat(labels[index], lengths).reshape(colors.shape[:2])
 

@@ -7,12 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from maskline.contracts.annotations import BACKGROUND, is_background
 from maskline.contracts.classes import VOID
 from maskline.datasets.formats.shapes import Shape, pixels
 from maskline.errors import InputError
 
-BACKGROUND = "background"
-_BACKGROUNDS = (BACKGROUND, "_background_")  # in any case; the second is LabelMe's
 _FREE = -1
 
 Order = Literal["last", "smallest"]
@@ -44,7 +43,7 @@ class Annotations(NamedTuple):
 
     Attributes:
         file: the file or folder that names the classes.
-        names: of the classes, in the file's order.
+        names: of the classes, in the file's order; classes of one name are one class.
         splits: the images of each split.
         folder: of the images, at any depth.
         skipped: number of annotations that the format's custom leaves out, by field of `AnnotationCounts`.
@@ -66,11 +65,6 @@ class Drawn(NamedTuple):
     empty: int
 
 
-def is_background(name: str) -> bool:
-    """Return whether a class is that of pixels without annotation."""
-    return name.lower() in _BACKGROUNDS
-
-
 def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
     """Return the classes: those that are picked, or else background and the file's classes that annotations have.
 
@@ -78,7 +72,7 @@ def class_order(data: Annotations, picked: Sequence[str] | None) -> list[str]:
         InputError: a picked class is not in the file, or no class has an annotation.
     """
     unused = unused_names(data)
-    present = [name for name in data.names if name not in unused and not is_background(name)]
+    present = [name for name in dict.fromkeys(data.names) if name not in unused and not is_background(name)]
     if picked is None:
         if not present:
             raise InputError(f"{data.file} has no annotation with an area; annotate images, or correct dataset.path.")

@@ -93,7 +93,7 @@ def _whole_numbers(image: Image.Image) -> Image.Image:
 
 def _png(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    exif = image.info.get("exif", b"")  # a WebP is turned upright by who reads the PNG, and counted then
+    exif = image.info.get("exif", b"")  # preprocess turns a WebP upright, and counts it then
     image.save(out, "PNG", compress_level=_LEVEL, exif=exif, icc_profile=None)
     return out.getvalue()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskline.datasets.formats import cvat_masks
 from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region
-from maskline.datasets.formats.reading import find_image, once, read_xml, split_of
+from maskline.datasets.formats.reading import find_image, once, read_xml, split_of_subset
 from maskline.datasets.formats.shapes import Shape, boxed_run_lengths, ellipse, polygon, turn
 from maskline.errors import InputError
 
@@ -19,7 +19,6 @@ LAYOUT = (
     "JPEGImages/ and SegmentationClass/)"
 )
 _VERSION = "1.1"
-_AREAS = ("polygon", "box", "ellipse", "mask")
 _OTHERS = ("polyline", "points", "tag", "cuboid", "skeleton")
 
 
@@ -37,7 +36,8 @@ def _read(tree: Path) -> Annotations:
     """Return the images of annotations.xml; classes are in the order of the task's labels.
 
     Raises:
-        InputError: the file is of another version or a video, an image is missing, or a shape cannot be read.
+        InputError: the file is of another version or a video, an image is missing or of an unknown subset, or a shape
+            cannot be read.
     """
     path = tree / XML
     root = read_xml(path)
@@ -52,9 +52,8 @@ def _read(tree: Path) -> Annotations:
     seen: dict[Path, str] = {}
     splits: dict[str, list[AnnotatedImage]] = {}
     for element in root.iterfind("image"):
-        subset = element.get("subset", "")
         image = _image(tree, path, element, skipped, seen)
-        splits.setdefault(split_of(subset) or "train", []).append(image)
+        splits.setdefault(split_of_subset(element.get("subset", ""), image.where), []).append(image)
     if "train" not in splits:
         raise InputError(f"{path} has no image for training; move images to the subset Train.")
     used = {region.name for images in splits.values() for image in images for region in image.regions}

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region, is_background
+from maskline.contracts.annotations import is_background
+from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region
 from maskline.datasets.formats.pairs import read_list
-from maskline.datasets.formats.reading import IMAGE_SUFFIXES, find_image, once, split_of, visible_files
+from maskline.datasets.formats.reading import IMAGE_SUFFIXES, find_image, once, split_of_subset, visible_files
 from maskline.datasets.formats.shapes import bitmap
 from maskline.errors import InputError
 from maskline.messages import one_line
@@ -22,7 +23,8 @@ def read(tree: Path) -> Annotations:
     """Return the images of the lists, or all if there are none; classes are in the order of labelmap.txt.
 
     Raises:
-        InputError: labelmap.txt is damaged, an image or its mask is missing, or a mask has another color.
+        InputError: labelmap.txt is damaged, a list is of an unknown split, an image or its mask is missing, or a mask
+            has another color.
     """
     colors = _colors(tree / LABELS)
     seen: dict[Path, str] = {}
@@ -60,11 +62,12 @@ def _images(tree: Path) -> list[tuple[str, str, Path]]:
         return [("train", str(path), path) for path in visible_files(tree / _IMAGES, IMAGE_SUFFIXES)]
     found = []
     for listing in lists:
+        split = split_of_subset(listing.stem, str(listing))
         for name in read_list(listing):
             where = f"{listing}: {name!r}"
             files = [f"{name}{suffix}" for suffix in IMAGE_SUFFIXES if (tree / _IMAGES / f"{name}{suffix}").is_file()]
             image = find_image([tree / _IMAGES], files[0] if files else f"{name}.jpg", where)
-            found.append((split_of(listing.stem) or "train", where, image))
+            found.append((split, where, image))
     return found
 
 

@@ -1,5 +1,6 @@
 """Reading of annotation files, which are bounded by nothing but their size, and of the images that they name."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -139,7 +140,7 @@ def once(path: Path, seen: dict[Path, str], where: str) -> Path:
 
 
 def by_split(words: dict[str, Path], what: str) -> dict[str, Path]:
-    """Return files by split, told by the words in their names: train, val or valid, test; a single file is train.
+    """Return files by split, by a word in their names: train, val or valid, test; a single file is train.
 
     Args:
         words: the text to look at and the file.
@@ -166,9 +167,24 @@ def by_split(words: dict[str, Path], what: str) -> dict[str, Path]:
 
 
 def split_of(text: str) -> str | None:
-    """Return the split that a text names, if any."""
-    found = [split for word, split in _WORDS.items() if word in text.lower()]
-    return found[0] if found else None
+    """Return the split that a whole word of a text names in any case, if any: train, val or valid, test."""
+    found = _WORD.search(text.lower())
+    return _SPLITS[found[1]] if found else None
 
 
-_WORDS = {"train": "train", "val": "validation", "test": "test"}
+def split_of_subset(subset: str, where: str) -> str:
+    """Return the split of a subset of CVAT; one without a name, or of the name default, is train.
+
+    Raises:
+        InputError: the subset has another name.
+    """
+    if subset.lower() in ("", "default"):
+        return "train"
+    split = split_of(subset)
+    if split is None:
+        raise InputError(f"{where} is of the subset {subset[:80]!r}, which is none of train, val and test; rename it.")
+    return split
+
+
+_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+_WORD = re.compile(r"(?<![a-z])(train|val|test)(?:id|idation|ing)?(?![a-z])")

@@ -129,7 +129,9 @@ def _check_labels(tree: Path, images: set[Path]) -> None:
         labels = {_labels_of(tree, path) for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
         for path in sorted(next(iter(labels)).parent.glob("*.txt")):
             if path.parent != folder and path.name != _CLASSES and path not in labels:
-                raise InputError(f"{path} has no image in {folder}; add it, or move the file elsewhere.")
+                raise InputError(
+                    f"{path} has no JPEG or PNG in {folder}; add or convert it, or move the file elsewhere."
+                )
 
 
 def _lines(path: Path) -> list[str]:

@@ -8,12 +8,11 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from maskline.contracts.annotations import AnnotationCounts
+from maskline.contracts.annotations import BACKGROUND, AnnotationCounts
 from maskline.contracts.classes import VOID
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
 from maskline.datasets.formats.annotations import (
-    BACKGROUND,
     AnnotatedImage,
     Annotations,
     class_order,
@@ -49,9 +48,18 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     def table(self) -> ClassTable:
-        """Return the classes of the prepared data set."""
+        """Return the classes of the prepared data set.
+
+        Raises:
+            InputError: there is one class alone.
+        """
         first = int(self._dataset.classes is None and not self._background_pixels)
         names = self._classes[first:]
+        if len(names) == 1:
+            raise InputError(
+                f"{self._tree} has the class {names[0]!r} alone, which covers every pixel; annotate a second class, or "
+                "leave pixels without annotation."
+            )
         colors = self._dataset.colors or [palette_color(i) for i in range(len(names))]
         return index_table(dict(zip(names, map(str.lower, colors), strict=True)), first, void=(VOID,))
 

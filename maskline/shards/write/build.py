@@ -31,7 +31,7 @@ Results = dict[Role, list[tuple[Shard, ShardStatistics]]]
 def build_shards(
     raw: Path, out: Path, target: Target, examples_per_shard: int, options: SplitOptions, workers: int | None = None
 ) -> None:
-    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json, examples/ and neighbors/ in `out`.
+    """Convert the data set in `raw` to TFRecord shards, manifest.json, audit.json and examples/ in `out`.
 
     The bytes depend on the data and on all arguments except `workers`, which defaults to the number of cores.
 
@@ -140,9 +140,10 @@ def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]])
     """Raise InputError if a split is all void, or two examples have one name."""
     for role, split in manifest.splits.items():
         if not any(split.pixels):
+            of, remedy = _cropped(manifest)
             raise InputError(
-                f"{manifest.source.name} has only void pixels in its {split.examples} {role} images; correct its "
-                "masks, or take values out of dataset.void."
+                f"{manifest.source.name} has only void pixels in {of}its {split.examples} {role} images; correct its "
+                f"masks{remedy}, or take values out of dataset.void."
             )
     name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
     if times > 1:
@@ -154,8 +155,14 @@ def _refuse_unseen(manifest: Manifest) -> None:
     pixels = manifest.splits["train"].pixels
     unseen = [c.name for c, count in zip(manifest.classes, pixels, strict=True) if not count]
     if unseen:
+        of, remedy = _cropped(manifest)
         raise InputError(
-            f"{manifest.source.name} has no pixel of {', '.join(unseen)} in its {manifest.splits['train'].examples} "
-            "train images; raise dataset.limit, correct the masks, remove the class from dataset.classes, or set "
-            "dataset.unseen to allow."
+            f"{manifest.source.name} has no pixel of {', '.join(unseen)} in {of}its "
+            f"{manifest.splits['train'].examples} train images; raise dataset.limit, correct the masks{remedy}, remove "
+            "the class from dataset.classes, or set dataset.unseen to allow."
         )
+
+
+def _cropped(manifest: Manifest) -> tuple[str, str]:
+    """Return the words of a message on what crop keeps of images, and on what to do then; both empty otherwise."""
+    return ("what is kept of ", ", set preprocess.fit to pad") if manifest.fit == "crop" else ("", "")

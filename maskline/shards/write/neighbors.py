@@ -8,6 +8,7 @@ from PIL import Image
 
 from maskline.contracts.audit import HeldOut, NearTrain
 from maskline.contracts.classes import Role
+from maskline.contracts.folders import SHARDS
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.neighbors import FOLDER, MOST, picture_name
 from maskline.files.artifacts import stored_png, write_bytes
@@ -21,7 +22,7 @@ def write_neighbors(
     names: Mapping[Role, Sequence[Sequence[str]]],
     leakage: Mapping[HeldOut, NearTrain],
 ) -> None:
-    """Write `neighbors/<split>-<n>.png` of the first pairs of each split into the shards' folder.
+    """Write `examples/neighbors/<split>-<n>.png` of the first pairs of each split into the shards' folder.
 
     Args:
         folder: holds the shards that the manifest lists.
@@ -29,11 +30,12 @@ def write_neighbors(
         names: of the examples in each shard, by split.
         leakage: of the audit.
     """
+    place = folder / FOLDER.relative_to(SHARDS)
     for role, near in leakage.items():
         for number, pair in enumerate(near.pairs[:MOST]):
             shown: tuple[tuple[Role, str], ...] = ((role, pair.image), ("train", pair.train))
             halves = [_small(folder, manifest, names, split, name) for split, name in shown]
-            write_bytes(folder / FOLDER.name / picture_name(role, number), stored_png(np.concatenate(halves, axis=1)))
+            write_bytes(place / picture_name(role, number), stored_png(np.concatenate(halves, axis=1)))
 
 
 def _small(
