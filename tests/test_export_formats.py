@@ -33,7 +33,7 @@ FIXED = {
     ("bayesian_segnet", "onnx"): "its masks of dropout are constants, which have the size of the features",
     ("bayesian_segnet", "litert"): "its masks of dropout are constants, which have the size of the features",
 }
-# Where the places of maxima decide what is unpooled, rounding grows; the logarithm of a mean of samples is steep near 0.
+# Rounding grows where maxima decide what is unpooled; the logarithm of a mean of samples is steep near 0.
 LIMITS = {"bayesian_segnet": 1e-3, "segnet": 1e-3, "enet": 1e-3}
 # Transposed convolutions; adaptive pooling; unpooling by indices; upsampling with fixed weights.
 REPRESENTATIVE = ("unet", "pspnet", "segnet", "fcn8s")
