@@ -1,6 +1,5 @@
 """Export end to end on a small model: what is written, what it says about itself, and what is refused."""
 
-import json
 import shutil
 
 import keras
@@ -93,16 +92,6 @@ def test_labels_and_confidence_are_outputs_by_choice(project, tmp_path):
     np.testing.assert_array_equal(found["labels"], found["probabilities"].argmax(axis=-1))
     np.testing.assert_array_equal(found["confidence"], found["probabilities"].max(axis=-1))
     assert found["labels"].dtype == np.uint8 and found["labels"].shape == (2, 40, 33)
-
-
-def test_deepness_finds_its_keys(project, tmp_path):
-    import onnx
-
-    export(project, "--format", "onnx", "-o", tmp_path / "m.onnx")
-    stored = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
-    assert stored["class_names"] == {"0": "sky", "1": "tree", "2": "crème brûlée"}
-    assert stored["model_type"] == "Segmentor" and stored["tiles_size"] == 32
-    assert {"resolution", "tiles_overlap", "maskline"} <= stored.keys()
 
 
 def test_an_int8_file_below_the_limit_is_refused_and_nothing_is_left(project, tmp_path, capsys):

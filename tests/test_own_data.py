@@ -137,6 +137,7 @@ def test_a_missing_folder_stops_with_its_name_and_outputs_come_back(path, projec
     assert "up to date" in dvc(project, "repro", "--dry", "report")
 
 
+@pytest.mark.slow
 def test_a_folder_that_dvc_tracks_is_pulled_with_the_result(project, tmp_path):
     shutil.copytree(project / "fotos", project / "tracked")
     dvc(project, "add", "--quiet", "tracked")
@@ -152,6 +153,7 @@ def test_a_folder_that_dvc_tracks_is_pulled_with_the_result(project, tmp_path):
     assert stale(other) == {"download", "tracked.dvc"}
 
 
+@pytest.mark.slow
 def test_on_a_machine_without_the_images_the_result_is_still_up_to_date(project, tmp_path):
     commit(project, "My images")
     dvc(project, "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
