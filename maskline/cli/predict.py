@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from maskline.cli.numbers import number
 from maskline.prediction.bounds import DROPOUT_SAMPLES, SCALE, WINDOW
 
 _DESCRIPTION = """\
@@ -51,7 +52,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--scales",
         metavar="S",
         nargs="+",
-        type=_scale,
+        type=number(*SCALE),
         default=[1.0],
         help=f"average over the image scaled by each factor, {SCALE[0]:g} to {SCALE[1]:g}",
     )
@@ -88,17 +89,6 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
-
-
-def _scale(text: str) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    least, most = SCALE
-    if not least <= scale <= most:
-        raise argparse.ArgumentTypeError(f"must be a number from {least:g} to {most:g}. Received: {text}")
-    return scale
 
 
 def _run(options: argparse.Namespace) -> None:
