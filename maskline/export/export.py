@@ -96,7 +96,8 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
         file = Path(folder) / f"model{SUFFIXES[wanted.format]}"
         _write(model, file, info, wanted, shards)
         before = counted(str(model_file), model_file, runtime, shards)
-        after = counted(str(out), out, open_runtime(file), shards)
+        exported = open_runtime(file)
+        after = counted(str(out), out, exported, shards)
         comparison = passed(out, before, after, limits)
         _DESCRIBE[wanted.format](file, info.model_copy(update={"score": score(after)}))
         if wanted.page:
@@ -104,8 +105,7 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
             write_page(file, page, wanted.web_runtime)
             file = page
         (move_directory if file.is_dir() else move)(file, out)
-    made = info.model.preprocessing
-    return Exported(comparison, None if info.model.any_size else (made.height, made.width))
+    return Exported(comparison, exported.fixed_size)
 
 
 def check_wanted(out: Path, wanted: Wanted) -> None:
