@@ -86,8 +86,8 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
         InputError: the network or the format cannot do what is wanted, or `out` is another file's place.
     """
     check_wanted(out, wanted)
-    if wanted.page:
-        web_runtime(wanted.web_runtime)  # a page without it cannot be made, whatever the model scores
+    # First of all, because a page cannot be made without it, whatever the model scores.
+    page_runtime = web_runtime(wanted.web_runtime) if wanted.page else None
     model = load_model(model_file)
     runtime = KerasRuntime(model, model_file)
     check_fits(model_file, runtime.info, read_manifest(shards), shards)
@@ -100,9 +100,9 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
         after = counted(str(out), out, exported, shards)
         comparison = passed(out, before, after, limits)
         _DESCRIBE[wanted.format](file, info.model_copy(update={"score": score(after)}))
-        if wanted.page:
+        if page_runtime:
             page = Path(folder) / "page.html"
-            write_page(file, page, wanted.web_runtime)
+            write_page(file, page, page_runtime)
             file = page
         (move_directory if file.is_dir() else move)(file, out)
     return Exported(comparison, exported.fixed_size)

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from maskline.export.page.web_runtime import VERSION, web_runtime
+from maskline.export.page.web_runtime import VERSION, WebRuntime, web_runtime
 from maskline.files.artifacts import write_bytes
 from maskline.prediction.runtimes.onnx import OnnxRuntime
 
@@ -25,7 +25,7 @@ WORKER = (
 )
 
 
-def write_page(onnx_path: Path, out: Path, tarball: Path | None = None) -> None:
+def write_page(onnx_path: Path, out: Path, runtime: WebRuntime | None = None) -> None:
     """Write one HTML file that holds a model and all that labels pictures with it in a browser.
 
     The file opens from the disk, and its content security policy forbids every request.
@@ -33,14 +33,14 @@ def write_page(onnx_path: Path, out: Path, tarball: Path | None = None) -> None:
     Args:
         onnx_path: an exported model.
         out: the HTML file.
-        tarball: a copy of ONNX Runtime Web's tarball; None: from the cache or the npm registry.
+        runtime: ONNX Runtime Web; None: from the cache or the npm registry.
 
     Raises:
         ArtifactError: the model is missing, damaged, or was not exported by maskline.
         InputError: ONNX Runtime Web is not available.
     """
     info = OnnxRuntime(onnx_path).export
-    runtime = web_runtime(tarball)
+    runtime = runtime or web_runtime()
     script = _joined(SCRIPT)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE),
