@@ -10,7 +10,6 @@ import tensorflow as tf
 from maskline.contracts import tables
 from maskline.contracts.about import PATH as ABOUT
 from maskline.contracts.about import About
-from maskline.contracts.classes import ClassInfo
 from maskline.contracts.counts import Counts, new_counts
 from maskline.contracts.evaluation import PATH as EVALUATION
 from maskline.contracts.evaluation import deciding_figures
@@ -21,9 +20,9 @@ from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.contracts.pictures import PATH as PICTURES
-from maskline.errors import ArtifactError
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.figures import figures
+from maskline.evaluation.fits import check_classes, check_images
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.predicted_split import PredictedSplit
 from maskline.evaluation.tables import calibration_bins, confusion_cells, image_rows, size_rows, trimap_rows
@@ -69,7 +68,8 @@ def evaluate(
         seed: of the bootstrap.
 
     Raises:
-        ArtifactError: the shards or the model are damaged, or the model knows other classes.
+        ArtifactError: the shards or the model are damaged, or the model knows other classes, or images of another size
+            or fit.
         InputError: the model cannot do what `params` ask for.
     """
     tf.config.experimental.enable_op_determinism()
@@ -95,7 +95,7 @@ def evaluate(
 
 def _split(raw: Path, shards: Path, manifest: Manifest, model_file: Path, params: EvaluateParams) -> PredictedSplit:
     """Return the test split with the model as its predictor."""
-    model = _model(model_file, manifest.classes)
+    model = _model(model_file, manifest, shards)
     reader = ShardReader(shards, manifest, "test")
     originals = Originals(raw, "test", reader.names) if params.resolution == "native" else None
     made = Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit)
@@ -119,13 +119,12 @@ def _plotted(counts: Counts, found: Figures, names: list[str]) -> dict[str, Sequ
     }
 
 
-def _model(path: Path, classes: list[ClassInfo]) -> SegmentationModel:
+def _model(path: Path, manifest: Manifest, shards: Path) -> SegmentationModel:
+    """Return a model that fits the shards; an old one may not record the size of its training images."""
     model = load_model(path)
-    names = [c.name for c in classes]
-    if model.class_names != names:
-        raise ArtifactError(
-            path, f"knows the classes {', '.join(model.class_names)}, but the shards have {', '.join(names)}"
-        )
+    check_classes(path, model.class_names, manifest, shards)
+    if made := model.get_config()["preprocessing"]:
+        check_images(path, Preprocessing.model_validate(made), manifest, shards)
     return model
 
 
