@@ -14,10 +14,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up mess
 
 from declared import Stage, code_digest, maker_of, outputs, read_stages, recorded_outputs  # noqa: E402
 
-from maskline.errors import ArtifactError, InputError  # noqa: E402
+from maskline.errors import InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
-from maskline.messages import os_sentence, printable, system_error, unexpected_sentence, without_stderr  # noqa: E402
+from maskline.messages import printable, sentence, without_stderr  # noqa: E402
 from maskline.params.check import check_params  # noqa: E402
 
 PARAMS = Path("params.yaml")
@@ -38,7 +38,8 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
     except KeyboardInterrupt as stop:
         sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` resumes from there.")
     except Exception as error:
-        sys.exit(printable(f"{name}: {_sentence(error, stages)}{_way_back(name, stages)}"))
+        found = sentence(error, lambda artifact: _remedy(artifact.path, stages), "run `dvc repro` again")
+        sys.exit(printable(f"{name}: {found}{_way_back(name, stages)}"))
 
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
@@ -83,16 +84,6 @@ def record_outputs(entry: dict) -> None:
     folders, others = outputs(entry)
     for folder in filter(os.path.isdir, folders):
         write_sums(Path(folder), map(Path, others if folder == folders[0] else ()))
-
-
-def _sentence(error: Exception, stages: dict[str, dict]) -> str:
-    if isinstance(error, ArtifactError):
-        return f"{error}{_remedy(error.path, stages)}."
-    if isinstance(error, InputError):
-        return str(error)
-    if system := system_error(error):
-        return os_sentence(system, "run `dvc repro` again")
-    return unexpected_sentence(error)
 
 
 def _remedy(path: Path, stages: dict[str, dict]) -> str:

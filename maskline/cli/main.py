@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from maskline.cli import check, compare, experiments, export, predict, verify
-from maskline.errors import ArtifactError, InputError
-from maskline.messages import os_sentence, printable, system_error, unexpected_sentence
+from maskline.messages import printable, sentence
 
 _DESCRIPTION = (
     "Train, evaluate and compare models that label every pixel of an image. `dvc repro` runs the pipeline, from images "
@@ -30,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        sys.exit(f"maskline: {printable(_sentence(error))}")
+        found = sentence(error, lambda artifact: "; check its name, or make it again", "try again")
+        sys.exit(f"maskline: {printable(found)}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,13 +40,3 @@ def parser() -> argparse.ArgumentParser:
     for command in (check, compare, experiments, export, predict, verify):
         command.add(commands)
     return whole
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ArtifactError):
-        return f"{error}; check its name, or make it again."
-    if isinstance(error, InputError):
-        return str(error)
-    if system := system_error(error):
-        return os_sentence(system, "try again")
-    return unexpected_sentence(error)
