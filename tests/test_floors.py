@@ -27,6 +27,7 @@ WINGS = {
     "comparison": set(),
     "verification": set(),
     "report": set(),
+    "planning": {"datasets", "models", "shards", "training", "prediction", "evaluation"},
 }
 # These read contracts and metrics alone; `verification` reads nothing that a stage types.
 NARROW = {"report": {"contracts", "metrics"}, "comparison": {"contracts", "metrics"}, "verification": {"contracts"}}
