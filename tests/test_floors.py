@@ -24,10 +24,10 @@ WINGS = {
     "prediction": {"models", "shards"},
     "evaluation": {"models", "shards", "prediction"},
     "export": {"models", "shards", "prediction", "evaluation", "comparison"},
+    "planning": {"datasets", "shards", "models", "training", "prediction", "evaluation"},
     "comparison": set(),
     "verification": set(),
     "report": set(),
-    "planning": {"datasets", "models", "shards", "training", "prediction", "evaluation"},
 }
 # These read contracts and metrics alone; `verification` reads nothing that a stage types.
 NARROW = {"report": {"contracts", "metrics"}, "comparison": {"contracts", "metrics"}, "verification": {"contracts"}}

@@ -11,6 +11,7 @@ class TrainingCost(NamedTuple):
         start: seconds to start Python and to import TensorFlow.
         build: seconds to build the network and to trace its training step.
         first_step: seconds of the first training step.
+        preparation: seconds to resize, count and encode an image of the original size and its mask.
         step: seconds of each further step, with reading and augmentation.
         first_validation: seconds that the first validation takes in addition to its images.
         validation: seconds to validate an image.
@@ -26,6 +27,7 @@ class TrainingCost(NamedTuple):
     start: float
     build: float
     first_step: float
+    preparation: float
     step: float
     first_validation: float
     validation: float

@@ -16,6 +16,7 @@ from maskline.params.preprocess import PreprocessParams
 from maskline.params.train import TrainParams
 from maskline.planning.trial.gpus import gpu_names
 from maskline.planning.trial.memory import peak_memory, resident_memory
+from maskline.planning.trial.preparation import seconds_to_prepare
 from maskline.planning.trial.shards import HELD_OUT, synthetic_manifest, write_synthetic
 from maskline.planning.trial.timing import Stopwatch, typical
 from maskline.shards.read.augment import augmentation
@@ -87,6 +88,7 @@ def try_training(
     return {
         "build": build,
         "first_step": first_step,
+        "preparation": seconds_to_prepare(shape, classes, (size[0], size[1])),
         "step": typical(steps[_AHEAD:] or steps),
         "first_validation": max(0.0, validations[0] - image * HELD_OUT * batch),
         "validation": image,
