@@ -19,8 +19,7 @@ _DOWNLOAD = 760 * _MB  # that download holds, with TensorFlow and TFDS
 _PYTHON = 70 * _MB  # that a process without TensorFlow holds
 _HASHING = 500 * _MB  # bytes of its inputs that a stage checks in a second
 _SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
-_RESAMPLES = 1000
-_FIGURES = 1.5e-9  # seconds for one count of one image in one resample of the bootstrap
+_FIGURES = 1.5e-4, 1e-7  # seconds of the bootstrap for an image, and for each number of its confusion matrix
 _REPORT = 2.5  # seconds
 _EXAMPLES = 24  # pictures of the audit's examples and near neighbors, at most
 
@@ -102,7 +101,7 @@ def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measure
     cost = measured.evaluation
     drawn = min(test, 4 * params["evaluate"]["samples"])
     counts = test * classes * (classes + 4)
-    figures = _RESAMPLES * counts * _FIGURES
+    figures = test * (_FIGURES[0] + classes**2 * _FIGURES[1])
     seconds = (
         measured.training.start + shards / _HASHING + cost.load + test * cost.image + drawn * cost.picture + figures
     )
