@@ -142,6 +142,7 @@ def _source(dataset: SourceParams, table: ClassTable | None, prepared: tfds.core
         mask_feature=dataset.mask_feature,
         filename_feature=other.filename_feature(info),
         splits={role: role for role in ROLES if role in info.splits or role == "test"},
+        test_is_held_out="test" not in info.splits,
         left_out=prepared.left_out() if isinstance(prepared, (Folder, AnnotatedBuilder, Cityscapes)) else 0,
         annotations=prepared.counts() if isinstance(prepared, AnnotatedBuilder) else None,
         **table._asdict(),
