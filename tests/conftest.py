@@ -44,6 +44,7 @@ FAST = {
     "test_records",
     "test_report_charts",
     "test_report_plots",
+    "test_suspects",
     "test_web_runtime",
     "test_yaml12",
 }
