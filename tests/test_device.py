@@ -1,4 +1,4 @@
-"""What TensorFlow runs on: cores, a GPU, or cores beside one that it cannot use. Driver and TensorFlow are stand-ins."""
+"""What TensorFlow runs on: cores, a GPU, or cores beside one that it cannot use. Driver and TensorFlow are fakes."""
 
 import ctypes
 import sys
