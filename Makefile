@@ -5,6 +5,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
 # `make verify FOLDER=ci` checks the small subset.
 FOLDER ?= .
+# `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
+GPU ?= 0
+ON_GPU = $(if $(filter-out 0,$(GPU)),.venv/gpu.stamp)
 PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
 .PHONY: help repro ci experiments pull verify check test test-all lint format lock bench clean
@@ -12,11 +15,11 @@ PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check instal
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: .venv/bin/maskline  ## set up, then run the pipeline on the embedded data set
+repro: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the embedded data set
 	dvc repro
 	@$(call result,.,make repro)
 
-ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
+ci: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
 	@$(call result,ci,make ci)
 
@@ -55,7 +58,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
 lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	for extra in export test; do \
+	for extra in export gpu test; do \
 		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
 	done
 
@@ -89,6 +92,11 @@ endef
 # The command `maskline`, of the code in this folder; setuptools is here with TensorFlow, so nothing is fetched.
 .venv/bin/maskline: .venv/repro.stamp pyproject.toml
 	$(PIP) --no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/gpu.stamp: requirements-gpu.txt .venv/repro.stamp | .venv/bin/maskline
+	@echo "Adding CUDA's libraries for TensorFlow, once: some minutes and 5 GB of disk."
+	$(PIP) --require-hashes -r requirements-gpu.txt
 	touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline

@@ -11,6 +11,7 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the stage's own
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # a GPU's memory on demand, so that others can use it too
 
 from declared import Stage, code_digest, maker_of, outputs, read_stages, recorded_outputs  # noqa: E402
 

@@ -15,6 +15,7 @@ _DESCRIPTION = (
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the command's own
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # a GPU's memory on demand, so that others can use it too
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
