@@ -76,6 +76,11 @@ def match(images: Mapping[str, str], masks: Mapping[str, str], folder: Path) -> 
     return {name: pairs[name] for name in images if name in pairs}, unpaired
 
 
+def is_mask_name(name: str) -> bool:
+    """Return whether a name without suffix ends as those of masks do."""
+    return _OF_MASKS.search(name) is not None
+
+
 def _why(mask: Path, images: Sequence[Path], other: Path | None, folder: Path) -> str:
     """Return why a mask is in no pair: it fits no image, several, or one that has another mask."""
     if not images:
