@@ -53,7 +53,7 @@ def _remedy(folder: Path, files: Sequence[str]) -> str:
         place, image, mask, count = beside
         return (
             f"{plural(count, 'mask')} lie next to their images in {place or 'it'}, such as {mask} next to {image}; "
-            f"move the images to {folder / 'images'} and the masks to {folder / 'masks'}, with the names that they have."
+            f"move the images to {folder / 'images'} and the masks to {folder / 'masks'}, and keep their names."
         )
     return (
         f"No two folders have files of one name, so no masks are known; put images in {folder / 'images'} and masks of "
@@ -120,8 +120,8 @@ def _how_to_link(folder: Path, pairs: list[tuple[str, str]], count: int) -> str:
     lists = f"(cd mine/images && ls {_name(pairs[0][0])}/* > ../train.txt)"
     return (
         f"{plural(count, 'pair')} of one name are in {len(pairs)} pairs of folders, such as {images}/ and {masks}/; "
-        f"link to them from a new folder: mkdir -p mine/images mine/masks && {links}; and list the images of each split, "
-        f"such as {lists}, also for val.txt and test.txt"
+        f"link to them from a new folder: mkdir -p mine/images mine/masks && {links}; and list the images of each "
+        f"split, such as {lists}, also for val.txt and test.txt"
     )
 
 
