@@ -36,9 +36,17 @@ class Folder(TreeBuilder):
                 folder twice.
         """
         pairs = _pairs(tree)
-        splits = listed(tree, {name: name for name in pairs}, "is not in images/; add the image")
-        splits = splits or {"train": sorted(pairs)}
+        splits = listed_splits(tree, pairs) or {"train": sorted(pairs)}
         return {split: [_example(tree, *pairs[name]) for name in names] for split, names in splits.items()}
+
+
+def listed_splits(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names of each split that has a list; none without lists.
+
+    Raises:
+        InputError: a list is damaged, names no image or one of another list, or there is none of train.
+    """
+    return listed(tree, {name: name for name in pairs}, "is not in images/; add the image")
 
 
 def find_tree(path: Path) -> Path | None:
@@ -52,16 +60,19 @@ def _example(tree: Path, image: str, mask: str) -> FileExample:
 
 def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
     """Return the paths of image and mask, relative to their folders, by the image's name without suffix."""
-    images, masks = _files(tree / "images"), _files(tree / "masks")
+    images, masks = list_files(tree / "images"), list_files(tree / "masks")
     if not images:
         raise InputError(f"{tree / 'images'} has no images; put JPEG, PNG or TIFF files there.")
     return {name: (images[name], masks[mask]) for name, mask in paired(images, masks, tree).items()}
 
 
-def _files(folder: Path) -> dict[str, str]:
+def list_files(folder: Path) -> dict[str, str]:
     """Return the visible files at any depth: their POSIX path relative to the folder, by that path without suffix.
 
     Links to folders are followed, each folder once: a second way to it is a loop, or shows its files twice.
+
+    Raises:
+        InputError: two files share a name, a name cannot be in a list, or a folder is shown twice.
     """
     files: dict[str, str] = {}
     entered: dict[str, Path] = {}
