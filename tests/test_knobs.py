@@ -22,6 +22,7 @@ from maskline.models.encoders.registry import Options, build_encoder
 from maskline.params.check import Params
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
+from maskline.training import setup
 from maskline.training import train as training
 
 ROOT = Path(__file__).parents[1]
@@ -153,14 +154,14 @@ def fit(shards: Path, folder: Path, p: Params) -> tuple[str, list]:
         record |= {"file": "encoder.weights.h5", "sha256": sha256(weights / "encoder.weights.h5")}
     (weights / "encoder.json").write_text(json.dumps(record))
     tf.config.run_functions_eagerly(True)
-    check, training._check_step = training._check_step, lambda *_: None
+    check, setup._check_step = setup._check_step, lambda *_: None
     try:
         training.train(
             shards, weights, folder / "model", folder / "checkpoints",
             seed=p.seed, model=p.model, augment=p.augment, params=p.train, code="",
         )  # fmt: skip
     finally:
-        training._check_step = check
+        setup._check_step = check
         tf.config.run_functions_eagerly(False)
     with zipfile.ZipFile(folder / "model/model.keras") as model:
         weights_digest = hashlib.sha256(model.read("model.weights.h5")).hexdigest()

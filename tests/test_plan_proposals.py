@@ -16,7 +16,7 @@ from maskline.planning.proposals.proposed import default_params, with_choices
 from maskline.planning.proposals.size import STRIDE, aspect, sizes
 from maskline.planning.proposals.storage import storage
 from maskline.planning.proposals.weights import encoder_of, weights_at_hand
-from maskline.planning.trial.measured import Measured
+from maskline.planning.trial.measured import EvaluationCost, Measured, TrainingCost
 
 CPU = Machine(cores=2, memory=12 << 30, gpus=[], bfloat16=True)
 PIXELS = st.integers(16, 3000)
@@ -29,11 +29,12 @@ def fake_trial(per_pixel=1e-6, bytes_per_pixel=2_000, base=1 << 30):
         size = params["preprocess"]["height"] * params["preprocess"]["width"]
         batch = size * params["train"]["batch_size"]
         memory = int(base + bytes_per_pixel * batch)
-        return Measured(
-            start=4.0, build=3.0, first_step=1.0, step=0.01 + per_pixel * batch, first_validation=1.0,
-            validation=per_pixel * size / 3, checkpoint=0.1, save=0.5, load=2.0, evaluation=0.01, model_bytes=8_000_000,
-            example_bytes=4 * size, train_forecast=memory, train_peak=memory, evaluation_peak=memory, device="",
+        training = TrainingCost(
+            start=4.0, build=3.0, first_step=1.0, preparation=0.01, step=0.01 + per_pixel * batch, first_validation=1.0,
+            validation=per_pixel * size / 3, checkpoint=0.1, save=0.5, model_bytes=8_000_000, example_bytes=4 * size,
+            forecast=memory, peak=memory, device="",
         )  # fmt: skip
+        return Measured(training, EvaluationCost(load=2.0, image=0.01, picture=0.1, picture_bytes=1000, peak=memory))
 
     return trial
 
@@ -97,7 +98,7 @@ def test_any_proposal_is_valid_with_reasons_of_one_line(median, images, pixels, 
     params = with_choices(default_params(), [*found.source, *choices])
     check_params(params, Path("params.yaml"))
     if machine.memory:
-        assert fake_trial()(params).train_forecast <= machine.memory
+        assert fake_trial()(params).training.peak <= machine.memory
     size = params["preprocess"]["height"], params["preprocess"]["width"]
     assert size in sizes(median)
 
@@ -126,9 +127,9 @@ def test_more_minutes_never_give_smaller_images_nor_fewer_steps_of_the_same(minu
 def test_training_fits_into_the_time(minutes):
     chosen = proposed(fingerprint(), minutes)
     params = with_choices(default_params(), chosen)
-    measured, train, validation = fake_trial()(params), 320, 36
+    cost, train, validation = fake_trial()(params).training, 320, 36
     steps = params["train"]["epochs"] * (train // params["train"]["batch_size"])
-    seconds = 9.5 + steps * measured.step + params["train"]["epochs"] * (validation * measured.validation + 0.1)
+    seconds = 9.5 + steps * cost.step + params["train"]["epochs"] * (validation * cost.validation + 0.1)
     assert seconds <= 60 * minutes
 
 

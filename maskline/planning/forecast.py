@@ -1,6 +1,27 @@
-"""What a project will cost: time, memory and disk of each stage."""
+"""What a project will cost: time, memory and disk of each stage.
 
-from typing import NamedTuple
+The time of train is for all epochs; early stopping may end it sooner.
+"""
+
+from typing import Any, NamedTuple
+
+from maskline.planning.fingerprint import Fingerprint
+from maskline.planning.machine import Machine
+from maskline.planning.splits import images_by_role
+from maskline.planning.trial.measured import Measured
+
+_MB = 1 << 20
+_START = 0.6  # seconds until a stage without TensorFlow works, and until a worker does
+_TFDS = 3.0  # seconds in addition to TensorFlow's start until download works
+_COPYING = 150 * _MB  # bytes that download writes in a second
+_DRAWING = 0.025  # seconds for an image of the source shapes
+_DOWNLOAD = 760 * _MB  # that download holds, with TensorFlow and TFDS
+_PYTHON = 70 * _MB  # that a process without TensorFlow holds
+_HASHING = 500 * _MB  # bytes of its inputs that a stage checks in a second
+_SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
+_FIGURES = 1.5e-4, 1e-7  # seconds of the bootstrap for an image, and for each number of its confusion matrix
+_REPORT = 2.5  # seconds
+_EXAMPLES = 24  # pictures of the audit's examples and near neighbors, at most
 
 
 class StageForecast(NamedTuple):
@@ -17,3 +38,77 @@ class StageForecast(NamedTuple):
     seconds: float
     memory: int
     disk: int
+
+
+def forecast(
+    params: dict[str, Any], fingerprint: Fingerprint, machine: Machine, measured: Measured
+) -> list[StageForecast]:
+    """Return the forecast of each stage, in their order.
+
+    Args:
+        params: all of them, shaped like params.yaml.
+        fingerprint: of the data set.
+        machine: that runs the stages.
+        measured: by a trial of the params on the machine.
+    """
+    images = images_by_role(params, fingerprint)
+    shards = measured.training.example_bytes * sum(images.values())
+    return [
+        _download(params, fingerprint, measured),
+        _preprocess(params, fingerprint, machine, measured, shards),
+        _train(params, images["train"], images["validation"], measured, shards),
+        _evaluate(params, len(fingerprint.classes), images["test"], measured, shards),
+        _report(params, images["test"], measured),
+    ]
+
+
+def _download(params: dict[str, Any], fingerprint: Fingerprint, measured: Measured) -> StageForecast:
+    """Forecast the copy of the source; what the network takes does not count."""
+    count = sum(fingerprint.images.values())
+    each = _DRAWING if params["dataset"]["name"] == "shapes" else fingerprint.decode_seconds
+    seconds = measured.training.start + _TFDS + count * each + fingerprint.stored_bytes / _COPYING
+    return StageForecast("download", seconds, _DOWNLOAD, fingerprint.stored_bytes)
+
+
+def _preprocess(
+    params: dict[str, Any], fingerprint: Fingerprint, machine: Machine, measured: Measured, shards: int
+) -> StageForecast:
+    """Forecast decoding, resizing and encoding over all cores."""
+    count, kept = sum(fingerprint.images.values()), sum(images_by_role(params, fingerprint).values())
+    surveyed = count if params["dataset"]["limit"] or not fingerprint.images.get("validation") else 0
+    work = (
+        kept * (fingerprint.decode_seconds + measured.training.preparation) + surveyed * fingerprint.decode_seconds / 4
+    )
+    seconds = 2 * _START + work / machine.cores + fingerprint.stored_bytes / _HASHING
+    height, width = fingerprint.largest
+    workers = machine.cores * (_PYTHON + 12 * height * width)
+    return StageForecast("preprocess", seconds, _PYTHON + workers, shards)
+
+
+def _train(params: dict[str, Any], train: int, validation: int, measured: Measured, shards: int) -> StageForecast:
+    cost, epochs = measured.training, params["train"]["epochs"]
+    steps = epochs * max(1, train // params["train"]["batch_size"])
+    stepping = (steps - 1) * cost.step
+    checkpoints = epochs + stepping / _SAVE_EVERY
+    seconds = (
+        cost.start + shards / _HASHING + cost.build + cost.first_step + stepping + cost.first_validation
+        + epochs * validation * cost.validation + checkpoints * cost.checkpoint + cost.save
+    )  # fmt: skip
+    return StageForecast("train", seconds, max(cost.forecast, cost.peak), cost.model_bytes + 100 * epochs)
+
+
+def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measured, shards: int) -> StageForecast:
+    cost = measured.evaluation
+    drawn = min(test, 4 * params["evaluate"]["samples"])
+    counts = test * classes * (classes + 4)
+    figures = test * (_FIGURES[0] + classes**2 * _FIGURES[1])
+    seconds = (
+        measured.training.start + shards / _HASHING + cost.load + test * cost.image + drawn * cost.picture + figures
+    )
+    return StageForecast("evaluate", seconds, cost.peak + 8 * counts, drawn * cost.picture_bytes + 8 * counts)
+
+
+def _report(params: dict[str, Any], test: int, measured: Measured) -> StageForecast:
+    drawn = min(test, 4 * params["evaluate"]["samples"])
+    pictures = drawn * measured.evaluation.picture_bytes
+    return StageForecast("report", _REPORT + pictures / _HASHING, 2 * _PYTHON + 3 * pictures, pictures)

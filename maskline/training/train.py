@@ -12,27 +12,21 @@ from maskline.contracts.encoder_weights import EncoderWeights, origin_of
 from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
-from maskline.contracts.manifest import Manifest, read_manifest
-from maskline.contracts.model_info import Preprocessing
+from maskline.contracts.manifest import read_manifest
 from maskline.engine.cores import tensorflow_threads
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256
 from maskline.files.records import read_record, write_table
 from maskline.models.files import save_model
-from maskline.models.segmentation import SegmentationModel
 from maskline.params.augment import AugmentParams
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 from maskline.shards.read.augment import augmentation
-from maskline.shards.read.batches import readers_errors, steps_per_epoch, training_batches
+from maskline.shards.read.batches import readers_errors, training_batches
 from maskline.shards.read.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.fit import fit
-from maskline.training.losses import class_weights, named_losses, weighted_sum
-from maskline.training.memory import check_memory
-from maskline.training.schedule import optimizer, schedule
-from maskline.training.single_values import check_normalised
-from maskline.training.trainer import Trainer
+from maskline.training.setup import set_up
 from maskline.training.validate import Validator
 
 
@@ -67,13 +61,8 @@ def train(
     manifest = read_manifest(shards)
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
-    network = _build(model, manifest, _encoder_weights(weights, model), params.precision)
-    losses = named_losses(params.loss_options, _class_weights(params, manifest))
-    loss = weighted_sum(params.loss.model_dump(), losses)
-    rate = schedule(params, steps_per_epoch(len(reader), params.batch_size))
-    trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
-    _check_step(trainer, reader, model, params)
-    validator = Validator(network, loss, validation, params.batch_size)
+    trainer, loss, rate = set_up(manifest, _encoder_weights(weights, model), model, params)
+    validator = Validator(trainer.model, loss, validation, params.batch_size)
     fingerprint = {
         "seed": seed,
         "model": model.model_dump(),
@@ -90,16 +79,9 @@ def train(
     with readers_errors():
         history = fit(trainer, validator, batches, rate, params, run)
     with new_directory(out) as folder:
-        save_model(network, folder / MODEL_FILE.name)
+        save_model(trainer.model, folder / MODEL_FILE.name)
         write_table(folder / HISTORY.name, history)
     run.finish()
-
-
-def _check_step(trainer: Trainer, reader: ShardReader, model: ModelParams, params: TrainParams) -> None:
-    """Refuse, before the first step, one that cannot work."""
-    graph = trainer.graph(min(params.batch_size, len(reader)), *reader.size)
-    check_normalised(graph, params, len(reader))
-    check_memory(trainer, graph, model, params, reader.size)
 
 
 def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
@@ -116,30 +98,3 @@ def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
     if sha256(file) != record.sha256:
         raise ArtifactError(file, f"is not the file that {path} records")
     return file
-
-
-def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:
-    return SegmentationModel(
-        architecture=model.architecture,
-        encoder=model.encoder,
-        class_names=[c.name for c in manifest.classes],
-        class_colors=[c.color for c in manifest.classes],
-        width=model.width,
-        dropout=model.dropout,
-        freeze_encoder=model.freeze_encoder,
-        precision=precision,
-        output_stride=model.encoder_stride,
-        coarse=model.coarse,
-        encoder_weights=weights,
-        preprocessing=Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit),
-    )
-
-
-def _class_weights(params: TrainParams, manifest: Manifest) -> np.ndarray | None:
-    split = manifest.splits["train"]
-    return class_weights(
-        params.class_weights,
-        np.array(split.pixels),
-        np.array(split.images_with_class),
-        manifest.height * manifest.width,
-    )

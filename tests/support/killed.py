@@ -147,8 +147,8 @@ def _training(folder: Path) -> Callable[..., None]:
 
     from maskline.files.yaml12 import read_yaml
     from maskline.params.augment import AugmentParams
+    from maskline.training import setup, validate
     from maskline.training import train as module
-    from maskline.training import validate
     from maskline.training.trainer import Trainer
 
     tf.config.run_functions_eagerly(True)  # otherwise each life traces the steps again
@@ -178,8 +178,8 @@ def _training(folder: Path) -> Callable[..., None]:
         log = os.open(place / "log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        module._build, module.save_model = build, save
-        module._check_step = lambda *_: None  # it traces
+        setup._build, module.save_model = build, save
+        setup._check_step = lambda *_: None  # it traces
         step, counted = Trainer._step, validate.confusion_matrices
         Trainer._step, validate.confusion_matrices = ticking(life, step), ticking(life, counted)
         module.train(

@@ -7,7 +7,7 @@ from maskline.errors import InputError
 from maskline.planning.choice import Choice
 from maskline.planning.proposals.proposed import with_choices
 from maskline.planning.proposals.size import Size
-from maskline.planning.trial.measured import Measured, Trial
+from maskline.planning.trial.measured import TrainingCost, Trial
 
 _REFERENCE = 128 * 128  # pixels at which the fewest steps suffice
 _MOST_EPOCHS = 300
@@ -38,7 +38,7 @@ class Fitted(NamedTuple):
         batch_size: images.
         epochs: passes over train.
         epoch_steps: steps of a pass.
-        measured: by the trial of these.
+        cost: by the trial of these.
         seconds: that training will take.
     """
 
@@ -46,13 +46,18 @@ class Fitted(NamedTuple):
     batch_size: int
     epochs: int
     epoch_steps: int
-    measured: Measured
+    cost: TrainingCost
     seconds: float
 
     @property
     def steps(self) -> int:
         """The steps of the whole run."""
         return self.epochs * self.epoch_steps
+
+    @property
+    def memory(self) -> int:
+        """Bytes that training takes."""
+        return _memory(self.cost)
 
 
 def fitted(
@@ -96,7 +101,7 @@ def fitted(
 
 def batch_choice(found: Fitted, demand: Demand, memory: int | None) -> Choice:
     """Choose the batch size."""
-    amount = f"{found.measured.train_forecast / 1e9:.2g} GB"
+    amount = f"{found.memory / 1e9:.2g} GB"
     forecast = f"{amount} of {memory / 1e9:.3g} GB forecast" if memory else f"{amount} forecast"
     if found.batch_size < demand.batch_size:
         return Choice("train.batch_size", found.batch_size, f"{forecast}; larger batches do not fit")
@@ -106,7 +111,7 @@ def batch_choice(found: Fitted, demand: Demand, memory: int | None) -> Choice:
 def epochs_choice(found: Fitted, seconds: float) -> Choice:
     """Choose the epochs."""
     evidence = (
-        f"{found.steps:,} steps of {found.measured.step:.3g} s and {found.epochs} validations take about "
+        f"{found.steps:,} steps of {found.cost.step:.3g} s and {found.epochs} validations take about "
         f"{found.seconds / 60:.2g} of {seconds / 60:.3g} minutes"
     )
     if found.epochs == _MOST_EPOCHS and found.seconds < _SPARE * seconds:
@@ -135,13 +140,13 @@ def _attempt(
     while True:
         tried = with_choices(params, _tried(size, batch_size))
         try:
-            measured = trial(tried)
+            cost = trial(tried).training
         except InputError:
             if batch_size == demand.least_batch:
                 return None
         else:
-            if memory is None or measured.train_forecast <= _FREE * memory:
-                return _with_epochs(size, batch_size, measured, images, seconds)
+            if memory is None or _memory(cost) <= _FREE * memory:
+                return _with_epochs(size, batch_size, cost, images, seconds)
             if batch_size == demand.least_batch:
                 return None
         batch_size = max(demand.least_batch, batch_size // 2)
@@ -159,13 +164,13 @@ def _largest(attempt: Callable[[int], Fitted | None], level: int) -> Fitted:
     raise InputError("not even a batch of the smallest images fits into memory; free some, or use a larger machine.")
 
 
-def _with_epochs(size: Size, batch_size: int, measured: Measured, images: tuple[int, int], seconds: float) -> Fitted:
+def _with_epochs(size: Size, batch_size: int, cost: TrainingCost, images: tuple[int, int], seconds: float) -> Fitted:
     train, validation = images
     epoch_steps = max(1, train // batch_size)
-    epoch = epoch_steps * measured.step + validation * measured.validation + measured.checkpoint
-    fixed = measured.start + measured.build + measured.first_step + measured.first_validation + measured.save
+    epoch = epoch_steps * cost.step + validation * cost.validation + cost.checkpoint
+    fixed = cost.start + cost.build + cost.first_step + cost.first_validation + cost.save
     epochs = max(1, min(_MOST_EPOCHS, int((_SPARE * seconds - fixed) / epoch)))
-    return Fitted(size, batch_size, epochs, epoch_steps, measured, fixed + epochs * epoch)
+    return Fitted(size, batch_size, epochs, epoch_steps, cost, fixed + epochs * epoch)
 
 
 def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[int, int], seconds: float) -> int:
@@ -173,9 +178,7 @@ def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[
 
     def enough(size: Size) -> bool:
         factor = (_pixels(size) / _pixels(found.size)) ** _GROWTH
-        slower = found.measured._replace(
-            step=found.measured.step * factor, validation=found.measured.validation * factor
-        )
+        slower = found.cost._replace(step=found.cost.step * factor, validation=found.cost.validation * factor)
         return _with_epochs(size, found.batch_size, slower, images, seconds).steps >= _needed(demand, size)
 
     return max((level for level, size in enumerate(ladder) if enough(size)), default=0)
@@ -183,6 +186,10 @@ def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[
 
 def _needed(demand: Demand, size: Size) -> float:
     return demand.steps * max(1.0, _pixels(size) / _REFERENCE)
+
+
+def _memory(cost: TrainingCost) -> int:
+    return max(cost.forecast, cost.peak)
 
 
 def _pixels(size: Size) -> int:

@@ -1,0 +1,94 @@
+"""A trial of evaluation: the evaluate stage's own prediction, counts and pictures."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import tensorflow as tf
+
+from maskline.contracts.counts import new_counts
+from maskline.contracts.manifest import Manifest, read_manifest
+from maskline.contracts.model_info import Preprocessing
+from maskline.evaluation.counting import count_split
+from maskline.evaluation.gallery import write_gallery
+from maskline.evaluation.predicted_split import PredictedSplit
+from maskline.metrics.boundary import TRIMAP_DISTANCES
+from maskline.metrics.calibration import BINS
+from maskline.models.files import load_model
+from maskline.params.evaluate import EvaluateParams
+from maskline.planning.trial.memory import peak_memory
+from maskline.planning.trial.shards import synthetic_example
+from maskline.planning.trial.timing import Stopwatch
+from maskline.planning.trial.training import MODEL, SHARDS
+from maskline.prediction.fitting import fitted
+from maskline.prediction.inference import Inference, predictor
+from maskline.prediction.refine.choice import refinement
+from maskline.prediction.refine.crf import CrfParams
+from maskline.prediction.runtimes.keras import KerasRuntime
+from maskline.shards.read.originals import Originals
+from maskline.shards.read.reader import ShardReader
+
+
+def try_evaluation(
+    folder: str, params: dict[str, Any], classes: int, images: int, frozen: bool, size: list[int]
+) -> dict[str, Any]:
+    """Return the fields of EvaluationCost, for the shards and the model that `try_training` left in `folder`.
+
+    Args:
+        folder: that folder.
+        params: sections of params.yaml.
+        classes: their number.
+        images: of the train split.
+        frozen: whether the encoder is not trained; it makes no difference here.
+        size: height and width of the original images; pixels.
+
+    Raises:
+        InputError: the model cannot do what section evaluate asks for.
+    """
+    tf.config.experimental.enable_op_determinism()
+    place, watch = Path(folder), Stopwatch()
+    manifest = read_manifest(place / SHARDS)
+    split = _split(place, manifest, EvaluateParams.model_validate(params["evaluate"]), (size[0], size[1]))
+    split.predict(split.example(0))
+    load = watch.lap()
+    with new_counts(place, split.reader.names, classes, len(TRIMAP_DISTANCES), BINS) as counts:
+        count_split(split, min(params["train"]["batch_size"], images), counts)
+        image = watch.lap() / len(split.reader)
+        write_gallery(place / "gallery", place / "samples", split, counts, manifest.classes, 1)
+    gallery = [path for path in (place / "gallery/pictures").rglob("*") if path.is_file()]
+    drawn = len({path.parent for path in gallery})
+    return {
+        "load": load,
+        "image": image,
+        "picture": watch.lap() / drawn,
+        "picture_bytes": sum(path.stat().st_size for path in gallery) // drawn,
+        "peak": peak_memory(),
+    }
+
+
+def _split(place: Path, manifest: Manifest, params: EvaluateParams, size: tuple[int, int]) -> PredictedSplit:
+    """Return the test split with the model as its predictor, as the evaluate stage makes it."""
+    made = Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit)
+    inference = Inference(params.flip, tuple(params.scales), params.window, params.dropout_samples)
+    native = params.resolution == "native"
+    return PredictedSplit(
+        ShardReader(place / SHARDS, manifest, "test"),
+        made,
+        cast(Originals, _SyntheticOriginals(size, len(manifest.classes))) if native else None,
+        params.window is not None,
+        predictor(
+            KerasRuntime(load_model(place / MODEL)),
+            fitted(inference, made) if native and params.window is None else inference,
+        ),
+        refinement(params.refine, CrfParams(**params.crf.model_dump())),
+    )
+
+
+class _SyntheticOriginals:
+    """Stands in for the originals of a split: one image of their size."""
+
+    def __init__(self, size: tuple[int, int], classes: int) -> None:
+        self._example = synthetic_example(np.random.default_rng(0), size, classes)
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._example

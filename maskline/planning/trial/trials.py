@@ -1,0 +1,125 @@
+"""Trials as the planner sees them: a child process that imports TensorFlow once and tries params one after another."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from maskline.errors import InputError
+from maskline.planning.fingerprint import Fingerprint
+from maskline.planning.splits import images_by_role
+from maskline.planning.trial.measured import EvaluationCost, Measured, TrainingCost, Trial
+
+_ROOT = Path(__file__).resolve().parents[3]
+# Params that change neither a step's time nor its memory: a trial of others that differ only in these is known.
+_EQUAL = {
+    "train": {"epochs": 1, "learning_rate": 0.001, "schedule": "constant", "warmup_epochs": 0.0, "early_stopping": 0},
+    "model": {"encoder_weights": "none", "freeze_encoder": False},
+}
+_SECTIONS = ("preprocess", "model", "augment", "train", "evaluate")
+
+
+class Trials:
+    """A context in which params can be tried. At its end, however it ends, its processes end.
+
+    TensorFlow is imported in the background from the start of the context.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Measured | InputError] = {}
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="maskline-trial-", ignore_cleanup_errors=True)
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "maskline.planning.trial"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C reaches the planner alone, which then ends the child
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        for stream in (self._child.stdin, self._child.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()  # type: ignore[union-attr]
+        self._child.wait()
+        self._folder.cleanup()
+
+    def gpus(self) -> list[str]:
+        """Return the names of the GPUs that TensorFlow can use."""
+        found: list[str] = self._answer(work="gpus")["gpus"]
+        return found
+
+    def of(self, fingerprint: Fingerprint) -> Trial:
+        """Return the trial of params on synthetic images like those of a data set."""
+
+        def trial(params: dict[str, Any]) -> Measured:
+            request = {
+                "params": _without_equals(params),
+                "classes": len(fingerprint.classes),
+                "images": images_by_role(params, fingerprint)["train"],
+                "size": list(fingerprint.median),
+                "frozen": params["model"]["freeze_encoder"],
+            }
+            key = json.dumps(request, sort_keys=True)
+            if key not in self._known:
+                self._known[key] = self._tried(request)
+            known = self._known[key]
+            if isinstance(known, InputError):
+                raise known
+            return known
+
+        return trial
+
+    def _tried(self, request: dict[str, Any]) -> Measured | InputError:
+        folder = tempfile.mkdtemp(dir=self._folder.name)
+        try:
+            training = self._answer(work="training", folder=folder, **request)
+            evaluation = self._answer(work="evaluation", folder=folder, **request)
+        except InputError as error:
+            return error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return Measured(TrainingCost(**training), EvaluationCost(**evaluation))
+
+    def _answer(self, **request: Any) -> dict[str, Any]:
+        """Return the child's answer.
+
+        Raises:
+            InputError: what was asked for cannot be done.
+        """
+        assert self._child.stdin is not None and self._child.stdout is not None
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(request), file=self._child.stdin, flush=True)
+            line = self._child.stdout.readline()
+        if not line:
+            raise InputError("the process that tries params ended; free some memory and plan again.")
+        answer: dict[str, Any] = json.loads(line)
+        if "refused" in answer:
+            raise InputError(answer["refused"])
+        return answer
+
+
+def _without_equals(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections that a trial reads."""
+    return {name: {**params[name], **_EQUAL.get(name, {})} for name in _SECTIONS}
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": path}

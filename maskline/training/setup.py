@@ -1,0 +1,83 @@
+"""The network and its training step, checked before the first step."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from maskline.contracts.manifest import Manifest
+from maskline.contracts.model_info import Preprocessing
+from maskline.models.interface import Loss
+from maskline.models.segmentation import SegmentationModel
+from maskline.params.model import ModelParams
+from maskline.params.train import TrainParams
+from maskline.shards.read.batches import steps_per_epoch
+from maskline.training.losses import class_weights, named_losses, weighted_sum
+from maskline.training.memory import check_memory
+from maskline.training.schedule import Schedule, optimizer, schedule
+from maskline.training.single_values import check_normalised
+from maskline.training.trainer import Trainer
+
+
+class Training(NamedTuple):
+    """A network ready to train: its trainer, its loss, and the schedule of the learning rate."""
+
+    trainer: Trainer
+    loss: Loss
+    rate: Schedule
+
+
+def set_up(manifest: Manifest, weights: Path | None, model: ModelParams, params: TrainParams) -> Training:
+    """Build the network, and trace and check its training step.
+
+    Args:
+        manifest: of the shards to train on.
+        weights: a weights file for the encoder.
+
+    Raises:
+        InputError: the weights are for another network, or the network cannot be trained in such small batches or in
+            the free memory.
+    """
+    examples = manifest.splits["train"].examples
+    network = _build(model, manifest, weights, params.precision)
+    losses = named_losses(params.loss_options, _class_weights(params, manifest))
+    loss = weighted_sum(params.loss.model_dump(), losses)
+    rate = schedule(params, steps_per_epoch(examples, params.batch_size))
+    trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
+    _check_step(trainer, manifest, model, params)
+    return Training(trainer, loss, rate)
+
+
+def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params: TrainParams) -> None:
+    """Refuse, before the first step, one that cannot work."""
+    examples, size = manifest.splits["train"].examples, (manifest.height, manifest.width)
+    graph = trainer.graph(min(params.batch_size, examples), *size)
+    check_normalised(graph, params, examples)
+    check_memory(trainer, graph, model, params, size)
+
+
+def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:
+    return SegmentationModel(
+        architecture=model.architecture,
+        encoder=model.encoder,
+        class_names=[c.name for c in manifest.classes],
+        class_colors=[c.color for c in manifest.classes],
+        width=model.width,
+        dropout=model.dropout,
+        freeze_encoder=model.freeze_encoder,
+        precision=precision,
+        output_stride=model.encoder_stride,
+        coarse=model.coarse,
+        encoder_weights=weights,
+        preprocessing=Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit),
+    )
+
+
+def _class_weights(params: TrainParams, manifest: Manifest) -> np.ndarray | None:
+    split = manifest.splits["train"]
+    return class_weights(
+        params.class_weights,
+        np.array(split.pixels),
+        np.array(split.images_with_class),
+        manifest.height * manifest.width,
+    )
