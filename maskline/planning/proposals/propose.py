@@ -26,7 +26,7 @@ from maskline.planning.splits import images_by_role
 from maskline.planning.trial.measured import Trial
 
 MINUTES = 30.0
-_STEPS_FROM_PRETRAINED, _STEPS_FROM_RANDOM = 300, 600
+_STEPS = 300  # with 128x128 pixels; larger images need more
 
 
 def propose(
@@ -70,6 +70,6 @@ def propose(
 
 
 def _demand(params: dict[str, Any], machine: Machine) -> Demand:
-    is_random = params["model"]["encoder_weights"] == "none"
+
     least = 2 if NETWORKS[params["model"]["architecture"]].image_pooling else 1
-    return Demand(_STEPS_FROM_RANDOM if is_random else _STEPS_FROM_PRETRAINED, 16 if machine.gpus else 8, least)
+    return Demand(_STEPS, 16 if machine.gpus else 8, least)
