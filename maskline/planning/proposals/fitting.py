@@ -91,11 +91,12 @@ def fitted(
     level = max((at for at, size in enumerate(ladder) if _pixels(size) <= _REFERENCE), default=0)
     found = _largest(attempt, level)
     wanted = _promising(found, ladder, demand, images, seconds)
-    while wanted != ladder.index(found.size):
-        other = attempt(wanted)
-        if other and (wanted == 0 or other.steps >= _needed(demand, other.size)):
+    for lower in range(wanted, -1, -1):
+        if ladder[lower] == found.size:
+            return found
+        other = attempt(lower)
+        if other and (lower == 0 or other.steps >= _needed(demand, other.size)):
             return other
-        wanted -= 1
     return found
 
 
