@@ -189,8 +189,12 @@ def test_classes_of_one_side_are_never_mirrored():
     assert values(proposed(fingerprint()))["augment.flip"] is True
 
 
-def test_fewer_images_are_varied_more():
-    few, many = (values(proposed(fingerprint(images={"train": n, "test": 20}))) for n in (40, 20_000))
+def test_what_is_seen_often_is_varied_more():
+    trial = fake_trial(per_pixel=2e-6)
+    short, long = (values(proposed(fingerprint(), minutes, trial=trial)) for minutes in (1, 100))
+    assert short["augment.scale"] == short["augment.contrast"] == 0.0
+    assert long["augment.scale"] > 0 < long["augment.contrast"]
+    few, many = (values(proposed(fingerprint(images={"train": n, "test": 20}), 600)) for n in (40, 20_000))
     assert few["augment.rotation"] > many["augment.rotation"] == 0
     assert few["augment.scale"] > many["augment.scale"]
 

@@ -1,4 +1,4 @@
-"""Augmentation by the number of images: the fewer there are, the more each is varied."""
+"""Augmentation by the number of images and of passes: what is seen often is varied more."""
 
 import re
 
@@ -6,30 +6,36 @@ from maskline.planning.choice import Choice
 from maskline.planning.fingerprint import Fingerprint
 
 _FEW, _MANY = 100, 5000  # train images
+_SHORT, _LONG = 10, 30  # epochs
 _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 
 
-def augmentation(fingerprint: Fingerprint, images: int) -> list[Choice]:
+def augmentation(fingerprint: Fingerprint, images: int, epochs: int) -> list[Choice]:
     """Choose how much each image varies.
 
     Args:
         images: number of train images.
+        epochs: passes over them.
     """
-    if images >= _MANY:
-        scale, rotation, colors, amount = 0.1, 0.0, 0.1, "many images"
-    elif images >= _FEW:
-        scale, rotation, colors, amount = 0.25, 0.0, 0.2, "not many images"
-    else:
-        scale, rotation, colors, amount = 0.25, 10.0, 0.2, "few images"
-    reason = f"{images} train images are {amount}"
+    strength = _strength(images, epochs)
+    reason = f"{images} train images are each seen {epochs} times"
+    if not strength:
+        reason += ", too rarely to be learned by heart"
+    rotation = 10.0 * strength if images < _FEW else 0.0
     return [
         _flip(fingerprint),
-        Choice("augment.scale", scale, reason),
+        Choice("augment.scale", 0.25 * strength, reason),
         Choice("augment.rotation", rotation, reason),
-        Choice("augment.brightness", colors / 2, reason),
-        Choice("augment.contrast", colors, reason),
-        Choice("augment.saturation", colors, reason),
+        Choice("augment.brightness", 0.1 * strength, reason),
+        Choice("augment.contrast", 0.2 * strength, reason),
+        Choice("augment.saturation", 0.2 * strength, reason),
     ]
+
+
+def _strength(images: int, epochs: int) -> float:
+    if epochs < _SHORT:
+        return 0.0
+    return 0.5 if epochs < _LONG or images >= _MANY else 1.0
 
 
 def _flip(fingerprint: Fingerprint) -> Choice:

@@ -9,8 +9,9 @@ from maskline.planning.proposals.proposed import with_choices
 from maskline.planning.proposals.size import Size
 from maskline.planning.trial.measured import TrainingCost, Trial
 
+MOST_EPOCHS = 300
+
 _REFERENCE = 128 * 128  # pixels at which the fewest steps suffice
-_MOST_EPOCHS = 300
 _SPARE = 0.95  # share of the time that is planned, because no two runs take the same
 _FREE = 0.8  # share of the memory that is planned
 _GROWTH = 1.1  # exponent of a step's time over the pixels, measured
@@ -115,7 +116,7 @@ def epochs_choice(found: Fitted, seconds: float) -> Choice:
         f"{found.steps:,} steps of {found.cost.step:.3g} s and {found.epochs} validations take about "
         f"{found.seconds / 60:.2g} of {seconds / 60:.3g} minutes"
     )
-    if found.epochs == _MOST_EPOCHS and found.seconds < _SPARE * seconds:
+    if found.epochs == MOST_EPOCHS and found.seconds < _SPARE * seconds:
         evidence += "; more epochs would add little"
     return Choice("train.epochs", found.epochs, evidence)
 
@@ -170,7 +171,7 @@ def _with_epochs(size: Size, batch_size: int, cost: TrainingCost, images: tuple[
     epoch_steps = max(1, train // batch_size)
     epoch = epoch_steps * cost.step + validation * cost.validation + cost.checkpoint
     fixed = cost.start + cost.build + cost.first_step + cost.first_validation + cost.save
-    epochs = max(1, min(_MOST_EPOCHS, int((_SPARE * seconds - fixed) / epoch)))
+    epochs = max(1, min(MOST_EPOCHS, int((_SPARE * seconds - fixed) / epoch)))
     return Fitted(size, batch_size, epochs, epoch_steps, cost, fixed + epochs * epoch)
 
 

@@ -11,7 +11,7 @@ from maskline.planning.choice import Choice
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.machine import Machine
 from maskline.planning.proposals.augmentation import augmentation
-from maskline.planning.proposals.fitting import Demand, batch_choice, epochs_choice, fitted, size_reason
+from maskline.planning.proposals.fitting import MOST_EPOCHS, Demand, batch_choice, epochs_choice, fitted, size_reason
 from maskline.planning.proposals.held_out import held_out
 from maskline.planning.proposals.loss import loss
 from maskline.planning.proposals.network import network
@@ -52,8 +52,9 @@ def propose(
     choices = [*held_out(fingerprint), *network(at_hand, machine), precision(machine), *loss(fingerprint)]
     params = with_choices(default_params(), [*fingerprint.source, *choices])
     images = images_by_role(params, fingerprint)
-    choices += [*augmentation(fingerprint, images["train"]), scoring(fingerprint)]
-    params = with_choices(params, choices)
+    choices.append(scoring(fingerprint))
+    most_varied = augmentation(fingerprint, images["train"], MOST_EPOCHS)  # the slowest, until the epochs are known
+    params = with_choices(params, [*choices, *most_varied])
 
     ladder = sizes(fingerprint.median)
     demand = _demand(params, machine)
@@ -63,6 +64,7 @@ def propose(
         *storage(sum(images.values()), found.size, shutil.disk_usage(Path.cwd()).free),
         batch_choice(found, demand, machine.memory),
         epochs_choice(found, seconds),
+        *augmentation(fingerprint, images["train"], found.epochs),
         *schedule(at_hand.encoder is not None, found.epochs, found.epoch_steps),
     ]
     check_params(with_choices(params, choices), Path("the proposed params"))
