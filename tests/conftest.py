@@ -38,6 +38,7 @@ FAST = {
     "test_model_info",
     "test_params",
     "test_plan_forecast",
+    "test_plan_proposals",
     "test_predict",
     "test_predict_coco",
     "test_predict_decode",

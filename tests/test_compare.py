@@ -32,6 +32,11 @@ def row(comparison, metric):
     return next(row for row in comparison.rows if row.metric == metric)
 
 
+def test_models_of_other_sizes_are_compared_where_images_are_scored_at_their_own_size():
+    a, b = (model._replace(resolution="native") for model in pair_of_models(1))
+    assert compare(a, b._replace(test_split="2" * 64), 100, 1) == compare(a, b, 100, 1)
+
+
 def test_the_figures_are_those_of_evaluation_json():
     a, b = pair_of_models(1)
     first, second = (summary(model.matrices, NAMES) for model in (a, b))

@@ -1,0 +1,198 @@
+"""Size, batch and epochs that fit into the time and the memory, by trials of a few real steps."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from maskline.errors import InputError
+from maskline.planning.choice import Choice
+from maskline.planning.proposals.proposed import with_choices
+from maskline.planning.proposals.size import Size
+from maskline.planning.trial.measured import TrainingCost, Trial
+
+MOST_EPOCHS = 300
+
+_REFERENCE = 128 * 128  # pixels at which the fewest steps suffice
+_SPARE = 0.95  # share of the time that is planned, because no two runs take the same
+_FREE = 0.8  # share of the memory that is planned
+_GROWTH = 1.1  # exponent of a step's time over the pixels, measured
+
+
+class Demand(NamedTuple):
+    """What a network needs to learn.
+
+    Attributes:
+        steps: the fewest steps for images of 128x128 pixels; larger ones pay off only with more steps, in proportion.
+        batch_size: to begin with.
+        least_batch: the fewest images in a batch.
+    """
+
+    steps: int
+    batch_size: int
+    least_batch: int
+
+
+class Fitted(NamedTuple):
+    """What fits.
+
+    Attributes:
+        size: height and width, pixels.
+        batch_size: images.
+        epochs: passes over train.
+        epoch_steps: steps of a pass.
+        cost: by the trial of these.
+        seconds: that training will take.
+    """
+
+    size: Size
+    batch_size: int
+    epochs: int
+    epoch_steps: int
+    cost: TrainingCost
+    seconds: float
+
+    @property
+    def steps(self) -> int:
+        """The steps of the whole run."""
+        return self.epochs * self.epoch_steps
+
+    @property
+    def memory(self) -> int:
+        """Bytes that training takes."""
+        return _memory(self.cost)
+
+
+def fitted(
+    params: dict[str, Any],
+    ladder: list[Size],
+    demand: Demand,
+    images: tuple[int, int],
+    seconds: float,
+    memory: int | None,
+    trial: Trial,
+) -> Fitted:
+    """Return the largest size that leaves time for enough steps, the batch that fits into memory, and the epochs.
+
+    The first trial is of the size closest to 128x128 from below. Its time, scaled by the pixels, says which size to try
+    next; while that turns out to be too slow, the next smaller one is tried.
+
+    Args:
+        params: all others, shaped like params.yaml.
+        ladder: the sizes from small to large.
+        images: number of train and of validation images.
+        seconds: that training may take.
+        memory: bytes that this process may take; None if unknown.
+
+    Raises:
+        InputError: not even the smallest size fits into memory.
+    """
+
+    def attempt(level: int) -> Fitted | None:
+        return _attempt(params, ladder[level], demand, images, seconds, memory, trial)
+
+    level = max((at for at, size in enumerate(ladder) if _pixels(size) <= _REFERENCE), default=0)
+    found = _largest(attempt, level)
+    wanted = _promising(found, ladder, demand, images, seconds)
+    for lower in range(wanted, -1, -1):
+        if ladder[lower] == found.size:
+            return found
+        other = attempt(lower)
+        if other and (lower == 0 or other.steps >= _needed(demand, other.size)):
+            return other
+    return found
+
+
+def batch_choice(found: Fitted, demand: Demand, memory: int | None) -> Choice:
+    """Choose the batch size."""
+    amount = f"{found.memory / 1e9:.2g} GB"
+    forecast = f"{amount} of {memory / 1e9:.3g} GB forecast" if memory else f"{amount} forecast"
+    if found.batch_size < demand.batch_size:
+        return Choice("train.batch_size", found.batch_size, f"{forecast}; larger batches do not fit")
+    return Choice("train.batch_size", found.batch_size, f"{forecast}; small batches take more steps in the same time")
+
+
+def epochs_choice(found: Fitted, seconds: float) -> Choice:
+    """Choose the epochs."""
+    evidence = (
+        f"{found.steps:,} steps of {found.cost.step:.3g} s and {found.epochs} validations take about "
+        f"{found.seconds / 60:.2g} of {seconds / 60:.3g} minutes"
+    )
+    if found.epochs == MOST_EPOCHS and found.seconds < _SPARE * seconds:
+        evidence += "; more epochs would add little"
+    return Choice("train.epochs", found.epochs, evidence)
+
+
+def size_reason(found: Fitted, ladder: list[Size]) -> str:
+    """Return why the size was chosen."""
+    if found.size == ladder[-1]:
+        return "no larger, because there are no more details to see"
+    return f"no larger, because {found.steps:,} steps fit into the time, and larger images need more"
+
+
+def _attempt(
+    params: dict[str, Any],
+    size: Size,
+    demand: Demand,
+    images: tuple[int, int],
+    seconds: float,
+    memory: int | None,
+    trial: Trial,
+) -> Fitted | None:
+    """Try a size with smaller and smaller batches, and return what fits into memory, or None."""
+    batch_size = max(demand.least_batch, min(demand.batch_size, images[0] // 4))
+    while True:
+        tried = with_choices(params, _tried(size, batch_size))
+        try:
+            cost = trial(tried).training
+        except InputError:
+            if batch_size == demand.least_batch:
+                return None
+        else:
+            if memory is None or _memory(cost) <= _FREE * memory:
+                return _with_epochs(size, batch_size, cost, images, seconds)
+            if batch_size == demand.least_batch:
+                return None
+        batch_size = max(demand.least_batch, batch_size // 2)
+
+
+def _tried(size: Size, batch_size: int) -> list[Choice]:
+    values = {"preprocess.height": size[0], "preprocess.width": size[1], "train.batch_size": batch_size}
+    return [Choice(key, value, "") for key, value in values.items()]
+
+
+def _largest(attempt: Callable[[int], Fitted | None], level: int) -> Fitted:
+    for lower in range(level, -1, -1):
+        if found := attempt(lower):
+            return found
+    raise InputError("not even a batch of the smallest images fits into memory; free some, or use a larger machine.")
+
+
+def _with_epochs(size: Size, batch_size: int, cost: TrainingCost, images: tuple[int, int], seconds: float) -> Fitted:
+    train, validation = images
+    epoch_steps = max(1, train // batch_size)
+    epoch = epoch_steps * cost.step + validation * cost.validation + cost.checkpoint
+    fixed = cost.start + cost.build + cost.first_step + cost.first_validation + cost.save
+    epochs = max(1, min(MOST_EPOCHS, int((_SPARE * seconds - fixed) / epoch)))
+    return Fitted(size, batch_size, epochs, epoch_steps, cost, fixed + epochs * epoch)
+
+
+def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[int, int], seconds: float) -> int:
+    """Return the level of the largest size that is likely to leave time for enough steps; 0 if none is."""
+
+    def enough(size: Size) -> bool:
+        factor = (_pixels(size) / _pixels(found.size)) ** _GROWTH
+        slower = found.cost._replace(step=found.cost.step * factor, validation=found.cost.validation * factor)
+        return _with_epochs(size, found.batch_size, slower, images, seconds).steps >= _needed(demand, size)
+
+    return max((level for level, size in enumerate(ladder) if enough(size)), default=0)
+
+
+def _needed(demand: Demand, size: Size) -> float:
+    return demand.steps * max(1.0, _pixels(size) / _REFERENCE)
+
+
+def _memory(cost: TrainingCost) -> int:
+    return max(cost.forecast, cost.peak)
+
+
+def _pixels(size: Size) -> int:
+    return size[0] * size[1]
