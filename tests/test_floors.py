@@ -24,6 +24,7 @@ WINGS = {
     "prediction": {"models", "shards"},
     "evaluation": {"models", "shards", "prediction"},
     "export": {"models", "shards", "prediction", "evaluation", "comparison"},
+    "planning": {"datasets", "shards", "models", "training", "prediction", "evaluation"},
     "comparison": set(),
     "verification": set(),
     "report": set(),
