@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-# `make verify FOLDER=ci` checks the small subset.
+# `make verify FOLDER=ci` checks the small subset, and `make repro FOLDER=projects/mine` runs a project of yours.
 FOLDER ?= .
 PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
@@ -13,8 +13,9 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/bin/maskline  ## set up, then run the pipeline on the embedded data set
-	dvc repro
-	@$(call result,.,make repro)
+	@$(if $(filter projects/%,$(FOLDER)),maskline plan --update $(FOLDER))
+	dvc repro $(if $(filter-out .,$(FOLDER)),$(FOLDER)/dvc.yaml)
+	@$(call result,$(FOLDER),make repro$(if $(filter-out .,$(FOLDER)), FOLDER=$(FOLDER)))
 
 ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
@@ -68,7 +69,7 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/scaling.py --short
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .checkpoints ci/.checkpoints .dvc/cache .dvc/tmp ci/data
+	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints ci/.checkpoints ci/data projects/*/.checkpoints projects/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.
