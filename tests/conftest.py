@@ -35,6 +35,7 @@ FAST = {
     "test_metrics",
     "test_model_info",
     "test_params",
+    "test_plan_cli",
     "test_plan_project",
     "test_predict",
     "test_predict_coco",

@@ -1,10 +1,10 @@
 """Projects: the root's pipeline with params of their own, which an update renews without touching the user's values."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from fake_plan import root_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from maskline.planning.params_text import _without, leaves, with_keys_of, with_v
 from maskline.planning.project import check_new, path_for, project_root, update_project, write_project
 
 ROOT = Path(__file__).parents[1]
-PIPELINE = ("dvc.yaml", "none", "imagenet", "params.yaml", "stages/entry.py")
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
 CHOSEN = {
     "dataset.name": "folder",
@@ -34,11 +33,7 @@ CHOSEN = {
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """The files of the project's root that a project is made of, as the current folder."""
-    folder = tmp_path / "maskline"
-    for name in PIPELINE:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    folder = root_files(tmp_path / "maskline")
     monkeypatch.chdir(folder)
     return folder
 

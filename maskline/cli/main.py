@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from maskline.cli import check, compare, experiments, export, predict, verify
+from maskline.cli import check, compare, experiments, export, plan, predict, verify
 from maskline.errors import ArtifactError, InputError
 from maskline.messages import os_sentence, printable, system_error, unexpected_sentence
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
     whole = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = whole.add_subparsers(metavar="command", required=True)
-    for command in (check, compare, experiments, export, predict, verify):
+    for command in (check, compare, experiments, export, plan, predict, verify):
         command.add(commands)
     return whole
 

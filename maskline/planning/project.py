@@ -14,9 +14,11 @@ from maskline.files.artifacts import new_directory, write_bytes
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
 from maskline.planning.params_text import leaves, with_keys_of, with_values, written
+from maskline.planning.plan import Plan
 
 _COPIED = ("dvc.yaml", "none", "imagenet")
 _PARAMS = "params.yaml"
+_FILES = ("dataset.path", "model.encoder_weights")  # relative ones start at the folder of params.yaml
 _HEAD = "# Every param of this project. Change one and run `dvc repro` here, or run `dvc exp run -S train.epochs=40`.\n"
 
 
@@ -72,6 +74,15 @@ def write_project(folder: Path, root: Path, values: Mapping[str, Any]) -> None:
         for name in _COPIED:
             (partial / name).write_bytes((root / name).read_bytes())
         (partial / BASELINE).write_text("{}\n")
+
+
+def placed(plan: Plan, folder: Path, root: Path) -> Plan:
+    """Return a plan whose params name the user's files as a project's params must; see `path_for`."""
+    files = [change for change in plan.changes if change.key in _FILES and change.value not in ("none", "imagenet")]
+    paths = {change.key: path_for(Path(change.value), folder, root) for change in files}
+    return plan._replace(
+        changes=[change._replace(value=paths.get(change.key, change.value)) for change in plan.changes]
+    )
 
 
 def update_project(folder: Path, root: Path) -> list[str]:
