@@ -2,8 +2,8 @@
 
 For each form it writes the folder, with shuffled file names, makes a project of it with `maskline plan --write` in a
 copy of this repository, runs `dvc repro`, and compares the masks that download prepared with the original ones. It
-prints all that the commands print, and a table at the end: what plan found, seconds of plan and of each stage, test mean
-IoU, and the share of pixels that are equal.
+prints all that the commands print. A table at the end has for each form what plan found, the seconds of plan and of each
+stage, test mean IoU, and the share of pixels that are equal.
 
 Run it on drawn scenes, or on CamVid in SegNet's form:
     python benchmarks/own_data.py
@@ -34,7 +34,7 @@ from maskline.files.yaml12 import read_yaml
 from maskline.shards.decode import decode_mask
 from maskline.shards.source_examples import example_name, list_examples, read_features
 
-STREET = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
+STREET = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 STAGES = ("download", "preprocess", "train", "evaluate", "report")
 
 

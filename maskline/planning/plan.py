@@ -68,7 +68,7 @@ def make_plan(path: str, root: Path, minutes: float | None, weights: Path | None
         say(f"looking at {path}")
         found = inspect(path)
         say("looking at this machine")
-        machine = this_machine(trials.gpus())
+        machine = this_machine(trials.gpus)
         of_found = trials.of(found)
 
         def trial(params: dict[str, Any]) -> Any:
