@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-# `make verify FOLDER=ci` checks the small subset.
+# `make verify FOLDER=ci` checks the small subset, and `make repro FOLDER=projects/mine` runs a project of yours.
 FOLDER ?= .
 # `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
 GPU ?= 0
@@ -16,8 +16,9 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the embedded data set
-	dvc repro
-	@$(call result,.,make repro)
+	@$(if $(filter projects/%,$(FOLDER)),maskline plan --update $(FOLDER))
+	dvc repro $(if $(filter-out .,$(FOLDER)),$(FOLDER)/dvc.yaml)
+	@$(call result,$(FOLDER),make repro$(if $(filter-out .,$(FOLDER)), FOLDER=$(FOLDER)))
 
 ci: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
@@ -71,7 +72,7 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/scaling.py --short
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .checkpoints ci/.checkpoints .dvc/cache .dvc/tmp ci/data
+	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints ci/.checkpoints ci/data projects/*/.checkpoints projects/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.

@@ -44,6 +44,7 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
 
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
+    check_pipeline()
     entry, params = stages[name], read_yaml(PARAMS)
     repo = check_params(params, PARAMS).repo
     stage = Stage(name, tuple(entry.get("params", [])), params, code_digest(entry, repo))
@@ -52,6 +53,20 @@ def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> N
     if code_digest(entry, repo) != stage.code:
         raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
     record_outputs(entry)
+
+
+def check_pipeline() -> None:
+    """Check that a folder below the root, such as a project's, runs the root's pipeline, whose deps name its code.
+
+    Raises:
+        InputError: its dvc.yaml is another one, such as that of an older version.
+    """
+    if Path("dvc.yaml").read_bytes() != (ROOT / "dvc.yaml").read_bytes():
+        folder = os.path.relpath(Path.cwd(), ROOT)
+        raise InputError(
+            f"dvc.yaml is not that of this version of maskline; run `maskline plan --update {folder}` in {ROOT}, which "
+            "leaves your params as they are."
+        )
 
 
 def import_tensorflow() -> None:
