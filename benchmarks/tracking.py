@@ -4,7 +4,11 @@ Small pairs are written once, into a temporary folder. They are dataset.path in 
 folder that `dvc add` tracks, and as the same folder in a clone that got it from a remote. The stage is a stub that
 writes its two outputs, so that the seconds are DVC's; `--real` runs the stage itself, outside of the project.
 
-    python benchmarks/tracking.py              about 5 minutes on two busy cores
+No file is hashed twice, which the benchmark asserts for each command. `dvc status` goes through the folder once, and
+compares sizes and times. A `dvc repro` that runs the stage does so about ten times, more than half of them for its run
+cache.
+
+    python benchmarks/tracking.py              5 to 10 minutes on two cores
     python benchmarks/tracking.py --real
 """
 

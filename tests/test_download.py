@@ -667,6 +667,7 @@ def test_a_user_without_a_home_folder(code: str, said: str, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_download_is_one_sentence(tmp_path: Path) -> None:
     """A real limit on the size of a file stands in for the disk's."""
     shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))

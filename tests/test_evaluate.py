@@ -256,7 +256,7 @@ def test_a_model_of_other_classes_is_refused_and_earlier_outputs_stay(ready, don
             Preprocessing(height=64, width=64),
             r"trained on images of 64x64 \(height x width\), but .*manifest\.json have",
         ),
-        (Preprocessing(height=32, width=32, fit="pad"), r"trained on images with the fit pad, but .* have stretch"),
+        (Preprocessing(height=32, width=48, fit="pad"), r"trained on images with the fit pad, but .* have stretch"),
     ],
 )
 def test_a_model_of_other_images_is_refused(made, words, ready, tmp_path):

@@ -94,6 +94,7 @@ def test_labels_and_confidence_are_outputs_by_choice(project, tmp_path):
     assert found["labels"].dtype == np.uint8 and found["labels"].shape == (2, 40, 33)
 
 
+@pytest.mark.slow
 def test_an_int8_file_below_the_limit_is_refused_and_nothing_is_left(project, tmp_path, capsys):
     out = tmp_path / "small.onnx"
     sentence = refusal(export, project, "--format", "onnx", "--int8", "-o", out, "--max-drop", 0, "--max-class-drop", 0)
@@ -104,6 +105,7 @@ def test_an_int8_file_below_the_limit_is_refused_and_nothing_is_left(project, tm
     assert open_runtime(out).export.precision == "int8"
 
 
+@pytest.mark.slow
 def test_a_corrupted_conversion_is_refused_and_an_earlier_file_stays(project, tmp_path, monkeypatch):
     out = tmp_path / "model.onnx"
     export(project, "--format", "onnx", "-o", out)

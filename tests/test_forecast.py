@@ -104,7 +104,7 @@ def test_a_measured_peak_is_near_the_forecast(tmp_path):
 
 
 @linux
-@pytest.mark.parametrize(("batch", "fits"), [(16, False), (1, True)])
+@pytest.mark.parametrize(("batch", "fits"), [(16, False), pytest.param(1, True, marks=pytest.mark.slow)])
 def test_training_that_does_not_fit_ends_in_a_sentence(batch, fits, tmp_path):
     said = child(tmp_path, batch, 512, limited=True)
     if fits:

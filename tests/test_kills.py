@@ -32,7 +32,10 @@ def killed(name: str, folder: Path) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("name", "kills"), [("preprocess", 60), ("checkpoint", 60), ("evaluate", 5)])
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [("preprocess", 60), ("checkpoint", 60), pytest.param("evaluate", 5, marks=pytest.mark.slow)],
+)
 def test_killed_at_every_operation_it_ends_in_the_same_bytes(name, kills, tmp_path):
     assert killed(name, tmp_path)["kills"] >= kills
 

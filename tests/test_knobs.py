@@ -233,7 +233,11 @@ def trained(shards, tmp_path_factory):
         yield of
 
 
-@pytest.mark.parametrize("key", TRAIN)
+# The largest networks train longest, and are in every test of networks.
+LARGE = ("model.output_stride", "model.coarse", "model.encoder")
+
+
+@pytest.mark.parametrize("key", [pytest.param(key, marks=pytest.mark.slow if key in LARGE else ()) for key in TRAIN])
 def test_a_turned_knob_changes_the_model(key, trained):
     value, beside = TRAIN[key]
     assert trained(beside | {key: value}) != trained(beside)

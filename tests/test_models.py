@@ -82,7 +82,12 @@ def two_samples():
         yield
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+# Skips that add and that join, unpooling by indices, adaptive pooling, dilation, points; the others combine these.
+REPRESENTATIVE = ("unet", "fcn8s", "segnet", "pspnet", "deeplabv3plus", "pointrend")
+MARKED = [pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in NETWORKS]
+
+
+@pytest.fixture(scope="module", params=MARKED)
 def trained(request):
     """A network that has seen four images often, with them and their labels."""
     model = build(request.param, width=16, dropout=DROPOUT.get(request.param, 0.1))
@@ -209,7 +214,11 @@ MIXED = {name: ("mixed_bfloat16", "mixed_float16")[index % 2] for index, name in
 @pytest.mark.parametrize(
     ("architecture", "precision"),
     [
-        *((name, policy) for name in KINDS for policy in sorted(set(MIXED.values()))),
+        *(
+            pytest.param(name, policy, marks=pytest.mark.slow if name == "enet" else ())
+            for name in KINDS
+            for policy in sorted(set(MIXED.values()))
+        ),
         *(pytest.param(*each, marks=pytest.mark.slow) for each in MIXED.items() if each[0] not in KINDS),
     ],
 )

@@ -153,6 +153,7 @@ def test_a_kill_before_dvc_records_the_model_trains_no_step_again(copy):
     assert digests(copy, "data/model") == trained
 
 
+@pytest.mark.slow
 def test_branches_can_be_compared(copy, tmp_path):
     git(copy, "checkout", "--quiet", "-b", "dice")
     set_params(copy, {"train.loss.dice": 1.0, "train.epochs": 2})
@@ -256,6 +257,7 @@ def pull(folder, check=True):
     return run(folder, "make", "--old-file=.venv/bin/maskline", "pull", check=check)
 
 
+@pytest.mark.slow
 def test_make_pull_names_what_the_remote_lacks_of_other_pipelines(two_pipelines, tmp_path):
     other = clone(two_pipelines, tmp_path / "other")
     assert "ci/data/ is not on the remote; dvc repro ci/dvc.yaml makes it." in pull(other)

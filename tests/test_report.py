@@ -401,6 +401,7 @@ def test_near_neighbors_are_shown_as_pairs(page: str, inputs: Inputs, run_folder
     assert "<img" not in none and "or correct your split lists" not in none
 
 
+@pytest.mark.slow
 def test_pictures_that_compress_badly_fit(run_folder: Path) -> None:
     def enlarge(listing: dict) -> None:
         for group in GROUPS:

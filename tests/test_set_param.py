@@ -5,6 +5,7 @@ import string
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import load_yaml
 from hypothesis import given, settings
@@ -108,6 +109,7 @@ def test_a_set_param_changes_its_own_lines_alone(tmp_path_factory, name, sequenc
 
 @settings(max_examples=30)
 @given(name=st.sampled_from(NAMES), sequence=st.lists(edits, min_size=1, max_size=6))
+@pytest.mark.slow
 def test_params_that_are_set_back_leave_the_file_as_it_was(tmp_path_factory, name, sequence):
     path = tmp_path_factory.mktemp("set") / "params.yaml"
     path.write_bytes((ROOT / name).read_bytes())

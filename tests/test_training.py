@@ -145,7 +145,7 @@ def test_a_stopped_run_ends_in_the_bytes_of_one_left_alone(changes, error, whole
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("architecture", ["pointrend", "bayesian_segnet"])
+@pytest.mark.parametrize("architecture", ["pointrend", pytest.param("bayesian_segnet", marks=pytest.mark.slow)])
 def test_random_points_and_masks_go_on_where_they_were(architecture, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "Tiny", lambda precision: build(architecture, dropout=0.3))
     monkeypatch.setitem(globals(), "STEPS", 2)
