@@ -38,7 +38,7 @@ class Trials:
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="maskline-trial-", ignore_cleanup_errors=True)
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "maskline.planning.trial"],
+            [sys.executable, "-P", "-m", "maskline.planning.trial", self._folder.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
