@@ -20,7 +20,7 @@ _PYTHON = 70 * _MB  # that a process without TensorFlow holds
 _HASHING = 500 * _MB  # bytes of its inputs that a stage checks in a second
 _SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
 _FIGURES = 1.5e-4, 1e-7  # seconds of the bootstrap for an image, and for each number of its confusion matrix
-_REPORT = 2.5  # seconds
+_REPORT = 1.5  # seconds
 _PAGE = 100_000  # bytes of the report without its pictures, which are smaller than those of evaluate
 
 
@@ -112,4 +112,4 @@ def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measure
 def _report(params: dict[str, Any], test: int, measured: Measured) -> StageForecast:
     drawn = min(test, 4 * params["evaluate"]["samples"])
     pictures = drawn * measured.evaluation.picture_bytes
-    return StageForecast("report", _REPORT + pictures / _HASHING, 2 * _PYTHON + 3 * pictures, _PAGE + pictures // 5)
+    return StageForecast("report", _REPORT + pictures / _HASHING, _PYTHON + 2 * pictures, _PAGE + pictures // 5)
