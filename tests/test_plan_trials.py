@@ -91,12 +91,15 @@ with Trials() as trials:
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["import", "trial"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_planner_that_ends_leaves_no_process(moment, number, interruptible):
+def test_a_planner_that_ends_leaves_nothing(moment, number, tmp_path, interruptible):
     places = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests/support")))
     planner = subprocess.Popen(
         [sys.executable, "-c", PLANNER, moment],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": places},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": places, "TMPDIR": str(tmp_path)},
+    )
     child = int(planner.stdout.readline())
     if moment == "trial":
         assert planner.stdout.readline() == "ready\n"
@@ -105,3 +108,4 @@ def test_a_planner_that_ends_leaves_no_process(moment, number, interruptible):
     planner.wait()
     planner.stdout.close()
     assert none_left(child, patience=60.0)
+    assert not list(tmp_path.iterdir())

@@ -1,10 +1,15 @@
-"""The process of trials: a request a line on stdin, an answer a line on stdout, both JSON.
+"""The process of trials: `python -m maskline.planning.trial FOLDER`.
+
+It reads a request a line from stdin, and writes an answer a line to stdout, both JSON. At the end of stdin it removes
+the folder, which the planner cannot do if it is killed.
 
 Each request is worked on in a fork, because memory that one trial took would hide what the next one takes.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -36,7 +41,10 @@ def main() -> None:
     }
     for line in sys.stdin:
         request = json.loads(line)
-        print(_in_fork(works[request.pop("work")], request), file=answers, flush=True)
+        answer = _in_fork(works[request.pop("work")], request)
+        with contextlib.suppress(BrokenPipeError):
+            print(answer, file=answers, flush=True)
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 def _in_fork(work: Callable[..., dict[str, Any]], request: dict[str, Any]) -> str:

@@ -38,12 +38,12 @@ class Trials:
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="maskline-trial-", ignore_cleanup_errors=True)
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "maskline.planning.trial"],
+            [sys.executable, "-P", "-m", "maskline.planning.trial", self._folder.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=_environment(),
+            env=_environment(self._folder.name),
             start_new_session=True,  # Ctrl-C reaches the planner alone, which then ends the child
         )
         return self
@@ -71,7 +71,7 @@ class Trials:
             request = {
                 "params": _without_equals(params),
                 "classes": len(fingerprint.classes),
-                "images": images_by_role(params, fingerprint)["train"],
+                "batch": min(params["train"]["batch_size"], images_by_role(params, fingerprint)["train"]),
                 "size": list(fingerprint.median),
                 "frozen": params["model"]["freeze_encoder"],
             }
@@ -120,6 +120,7 @@ def _without_equals(params: dict[str, Any]) -> dict[str, Any]:
     return {name: {**params[name], **_EQUAL.get(name, {})} for name in _SECTIONS}
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: str) -> dict[str, str]:
+    """Return the child's environment; its temporary files are in `folder`, because a fork does not remove them."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": path}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": path, "TMPDIR": folder}
