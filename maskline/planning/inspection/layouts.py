@@ -1,7 +1,8 @@
 """Which source reads a folder: the first, in the order of LAYOUTS, that finds its files there."""
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,17 +89,36 @@ def _is_camvid(folder: Path) -> bool:
 
 
 def _is_json(source: str, kind: str) -> Callable[[Path], bool]:
-    """Return whether a source finds JSON files, and the first is of its kind by its content."""
+    """Return whether the first JSON file where a source looks for them is of its kind, and the source finds it."""
 
     def check(folder: Path) -> bool:
-        if SOURCES[source].find_tree(folder) is None:
-            return False
-        places = {"coco": ("annotations/*.json", "*/_annotations.coco.json", "*.json"), "label_studio": ("*.json",)}
-        found = (path for place in places.get(source, ("**/*.json",)) for path in sorted(folder.glob(place)))
-        first = next((path for path in found if path.is_file() and not path.name.startswith(".")), None)
-        return first is not None and _kind(first) == kind
+        first = next(_PLACES[source](folder), None)
+        return first is not None and _kind(first) == kind and SOURCES[source].find_tree(folder) is not None
 
     return check
+
+
+def _found(*places: str) -> Callable[[Path], Iterator[Path]]:
+    return lambda folder: (path for place in places for path in sorted(folder.glob(place)) if _is_visible(path))
+
+
+def _anywhere(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            path for name in sorted(names) if name.endswith(".json") and _is_visible(path := Path(parent, name))
+        )
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_file()
+
+
+_PLACES: dict[str, Callable[[Path], Iterator[Path]]] = {
+    "coco": _found("annotations/*.json", "*/_annotations.coco.json", "*.json"),
+    "labelme": _anywhere,
+    "label_studio": _found("*.json"),
+}
 
 
 def _kind(path: Path) -> str:
