@@ -347,7 +347,7 @@ def test_smoothed_masks_get_a_threshold(tmp_path):
 
 def test_jpeg_masks_are_told(tmp_path):
     found = inspect(str(pairs(tmp_path, [halves([0, 255])] * 3, suffix=".jpg")))
-    assert warned(found, "3 sampled masks are JPEG files", "PNG")
+    assert warned(found, "download refuses 3 pairs", "is a JPEG", "PNG")
 
 
 def test_numbered_objects_are_one_class(tmp_path):
@@ -486,6 +486,11 @@ def test_frames_that_look_alike_are_groups(name, tmp_path):
 def test_names_without_likeness_are_no_groups(tmp_path):
     found = inspect(str(videos(tmp_path, "breed{:02d}_{:04d}", alike=False)))
     assert found.groups is None and "group" not in chosen(found)
+
+
+def test_frames_of_one_video_are_no_groups(tmp_path):
+    found = inspect(str(videos(tmp_path, "{}{:03d}", count=6, frames=6)))
+    assert found.groups is None
 
 
 def test_lists_that_cut_videos_leak(tmp_path):

@@ -232,7 +232,7 @@ def _groups(listing: Listing) -> tuple[list[Choice], list[Finding], int | None]:
 def _leaks(listing: Listing, measured: Sequence[Measured], hashes: dict[Example, bytes]) -> str | list[str]:
     """Return warnings on leaks between the splits of the data set, or a sentence on what was looked at."""
     if not listing.splits.keys() & {"validation", "test"}:
-        return "the data set has one split; dataset.group keeps what belongs together in one split"
+        return "the data set has no lists of splits, so there is nothing to compare"
     if not listing.other_files and not any(example.files for example in listing.examples[:1]):
         return "none, because every image is drawn by itself"
     pixels = sum(each.size[0] * each.size[1] for each in measured) / len(measured)

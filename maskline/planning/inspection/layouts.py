@@ -51,7 +51,7 @@ def _layout(folder: Path) -> Layout | None:
     source = fitting[0]
     tree = SOURCES[source].find_tree(folder)
     assert tree is not None
-    return Layout(source, folder, tree, f"it holds {SOURCES[source].layout}", tuple(fitting[1:]))
+    return Layout(source, folder, tree, f"it has {_EVIDENCE[source]}", tuple(fitting[1:]))
 
 
 def find_prepared_copy(folder: Path) -> tuple[str, Path] | None:
@@ -128,6 +128,20 @@ def _kind(path: Path) -> str:
         return "tasks"
     return "shapes" if _LABELME.search(start) else "instances"
 
+
+_EVIDENCE = {
+    "cityscapes": "leftImg8bit/ and gtFine/",
+    "oxford_iiit_pet": "images/ and annotations/trimaps/",
+    "ade20k": "images/training/ and annotations/",
+    "cvat": "CVAT's annotations.xml, or its labelmap.txt and JPEGImages/",
+    "voc2012": "ImageSets/Segmentation/",
+    "folder": "images/ and masks/",
+    "camvid": "train.txt and trainannot/",
+    "yolo": "a data.yaml",
+    "coco": "a JSON file of COCO's form",
+    "labelme": "JSON files of LabelMe's form",
+    "label_studio": "a JSON file of Label Studio's form",
+}
 
 # Folders that only one data set has come first. A user's own masks come before annotations, because they are final.
 LAYOUTS: dict[str, Callable[[Path], bool]] = {

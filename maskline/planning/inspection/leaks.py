@@ -11,7 +11,7 @@ import numpy as np
 from maskline.contracts.classes import Role
 from maskline.planning.inspection.examples import SPLITS, Example
 from maskline.planning.inspection.measuring import hash_of, in_threads
-from maskline.planning.inspection.wording import plural
+from maskline.planning.inspection.wording import percent, plural
 from maskline.shards.write.leakage import leakage
 from maskline.shards.write.shard_statistics import ShardStatistics
 
@@ -32,7 +32,7 @@ def find_leaks(splits: dict[str, list[Example]], known: Mapping[Example, bytes])
         if near.share >= MUCH:
             pair = near.pairs[0]
             sentences.append(
-                f"{near.share:.0%} of the images of {role} have a near neighbor in train ({pair.image} and "
+                f"{percent(near.share, 1)} of the images of {role} have a near neighbor in train ({pair.image} and "
                 f"{pair.train}, for example), which makes figures too high; correct the lists, so that images of one "
                 "video, patient or place are in one split"
             )

@@ -142,8 +142,7 @@ def _of_unpaired(unpaired: list[Unpaired]) -> list[str]:
 def _of_refused(refused: list[str]) -> list[str]:
     if not refused:
         return []
-    more = f" ({plural(len(refused) - 1, 'more such file')})" if len(refused) > 1 else ""
-    return [f"download refuses this{more}: {refused[0].rstrip('.')}"]
+    return [f"download refuses {plural(len(refused), 'pair')}; the first: {refused[0].rstrip('.')}"]
 
 
 # Annotations.
