@@ -1,5 +1,6 @@
 """Which source reads a folder: the first, in the order of LAYOUTS, that finds its files there."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from maskline.datasets.catalogue import SOURCES
 from maskline.datasets.formats import cvat_masks
 from maskline.datasets.prepared import find_prepared
+from maskline.datasets.regular import read_small
 
 _START = 1 << 20  # bytes of a JSON file that tell its format
 _LABELME = re.compile(rb'"(?:shapes|imagePath|imageData)"\s*:')
@@ -55,16 +57,20 @@ def _layout(folder: Path) -> Layout | None:
 
 
 def find_prepared_copy(folder: Path) -> tuple[str, Path] | None:
-    """Return the name and the folder of a prepared TFDS data set at a folder or in it."""
-    names = [name for name, entry in SOURCES.items() if entry.published]
+    """Return the name and the folder of a prepared TFDS data set at a folder or in it.
+
+    Raises:
+        InputError: a dataset_info.json there is damaged.
+    """
     places = [folder, *folder.glob("*.*.*"), *folder.glob("*/*.*.*")]
     infos = [place for place in places if (place / "dataset_info.json").is_file()]
     if not infos:
         return None
-    for name in names:
+    for name in (name for name, entry in SOURCES.items() if entry.published):
         if (found := find_prepared(folder, name, SOURCES[name].version)) is not None:
             return name, found
-    return None
+    other = json.loads(read_small(infos[0] / "dataset_info.json")).get("name")
+    return (other, infos[0]) if isinstance(other, str) and other not in SOURCES else None
 
 
 def _has(source: str) -> Callable[[Path], bool]:
