@@ -180,6 +180,22 @@ def test_the_only_folder_inside(tmp_path):
     assert "unpacked/" in topic(found, "layout")
 
 
+def test_another_data_set_that_tfds_has_prepared(tmp_path):
+    mine = inspect(str(pairs(tmp_path / "mine", [halves([0, 255])] * 6)))
+    prepare.prepare(params_of(mine), 1, tmp_path / "raw")
+    copy = tmp_path / "tfds/cells/1.0.0"
+    shutil.copytree(tmp_path / "raw/folder/1.0.0", copy)
+    for path in copy.glob("folder-*"):
+        path.rename(copy / path.name.replace("folder-", "cells-"))
+    info = (copy / "dataset_info.json").read_text()
+    (copy / "dataset_info.json").write_text(info.replace('"folder"', '"cells"'))
+    found = inspect(str(tmp_path / "tfds"))
+    assert (chosen(found)["name"], chosen(found)["values"]) == ("cells", [0, 255])
+    assert chosen(found)["mask_feature"] == "segmentation_mask"
+    prepare.prepare(params_of(found), 1, tmp_path / "again")
+    assert read_source(tmp_path / "again").labels == {"0": 0, "255": 1}
+
+
 def test_shapes_needs_no_folder():
     found = inspect("shapes")
     assert chosen(found) == {"name": "shapes", "path": "none"}
@@ -345,9 +361,27 @@ def test_smoothed_masks_get_a_threshold(tmp_path):
     np.testing.assert_array_equal(labels, np.asarray(smooth) >= 128)
 
 
+def disk(height: int = 90, width: int = 120) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return np.hypot(y - height / 2, x - width / 2) < height / 3
+
+
+def test_colors_of_a_smoothed_mask(tmp_path):
+    colors = np.where(disk()[..., None], [200, 0, 0], [0, 0, 90]).astype(np.uint8)
+    smooth = np.asarray(Image.fromarray(colors).resize((160, 120), Image.Resampling.BICUBIC))
+    found = inspect(str(pairs(tmp_path, [smooth] * 3)))
+    assert warned(found, "smoothed", "#00005a and #c80000", "preprocess refuses")
+    assert chosen(found)["colors"] == ["#00005a", "#c80000"]
+
+
+def test_values_of_a_jpeg_mask(tmp_path):
+    found = inspect(str(pairs(tmp_path, [disk().astype(np.uint8) * 255] * 3, suffix=".jpg")))
+    assert warned(found, "smoothed", "0 and 255") and warned(found, "is a JPEG")
+
+
 def test_jpeg_masks_are_told(tmp_path):
     found = inspect(str(pairs(tmp_path, [halves([0, 255])] * 3, suffix=".jpg")))
-    assert warned(found, "3 sampled masks are JPEG files", "PNG")
+    assert warned(found, "download refuses 3 pairs", "is a JPEG", "PNG")
 
 
 def test_numbered_objects_are_one_class(tmp_path):
@@ -486,6 +520,11 @@ def test_frames_that_look_alike_are_groups(name, tmp_path):
 def test_names_without_likeness_are_no_groups(tmp_path):
     found = inspect(str(videos(tmp_path, "breed{:02d}_{:04d}", alike=False)))
     assert found.groups is None and "group" not in chosen(found)
+
+
+def test_frames_of_one_video_are_no_groups(tmp_path):
+    found = inspect(str(videos(tmp_path, "{}{:03d}", count=6, frames=6)))
+    assert found.groups is None
 
 
 def test_lists_that_cut_videos_leak(tmp_path):

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats.pairing import paired
 from maskline.datasets.formats.pairs import checked_example, first_with
-from maskline.datasets.formats.split_lists import listed, stem
+from maskline.datasets.formats.split_lists import listed
 from maskline.datasets.sources.tree import FileExample, TreeBuilder
 from maskline.errors import InputError
 
@@ -82,9 +82,11 @@ def list_files(folder: Path) -> dict[str, str]:
         _enter(Path(parent), entered)
         for name in (*folders, *names):
             _check_name(Path(parent), name)
+        place = Path(parent).relative_to(folder).as_posix()
         for name in names:
-            path = (Path(parent) / name).relative_to(folder).as_posix()
-            key = stem(path)
+            path = name if place == "." else f"{place}/{name}"
+            stem, suffix = os.path.splitext(path)  # much faster than pathlib, for many files
+            key = path if suffix == "." else stem
             if key in files:
                 raise InputError(f"{folder} holds both {files[key]} and {path}; remove or rename one of the two.")
             files[key] = path

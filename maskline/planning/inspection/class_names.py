@@ -11,7 +11,7 @@ from maskline.files.yaml12 import read_yaml
 from maskline.params.source import is_class_name
 
 _TEXTS = (
-    *("labelmap.txt", "label_colors.txt", "label_colours.txt", "class_dict.csv", "classes.csv", "classes.txt"),
+    *("labelmap.txt", "label_colors.txt", "label_colours.txt", "class_dict.csv", "classes.txt"),
     *("class_names.txt", "obj.names", "names.txt", "codes.txt", "labels.txt", "labels.csv"),
 )
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")

@@ -148,11 +148,6 @@ def _drawing_colors(found: Survey, plan: _Plan, names: NamesFile | None) -> list
 
 def _of_files(found: Survey) -> list[str]:
     warnings = []
-    if found.lossy:
-        warnings.append(
-            f"{plural(found.lossy, 'sampled mask')} are JPEG files, whose compression changes labels, and download "
-            "refuses them; save masks as PNG from the tool that drew them"
-        )
     if len({kind for kind in found.kinds if "palette" in kind or "gray" in kind}) > 1 and found.masks == "index":
         warnings.append(
             f"masks are of several kinds ({joined(found.kinds)}); check that a palette's index and a gray value mean "
@@ -199,6 +194,8 @@ def _of_values(found: Survey, names: NamesFile | None, is_whole: bool) -> _Plan:
 def _void_by_custom(values: Sequence[int], entries: Sequence[NamedClass]) -> tuple[list[int], str]:
     """Return 255 if the other values look like labels, and the reason."""
     others = [value for value in values if value != VOID]
+    if values == [0, VOID]:
+        return [], f"0 and {VOID} are two classes"
     if VOID not in values:
         return [], f"no sampled mask has {VOID}, which is void by custom"
     is_named = len(entries) > VOID or any(each.value == VOID for each in entries)

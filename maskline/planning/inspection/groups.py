@@ -12,7 +12,7 @@ from maskline.planning.inspection.measuring import hash_of, in_threads, spread
 from maskline.shards.write.leakage import hash_distance
 
 # A folder, or what is before the last number; the first that has evidence counts.
-_PATTERNS = (r"^(.+)/", r"^(.+?)[_\-. ]*[A-Za-z]*[0-9]+\.[^.]*$")
+_PATTERNS = (r"^(.+)/", r"^(.+?)[_\-. ]*[A-Za-z]*(?<![0-9])[0-9]+\.[^.]*$")
 _FEWEST_GROUPS = 4
 _TYPICAL = 3  # images of a group, at least, on average
 _LARGEST = 0.5  # of all images, which is the most that a group may hold

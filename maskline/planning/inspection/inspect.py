@@ -22,7 +22,7 @@ from maskline.planning.inspection.leaks import find_duplicates, find_leaks
 from maskline.planning.inspection.listing import list_examples
 from maskline.planning.inspection.measuring import MOST, Measured, Problem, measure, sample
 from maskline.planning.inspection.no_layout import nothing_fits
-from maskline.planning.inspection.prepared import list_prepared, list_shapes
+from maskline.planning.inspection.prepared import Features, find_features, list_prepared, list_shapes
 from maskline.planning.inspection.survey import Survey, survey
 from maskline.planning.inspection.wording import joined, plural, some
 
@@ -115,7 +115,12 @@ def _of_folder(folder: Path) -> _Place:
     if (copy := find_prepared_copy(folder)) is not None:
         name, found = copy
         choices = _source(name, str(folder), f"{found} is a prepared copy of it")
-        return _Place(folder, choices, list_prepared(name, found), f"a prepared TFDS data set, {name}")
+        features = Features() if name in SOURCES else find_features(found)
+        if name not in SOURCES:
+            evidence = f"the image features of {name}"
+            choices.append(Choice("dataset.image_feature", features.image, evidence))
+            choices.append(Choice("dataset.mask_feature", features.mask, evidence))
+        return _Place(folder, choices, list_prepared(name, found, features), f"a prepared TFDS data set, {name}")
     layout = find_layout(folder)
     if layout is None:
         raise InputError(nothing_fits(folder))
@@ -140,7 +145,9 @@ def _of_name(name: str) -> _Place:
     for place in tfds_dirs() if entry.published else []:
         if (found := find_prepared(place, name, entry.version)) is not None:
             choices = _source(name, "none", f"{found} is a prepared copy of it, which download finds")
-            return _Place(None, choices, list_prepared(name, found), f"a prepared TFDS data set, {name}, in {found}")
+            return _Place(
+                None, choices, list_prepared(name, found, Features()), f"a prepared TFDS data set, {name}, in {found}"
+            )
     raise InputError(
         f"{name} is not on this machine: give the folder that holds {entry.layout}"
         f"{', or set TFDS_DATA_DIR to the folder of a prepared copy' if entry.published else ''}."
@@ -232,7 +239,7 @@ def _groups(listing: Listing) -> tuple[list[Choice], list[Finding], int | None]:
 def _leaks(listing: Listing, measured: Sequence[Measured], hashes: dict[Example, bytes]) -> str | list[str]:
     """Return warnings on leaks between the splits of the data set, or a sentence on what was looked at."""
     if not listing.splits.keys() & {"validation", "test"}:
-        return "the data set has one split; dataset.group keeps what belongs together in one split"
+        return "the data set has no lists of splits, so there is nothing to compare"
     if not listing.other_files and not any(example.files for example in listing.examples[:1]):
         return "none, because every image is drawn by itself"
     pixels = sum(each.size[0] * each.size[1] for each in measured) / len(measured)

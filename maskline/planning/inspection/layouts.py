@@ -1,13 +1,16 @@
 """Which source reads a folder: the first, in the order of LAYOUTS, that finds its files there."""
 
+import json
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from maskline.datasets.catalogue import SOURCES
 from maskline.datasets.formats import cvat_masks
 from maskline.datasets.prepared import find_prepared
+from maskline.datasets.regular import read_small
 
 _START = 1 << 20  # bytes of a JSON file that tell its format
 _LABELME = re.compile(rb'"(?:shapes|imagePath|imageData)"\s*:')
@@ -50,20 +53,24 @@ def _layout(folder: Path) -> Layout | None:
     source = fitting[0]
     tree = SOURCES[source].find_tree(folder)
     assert tree is not None
-    return Layout(source, folder, tree, f"it holds {SOURCES[source].layout}", tuple(fitting[1:]))
+    return Layout(source, folder, tree, f"it has {_EVIDENCE[source]}", tuple(fitting[1:]))
 
 
 def find_prepared_copy(folder: Path) -> tuple[str, Path] | None:
-    """Return the name and the folder of a prepared TFDS data set at a folder or in it."""
-    names = [name for name, entry in SOURCES.items() if entry.published]
+    """Return the name and the folder of a prepared TFDS data set at a folder or in it.
+
+    Raises:
+        InputError: a dataset_info.json there is damaged.
+    """
     places = [folder, *folder.glob("*.*.*"), *folder.glob("*/*.*.*")]
     infos = [place for place in places if (place / "dataset_info.json").is_file()]
     if not infos:
         return None
-    for name in names:
+    for name in (name for name, entry in SOURCES.items() if entry.published):
         if (found := find_prepared(folder, name, SOURCES[name].version)) is not None:
             return name, found
-    return None
+    other = json.loads(read_small(infos[0] / "dataset_info.json")).get("name")
+    return (other, infos[0]) if isinstance(other, str) and other not in SOURCES else None
 
 
 def _has(source: str) -> Callable[[Path], bool]:
@@ -88,17 +95,36 @@ def _is_camvid(folder: Path) -> bool:
 
 
 def _is_json(source: str, kind: str) -> Callable[[Path], bool]:
-    """Return whether a source finds JSON files, and the first is of its kind by its content."""
+    """Return whether the first JSON file where a source looks for them is of its kind, and the source finds it."""
 
     def check(folder: Path) -> bool:
-        if SOURCES[source].find_tree(folder) is None:
-            return False
-        places = {"coco": ("annotations/*.json", "*/_annotations.coco.json", "*.json"), "label_studio": ("*.json",)}
-        found = (path for place in places.get(source, ("**/*.json",)) for path in sorted(folder.glob(place)))
-        first = next((path for path in found if path.is_file() and not path.name.startswith(".")), None)
-        return first is not None and _kind(first) == kind
+        first = next(_PLACES[source](folder), None)
+        return first is not None and _kind(first) == kind and SOURCES[source].find_tree(folder) is not None
 
     return check
+
+
+def _found(*places: str) -> Callable[[Path], Iterator[Path]]:
+    return lambda folder: (path for place in places for path in sorted(folder.glob(place)) if _is_visible(path))
+
+
+def _anywhere(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            path for name in sorted(names) if name.endswith(".json") and _is_visible(path := Path(parent, name))
+        )
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_file()
+
+
+_PLACES: dict[str, Callable[[Path], Iterator[Path]]] = {
+    "coco": _found("annotations/*.json", "*/_annotations.coco.json", "*.json"),
+    "labelme": _anywhere,
+    "label_studio": _found("*.json"),
+}
 
 
 def _kind(path: Path) -> str:
@@ -108,6 +134,20 @@ def _kind(path: Path) -> str:
         return "tasks"
     return "shapes" if _LABELME.search(start) else "instances"
 
+
+_EVIDENCE = {
+    "cityscapes": "leftImg8bit/ and gtFine/",
+    "oxford_iiit_pet": "images/ and annotations/trimaps/",
+    "ade20k": "images/training/ and annotations/",
+    "cvat": "CVAT's annotations.xml, or its labelmap.txt and JPEGImages/",
+    "voc2012": "ImageSets/Segmentation/",
+    "folder": "images/ and masks/",
+    "camvid": "train.txt and trainannot/",
+    "yolo": "a data.yaml",
+    "coco": "a JSON file of COCO's form",
+    "labelme": "JSON files of LabelMe's form",
+    "label_studio": "a JSON file of Label Studio's form",
+}
 
 # Folders that only one data set has come first. A user's own masks come before annotations, because they are final.
 LAYOUTS: dict[str, Callable[[Path], bool]] = {

@@ -1,8 +1,9 @@
 """Images of validation and test that train has too, or has a near neighbor of, in a data set's own splits."""
 
 import hashlib
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import numpy as np
 from maskline.contracts.classes import Role
 from maskline.planning.inspection.examples import SPLITS, Example
 from maskline.planning.inspection.measuring import hash_of, in_threads
-from maskline.planning.inspection.wording import plural
+from maskline.planning.inspection.wording import percent, plural
 from maskline.shards.write.leakage import leakage
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 MUCH = 0.05  # share of a split's images with a near neighbor in train that is worth a warning, as in the report
-_ENDS = 4096  # bytes at both ends of a file that tell most files of one size apart
+_PART = 4096  # bytes at the start, the middle and the end of a file; no two compressed images agree in them
 
 
 def find_leaks(splits: dict[str, list[Example]], known: Mapping[Example, bytes]) -> list[str]:
@@ -31,7 +32,7 @@ def find_leaks(splits: dict[str, list[Example]], known: Mapping[Example, bytes])
         if near.share >= MUCH:
             pair = near.pairs[0]
             sentences.append(
-                f"{near.share:.0%} of the images of {role} have a near neighbor in train ({pair.image} and "
+                f"{percent(near.share, 1)} of the images of {role} have a near neighbor in train ({pair.image} and "
                 f"{pair.train}, for example), which makes figures too high; correct the lists, so that images of one "
                 "video, patient or place are in one split"
             )
@@ -52,7 +53,7 @@ def _statistics(examples: Sequence[Example], known: Mapping[Example, bytes]) -> 
 
 
 def find_duplicates(splits: dict[str, list[Example]]) -> list[str]:
-    """Return a sentence on image files with the same bytes: across splits, and in all."""
+    """Return a sentence on image files that are copies of each other."""
     split_of = {example.files[0]: split for split, found in splits.items() for example in found if example.files}
     sets = [sorted(same) for same in _same(list(split_of))]
     if not sets:
@@ -68,27 +69,30 @@ def find_duplicates(splits: dict[str, list[Example]]) -> list[str]:
     ]
 
 
-def _same(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield the files of the same bytes; only files of one size and with the same ends are read as a whole."""
+def _same(paths: Sequence[Path]) -> list[list[Path]]:
+    """Return the files of one size with the same bytes at their start, middle and end, in sets of two or more."""
     groups: list[list[Path]] = [list(paths)]
-    for key in (lambda path: path.stat().st_size, _ends, _digest):
-        finer: list[list[Path]] = []
-        for group in groups:
-            by_key = defaultdict(list)
-            for path in group:
-                by_key[key(path)].append(path)
-            finer += [found for found in by_key.values() if len(found) > 1]
-        groups = finer
-    yield from groups
+    for key in (_size, _parts):
+        groups = [finer for group in groups for finer in _by(key, group) if len(finer) > 1]
+    return groups
 
 
-def _ends(path: Path) -> bytes:
+def _by(key: Callable[[Path], object], paths: Sequence[Path]) -> list[list[Path]]:
+    groups = defaultdict(list)
+    for path in paths:
+        groups[key(path)].append(path)
+    return list(groups.values())
+
+
+def _size(path: Path) -> int:
+    return os.stat(path).st_size
+
+
+def _parts(path: Path) -> bytes:
     with open(path, "rb") as file:
-        start = file.read(_ENDS)
-        file.seek(max(0, path.stat().st_size - _ENDS))
-        return start + file.read(_ENDS)
-
-
-def _digest(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").digest()
+        size = os.fstat(file.fileno()).st_size
+        parts = []
+        for place in (0, size // 2, max(0, size - _PART)):
+            file.seek(place)
+            parts.append(file.read(_PART))
+    return hashlib.blake2b(b"".join(parts)).digest()

@@ -63,8 +63,11 @@ def list_examples(layout: Layout) -> Listing:
 
 
 def _of_files(image: str, segmentation_mask: str, file_name: str) -> Example:
-    files = Path(image), Path(segmentation_mask)
-    return Example(file_name, partial(image_bytes, files[0]), partial(_mask_file, files[1]), files)
+    return _of_paths(Path(image), Path(segmentation_mask), file_name)
+
+
+def _of_paths(image: Path, mask: Path, name: str) -> Example:
+    return Example(name, partial(image_bytes, image), partial(_mask_file, mask), (image, mask))
 
 
 def _mask_file(path: Path) -> bytes:
@@ -93,15 +96,16 @@ def _own_pairs(tree: Path) -> Listing:
     names = listed or {"train": sorted(images)}
     splits: dict[str, list[Example]] = {}
     refused: list[str] = []
+    of_images, of_masks = tree / "images", tree / "masks"
     for split, of_split in names.items():
         splits[split] = []
         for name in (name for name in of_split if name in pairs):
-            files = {"image": tree / "images" / by_name[name][0], "mask": tree / "masks" / by_name[name][1]}
+            image, mask = of_images / by_name[name][0], of_masks / by_name[name][1]
             try:
-                checked_example(files["image"], files["mask"], by_name[name][0])
+                checked_example(image, mask, by_name[name][0])
             except InputError as error:
                 refused.append(str(error))
-            splits[split].append(_of_files(str(files["image"]), str(files["mask"]), by_name[name][0]))
+            splits[split].append(_of_paths(image, mask, by_name[name][0]))
     left_out = len(pairs) - sum(map(len, splits.values()))
     lists = tuple(tree / name for each in LISTS.values() for name in each if (tree / name).is_file())
     warnings = [*_of_unpaired(unpaired), *_of_refused(refused)]
@@ -139,8 +143,7 @@ def _of_unpaired(unpaired: list[Unpaired]) -> list[str]:
 def _of_refused(refused: list[str]) -> list[str]:
     if not refused:
         return []
-    more = f" ({plural(len(refused) - 1, 'more such file')})" if len(refused) > 1 else ""
-    return [f"download refuses this{more}: {refused[0].rstrip('.')}"]
+    return [f"download refuses {plural(len(refused), 'pair')}; the first: {refused[0].rstrip('.')}"]
 
 
 # Annotations.

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from maskline.datasets.formats.pairs import JPEG
 from maskline.engine.cores import cores
 from maskline.errors import InputError
+from maskline.files.further_images import without_warnings
 from maskline.messages import one_line
 from maskline.planning.inspection.examples import Example
 from maskline.shards.decode import decode_image
@@ -42,7 +43,6 @@ class MaskValues(NamedTuple):
         colors: pixels of each color, 0xrrggbb; empty if the mask is drawn.
         short_colors: as `short`, of colors.
         palette: color of each value in a palette.
-        is_lossy: whether the file is a JPEG.
     """
 
     kind: str
@@ -51,7 +51,6 @@ class MaskValues(NamedTuple):
     colors: dict[int, int]
     short_colors: dict[int, int]
     palette: dict[int, int]
-    is_lossy: bool = False
 
 
 class Measured(NamedTuple):
@@ -97,7 +96,8 @@ def _pixels(example: Example) -> int:
 
 def measure(examples: Sequence[Example]) -> list[Measured | Problem]:
     """Return what each example holds, in order; a bar shows where it takes long."""
-    return list(in_threads(_measured, examples, "looking at the images"))
+    with without_warnings():  # about large images
+        return list(in_threads(_measured, examples, "looking at the images"))
 
 
 def in_threads(work: Callable[[Example], _Result], examples: Sequence[Example], description: str) -> Iterator[_Result]:
@@ -144,7 +144,7 @@ def _measure(example: Example) -> Measured:
     seconds = time.thread_time() - start
     values = _drawn(pixels) if isinstance(pixels, np.ndarray) else _stored(pixels)
     if not isinstance(mask, np.ndarray) and mask.startswith(JPEG):
-        values = values._replace(kind=f"JPEG {values.kind}", is_lossy=True)
+        values = values._replace(kind=f"JPEG {values.kind}")
     turned = "exif_rotated" in conversions
     return Measured(example.name, (height, width), _kind(conversions), turned, difference_hash(image), values, seconds)
 

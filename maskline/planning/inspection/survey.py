@@ -22,7 +22,6 @@ class Survey(NamedTuple):
         images: that show it.
         kinds: number of masks by their kind.
         palette: color of each value, if the masks have palettes that agree.
-        lossy: number of masks that are JPEG files.
         main: the values without those that smoothing has made, if the masks look smoothed; else None.
         is_numbered: whether values number objects instead of classes.
     """
@@ -32,7 +31,6 @@ class Survey(NamedTuple):
     images: Counter[int]
     kinds: Counter[str]
     palette: dict[int, int]
-    lossy: int
     main: list[int] | None
     is_numbered: bool
 
@@ -65,7 +63,6 @@ def survey(measured: Sequence[Measured]) -> Survey:
         images,
         Counter(each.mask.kind for each in measured),
         _palette(measured) if is_index else {},
-        sum(each.mask.is_lossy for each in measured),
         None if is_numbered else _main(pixels, short, is_index),
         is_numbered,
     )

@@ -23,7 +23,7 @@ def some(names: Sequence[str], most: int = 3) -> str:
 
 def percent(part: float, whole: float) -> str:
     """Return a share, as precise as it needs to be: '43 %', '1.2 %', '0.03 %', 'less than 0.01 %'."""
-    share = 100 * part / max(whole, 1)
+    share = 100 * part / (whole or 1)
     if 0 < share < 0.01:
         return "less than 0.01 %"
     return f"{share:.{0 if share >= 10 or share == 0 else 1 if share >= 1 else 2}f} %"
