@@ -61,7 +61,7 @@ def propose(
     found = fitted(params, ladder, demand, (images["train"], images["validation"]), seconds, machine.memory, trial)
     choices += [
         *size_choices(fingerprint, found.size, size_reason(found, ladder)),
-        *storage(sum(images.values()), found.size, shutil.disk_usage(Path.cwd()).free),
+        *storage(sum(images.values()), found.size, machine.cores, shutil.disk_usage(Path.cwd()).free),
         batch_choice(found, demand, machine.memory),
         epochs_choice(found, seconds),
         *augmentation(fingerprint, images["train"], found.epochs),
