@@ -127,6 +127,14 @@ def case(
     return rows
 
 
+def proposed(fingerprint: Fingerprint, minutes: float, trials: Trials) -> dict[str, Any]:
+    """Return the params that plan proposes, by dotted key."""
+    from maskline.planning.proposals.propose import propose
+
+    choices = propose(fingerprint, this_machine(trials.gpus), minutes, None, trials.of(fingerprint))
+    return {choice.key: choice.value for choice in choices}
+
+
 HEAD = "| data, params | stage | s | s measured | ratio | MB | MB measured | ratio | disk MB | measured | ratio |"
 
 
@@ -149,7 +157,8 @@ def main() -> None:
     parser.add_argument("--pet", action="store_true", help="with Oxford-IIIT Pet")
     parser.add_argument("--epochs", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--data", nargs="+", choices=("shapes", "pet", "camvid"), help="default: all that are there")
-    parser.add_argument("--networks", nargs="+", type=int, default=[0, 1, 2], help="numbers of networks; default: all")
+    parser.add_argument("--networks", nargs="*", type=int, default=[0, 1, 2], help="numbers of networks; default: all")
+    parser.add_argument("--minutes", type=float, help="also the params that plan proposes for this time")
     options = parser.parse_args()
     sources: dict[str, dict[str, Any]] = {"shapes": {"dataset.name": "shapes"}}
     if options.pet:
@@ -167,6 +176,9 @@ def main() -> None:
                 network = list(NETWORKS)[number]
                 changes = {**source, **NETWORKS[network], "train.epochs": options.epochs}
                 rows += case(f"{data}, {network}", options.work / data / str(number), changes, fingerprint, trials)
+            if options.minutes:
+                changes = {**source, **proposed(fingerprint, options.minutes, trials)}
+                rows += case(f"{data}, proposed", options.work / data / "proposed", changes, fingerprint, trials)
     print(f"\n{HEAD}\n{'|---' * 11}|")
     for row in rows:
         print_row(*row)

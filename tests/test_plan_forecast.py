@@ -35,10 +35,22 @@ def fingerprint(train: int = 100, validation: int = 0, test: int = 0, classes: i
     splits = {"train": train, "validation": validation, "test": test}
     found = [FoundClass(f"class {number}", str(number), 10, 1) for number in range(classes)]
     return Fingerprint(
-        path=None, source=[], findings=[], warnings=[], images={split: count for split, count in splits.items() if count},
-        classes=found, void_pixels=0, sampled=10, groups=None, decode_seconds=0.005,
-        smallest=(100, 100), median=(120, 160), largest=(200, 200), channels={}, stored_bytes=10**6 * train,
-    )  # fmt: skip
+        path=None,
+        source=[],
+        findings=[],
+        warnings=[],
+        images={split: count for split, count in splits.items() if count},
+        classes=found,
+        void_pixels=0,
+        sampled=10,
+        smallest=(100, 100),
+        median=(120, 160),
+        largest=(200, 200),
+        channels={},
+        stored_bytes=10**6 * train,
+        groups=None,
+        decode_seconds=0.005,
+    )
 
 
 def params(**changes) -> dict:

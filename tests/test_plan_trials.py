@@ -79,13 +79,11 @@ import sys
 from maskline.planning.trial.trials import Trials
 with Trials() as trials:
     print(trials._child.pid, flush=True)
-    if sys.argv[1] == "import":
-        trials.gpus()
-    else:
-        trials.gpus()
+    trials.gpus()
+    if sys.argv[1] == "trial":
         print("ready", flush=True)
-        import test_plan_forecast as test, test_plan_trials
-        trials.of(test.fingerprint())(test.params(**test_plan_trials.TINY | {"preprocess_height": 256, "preprocess_width": 256}))
+        from test_plan_trials import TINY, fingerprint, params
+        trials.of(fingerprint())(params(**TINY | {"preprocess_height": 256, "preprocess_width": 256}))
 """
 
 

@@ -21,7 +21,7 @@ _HASHING = 500 * _MB  # bytes of its inputs that a stage checks in a second
 _SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
 _FIGURES = 1.5e-4, 1e-7  # seconds of the bootstrap for an image, and for each number of its confusion matrix
 _REPORT = 2.5  # seconds
-_EXAMPLES = 24  # pictures of the audit's examples and near neighbors, at most
+_PAGE = 100_000  # bytes of the report without its pictures, which are smaller than those of evaluate
 
 
 class StageForecast(NamedTuple):
@@ -94,7 +94,8 @@ def _train(params: dict[str, Any], train: int, validation: int, measured: Measur
         cost.start + shards / _HASHING + cost.build + cost.first_step + stepping + cost.first_validation
         + epochs * validation * cost.validation + checkpoints * cost.checkpoint + cost.save
     )  # fmt: skip
-    return StageForecast("train", seconds, max(cost.forecast, cost.peak), cost.model_bytes + 100 * epochs)
+    memory = cost.peak if cost.device else max(cost.forecast, cost.peak)  # the forecast is of training on the CPU
+    return StageForecast("train", seconds, memory, cost.model_bytes + 100 * epochs)
 
 
 def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measured, shards: int) -> StageForecast:
@@ -111,4 +112,4 @@ def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measure
 def _report(params: dict[str, Any], test: int, measured: Measured) -> StageForecast:
     drawn = min(test, 4 * params["evaluate"]["samples"])
     pictures = drawn * measured.evaluation.picture_bytes
-    return StageForecast("report", _REPORT + pictures / _HASHING, 2 * _PYTHON + 3 * pictures, pictures)
+    return StageForecast("report", _REPORT + pictures / _HASHING, 2 * _PYTHON + 3 * pictures, _PAGE + pictures // 5)

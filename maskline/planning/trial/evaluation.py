@@ -30,7 +30,7 @@ from maskline.shards.read.reader import ShardReader
 
 
 def try_evaluation(
-    folder: str, params: dict[str, Any], classes: int, images: int, frozen: bool, size: list[int]
+    folder: str, params: dict[str, Any], classes: int, batch: int, frozen: bool, size: list[int]
 ) -> dict[str, Any]:
     """Return the fields of EvaluationCost, for the shards and the model that `try_training` left in `folder`.
 
@@ -38,7 +38,7 @@ def try_evaluation(
         folder: that folder.
         params: sections of params.yaml.
         classes: their number.
-        images: of the train split.
+        batch: images in a step.
         frozen: whether the encoder is not trained; it makes no difference here.
         size: height and width of the original images; pixels.
 
@@ -52,7 +52,7 @@ def try_evaluation(
     split.predict(split.example(0))
     load = watch.lap()
     with new_counts(place, split.reader.names, classes, len(TRIMAP_DISTANCES), BINS) as counts:
-        count_split(split, min(params["train"]["batch_size"], images), counts)
+        count_split(split, batch, counts)
         image = watch.lap() / len(split.reader)
         write_gallery(place / "gallery", place / "samples", split, counts, manifest.classes, 1)
     gallery = [path for path in (place / "gallery/pictures").rglob("*") if path.is_file()]

@@ -36,7 +36,7 @@ _AHEAD = 4  # steps whose batches were made before the first
 
 
 def try_training(
-    folder: str, params: dict[str, Any], classes: int, images: int, frozen: bool, size: list[int]
+    folder: str, params: dict[str, Any], classes: int, batch: int, frozen: bool, size: list[int]
 ) -> dict[str, Any]:
     """Return the fields of TrainingCost except `start`, and leave shards and a model in `folder`.
 
@@ -44,7 +44,7 @@ def try_training(
         folder: an empty folder.
         params: sections of params.yaml; the encoder's weights are random.
         classes: their number.
-        images: of the train split.
+        batch: images in a step.
         frozen: whether the encoder is not trained.
         size: height and width of the original images; pixels.
 
@@ -56,7 +56,6 @@ def try_training(
     shape = PreprocessParams.model_validate(params["preprocess"])
     model = ModelParams.model_validate(params["model"]).model_copy(update={"freeze_encoder": frozen})
     train = TrainParams.model_validate(params["train"])
-    batch = min(train.batch_size, images)
     watch = Stopwatch()
     trainer, loss, _ = set_up(synthetic_manifest(shape, classes, batch), None, model, train)
     build = watch.lap()
@@ -65,9 +64,9 @@ def try_training(
     shards.mkdir()
     manifest = write_synthetic(shards, shape, classes, batch)
     reader = ShardReader(shards, manifest, "train")
-    validator = Validator(trainer.model, loss, ShardReader(shards, manifest, "validation"), train.batch_size)
+    validator = Validator(trainer.model, loss, ShardReader(shards, manifest, "validation"), batch)
     change = augmentation(AugmentParams.model_validate(params["augment"]))
-    stream = iter(training_batches(reader, train.batch_size, change, 1, range(1 << 30)))
+    stream = iter(training_batches(reader, batch, change, 1, range(1 << 30)))
     watch.lap()
     trainer.step(*next(stream))
     float(trainer.loss_sum)

@@ -71,7 +71,7 @@ class Trials:
             request = {
                 "params": _without_equals(params),
                 "classes": len(fingerprint.classes),
-                "images": images_by_role(params, fingerprint)["train"],
+                "batch": min(params["train"]["batch_size"], images_by_role(params, fingerprint)["train"]),
                 "size": list(fingerprint.median),
                 "frozen": params["model"]["freeze_encoder"],
             }
