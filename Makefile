@@ -3,8 +3,11 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-# `make verify FOLDER=ci` checks the small subset.
+# `make verify FOLDER=ci` checks the small subset, and `make repro FOLDER=projects/mine` runs a project of yours.
 FOLDER ?= .
+# `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
+GPU ?= 0
+ON_GPU = $(if $(filter-out 0,$(GPU)),.venv/gpu.stamp)
 PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
 .PHONY: help repro ci experiments pull verify check test test-all lint format lock bench clean
@@ -12,11 +15,12 @@ PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check instal
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: .venv/bin/maskline  ## set up, then run the pipeline on the embedded data set
-	dvc repro
-	@$(call result,.,make repro)
+repro: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the embedded data set
+	@$(if $(filter projects/%,$(FOLDER)),maskline plan --update $(FOLDER))
+	dvc repro $(if $(filter-out .,$(FOLDER)),$(FOLDER)/dvc.yaml)
+	@$(call result,$(FOLDER),make repro$(if $(filter-out .,$(FOLDER)), FOLDER=$(FOLDER)))
 
-ci: .venv/bin/maskline  ## set up, then run the pipeline on the small subset in ci/
+ci: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
 	@$(call result,ci,make ci)
 
@@ -55,7 +59,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
 lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	for extra in export test; do \
+	for extra in export gpu test; do \
 		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
 	done
 
@@ -68,7 +72,7 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/scaling.py --short
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .checkpoints ci/.checkpoints .dvc/cache .dvc/tmp ci/data
+	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints ci/.checkpoints ci/data projects/*/.checkpoints projects/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.
@@ -89,6 +93,11 @@ endef
 # The command `maskline`, of the code in this folder; setuptools is here with TensorFlow, so nothing is fetched.
 .venv/bin/maskline: .venv/repro.stamp pyproject.toml
 	$(PIP) --no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/gpu.stamp: requirements-gpu.txt .venv/repro.stamp | .venv/bin/maskline
+	@echo "Adding CUDA's libraries for TensorFlow, once: some minutes and 5 GB of disk."
+	$(PIP) --require-hashes -r requirements-gpu.txt
 	touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline

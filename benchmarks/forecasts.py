@@ -21,10 +21,9 @@ from pipeline import ROOT, changed_params, write_pipeline
 
 sys.path.insert(0, str(ROOT))
 
-from maskline.planning.inspection.inspect import inspect
-
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.forecast import StageForecast, forecast
+from maskline.planning.inspection.inspect import inspect
 from maskline.planning.machine import this_machine
 from maskline.planning.trial.trials import Trials
 

@@ -6,8 +6,10 @@ import os
 import re
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from maskline.errors import ArtifactError, InputError
 
 LOG = Path("maskline.log")  # ignored by Git and DVC
 _LONGEST = 200  # characters of another library's message
@@ -18,9 +20,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def one_line(error: BaseException) -> str:
-    """Return the start of an error's message on one line, or its type where it has none."""
-    return " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+def one_line(error: BaseException, longest: int | None = _LONGEST) -> str:
+    """Return the start of an error's message on one line, None: all of it, or its type where it has none."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
 @contextlib.contextmanager
@@ -34,6 +36,23 @@ def without_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def sentence(error: Exception, remedy: Callable[[ArtifactError], str], again: str) -> str:
+    """Return the sentence in which an error reaches the user; that of an unexpected error names a log.
+
+    Args:
+        error: the error.
+        remedy: returns what follows the sentence of an artifact that is missing or damaged, without a full stop.
+        again: what to do once the cause of a system's error is removed, such as 'try again'.
+    """
+    if isinstance(error, ArtifactError):
+        return f"{error}{remedy(error)}."
+    if isinstance(error, InputError):
+        return str(error)
+    if system := system_error(error):
+        return os_sentence(system, again)
+    return unexpected_sentence(error)
 
 
 def system_error(error: BaseException) -> OSError | None:

@@ -11,13 +11,14 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the stage's own
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # a GPU's memory on demand, so that others can use it too
 
 from declared import Stage, code_digest, maker_of, outputs, read_stages, recorded_outputs  # noqa: E402
 
-from maskline.errors import ArtifactError, InputError  # noqa: E402
+from maskline.errors import InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
-from maskline.messages import os_sentence, printable, system_error, unexpected_sentence, without_stderr  # noqa: E402
+from maskline.messages import printable, sentence, without_stderr  # noqa: E402
 from maskline.params.check import check_params  # noqa: E402
 
 PARAMS = Path("params.yaml")
@@ -38,10 +39,12 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
     except KeyboardInterrupt as stop:
         sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` resumes from there.")
     except Exception as error:
-        sys.exit(printable(f"{name}: {_sentence(error, stages)}{_way_back(name, stages)}"))
+        found = sentence(error, lambda artifact: _remedy(artifact.path, stages), "run `dvc repro` again")
+        sys.exit(printable(f"{name}: {found}{_way_back(name, stages)}"))
 
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
+    check_pipeline()
     entry, params = stages[name], read_yaml(PARAMS)
     repo = check_params(params, PARAMS).repo
     stage = Stage(name, tuple(entry.get("params", [])), params, code_digest(entry, repo))
@@ -50,6 +53,20 @@ def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> N
     if code_digest(entry, repo) != stage.code:
         raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
     record_outputs(entry)
+
+
+def check_pipeline() -> None:
+    """Check that a folder below the root, such as a project's, runs the root's pipeline, whose deps name its code.
+
+    Raises:
+        InputError: its dvc.yaml is another one, such as that of an older version.
+    """
+    if Path("dvc.yaml").read_bytes() != (ROOT / "dvc.yaml").read_bytes():
+        folder = os.path.relpath(Path.cwd(), ROOT)
+        raise InputError(
+            f"dvc.yaml is not that of this version of maskline; run `maskline plan --update {folder}` in {ROOT}, which "
+            "leaves your params as they are."
+        )
 
 
 def import_tensorflow() -> None:
@@ -83,16 +100,6 @@ def record_outputs(entry: dict) -> None:
     folders, others = outputs(entry)
     for folder in filter(os.path.isdir, folders):
         write_sums(Path(folder), map(Path, others if folder == folders[0] else ()))
-
-
-def _sentence(error: Exception, stages: dict[str, dict]) -> str:
-    if isinstance(error, ArtifactError):
-        return f"{error}{_remedy(error.path, stages)}."
-    if isinstance(error, InputError):
-        return str(error)
-    if system := system_error(error):
-        return os_sentence(system, "run `dvc repro` again")
-    return unexpected_sentence(error)
 
 
 def _remedy(path: Path, stages: dict[str, dict]) -> str:

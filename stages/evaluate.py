@@ -9,8 +9,10 @@ from maskline.params.evaluate import EvaluateParams
 def run(stage: entry.Stage) -> None:
     """Write data/evaluation/ and the small files that Git tracks."""
     entry.import_tensorflow()
+    from maskline.engine.device import choose_device
     from maskline.evaluation.evaluate import evaluate
 
+    print(f"{stage.name}: runs on {choose_device()}.", flush=True)
     evaluate(
         RAW,
         SHARDS,

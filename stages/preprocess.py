@@ -19,7 +19,14 @@ def run(stage: entry.Stage) -> None:
         SHARDS,
         Target(shards.height, shards.width, shards.encoding, shards.fit),
         shards.examples_per_shard,
-        SplitOptions(stage.integer("seed"), selection.limit, selection.validation_fraction, selection.unseen),
+        SplitOptions(
+            stage.integer("seed"),
+            selection.limit,
+            selection.validation_fraction,
+            selection.unseen,
+            selection.folds,
+            selection.fold,
+        ),
     )
 
 

@@ -13,8 +13,10 @@ from maskline.params.train import TrainParams
 def run(stage: entry.Stage) -> None:
     """Write data/model/."""
     entry.import_tensorflow()
+    from maskline.engine.device import choose_device
     from maskline.training.train import train
 
+    print(f"{stage.name}: runs on {choose_device()}.", flush=True)
     train(
         SHARDS,
         WEIGHTS,

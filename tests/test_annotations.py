@@ -921,6 +921,75 @@ def test_an_image_of_another_format_is_refused(tmp_path: Path) -> None:
     fails(tree, "yolo", ["2.png", "JPEG or PNG"])
 
 
+LISTS = {
+    "labelme": {"train.txt": "labelme_3\nlabelme_1.png\n", "val.txt": "labelme_0.json\n", "test.txt": "labelme_2\n"},
+    "label_studio": {
+        "train.txt": "label_studio_3\nimages/label_studio_1.png\n",
+        "val.txt": "images/label_studio_0\n",
+        "test.txt": "label_studio_2.png\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_next_to_the_files_set_the_splits(name: str, tmp_path: Path) -> None:
+    tree = tmp_path / "mine"
+    write_all(tree, name, 2)
+    for listing, lines in LISTS[name].items():
+        (tree / listing).write_text(lines)
+    source = prepared(tree, tmp_path / "raw", name)
+    found = {role: [*examples(tmp_path / "raw", role)] for role in ("train", "validation", "test")}
+    numbers = {role: [Path(image).stem.rpartition("_")[2] for image in images] for role, images in found.items()}
+    assert numbers == {"train": ["3", "1"], "validation": ["0"], "test": ["2"]}
+    assert source.left_out == 2
+
+
+LIST_MISTAKES = {
+    "ghost": ({"train.txt": "NAME_0\nghost\n"}, ["train.txt", "'ghost'", "annotate", "remove the line"]),
+    "twice": ({"train.txt": "NAME_0\nNAME_0.png\n"}, ["train.txt", "'NAME_0.png'"]),
+    "in two lists": ({"train.txt": "NAME_0\n", "test.txt": "NAME_0\n"}, ["test.txt", "'NAME_0'", "train.txt"]),
+    "no train list": ({"test.txt": "NAME_0\n"}, ["test.txt", "no train.txt"]),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("mistake", LIST_MISTAKES)
+def test_mistakes_in_lists_are_refused(mistake: str, name: str, tmp_path: Path) -> None:
+    write_all(tmp_path / "mine", name, 1)
+    lists, words = LIST_MISTAKES[mistake]
+    for listing, lines in lists.items():
+        (tmp_path / "mine" / listing).write_text(lines.replace("NAME", name))
+    fails(tmp_path / "mine", name, [word.replace("NAME", name) for word in words])
+
+
+def test_a_line_that_fits_two_images_is_refused_unless_it_is_a_whole_name(tmp_path: Path) -> None:
+    images = [labeled(name, scene(i)) for i, name in enumerate(["a.png", "images/a.png", "b.png", "c.png"])]
+    tree = tmp_path / "mine"
+    files.write_labelme(tree, images, NAMES)
+    (tree / "train.txt").write_text("a\nb\nc\n")
+    fails(tree, "labelme", ["train.txt", "'a'", "whole name"])
+    (tree / "train.txt").write_text("images/a\na.png\nb\nc\n")
+    prepared(tree, tmp_path / "raw", "labelme")
+    assert {*examples(tmp_path / "raw", "train"), *examples(tmp_path / "raw", "test")} == {
+        image.name for image in images
+    }
+
+
+def test_classes_that_only_unlisted_images_have_are_no_classes(tmp_path: Path) -> None:
+    tree = tmp_path / "mine"
+    files.write_label_studio(tree, [labeled(f"{i}.png", scene(i)) for i in range(3)], NAMES)
+    content = json.loads(next(tree.glob("*.json")).read_text())
+    for task in content[2:]:
+        for result in task["annotations"][0]["result"]:
+            for key in ("polygonlabels", "brushlabels"):
+                if key in result["value"]:
+                    result["value"][key] = ["rare"]
+    next(tree.glob("*.json")).write_text(json.dumps(content))
+    (tree / "train.txt").write_text("0\n1\n")
+    source = prepared(tree, tmp_path / "raw", "label_studio")
+    assert "rare" not in [c.name for c in source.classes] and source.annotations.unused_classes == 0
+
+
 def test_the_images_of_labelme_may_have_moved_next_to_their_files(tmp_path: Path) -> None:
     tree = plain_tree(tmp_path / "mine", "labelme")
     edit(tree / "2.json", lambda c: c.update(imagePath="C:\\photos\\2.png"))

@@ -54,6 +54,8 @@ KINDS = {
     "data/evaluation/pictures.json": "report",
     "data/evaluation/pictures/0/truth.png": "report",
     "data/evaluation/figures.json": "report",
+    "data/evaluation/suspects.json": "report",
+    "data/evaluation/suspects/1/truth.png": "report",
     "metrics/confusion.csv": "report",
     "metrics/calibration.csv": "report",
     "metrics/sizes.csv": "report",

@@ -22,8 +22,10 @@ from PIL import Image
 from maskline.contracts.source import Source, read_source
 from maskline.datasets import canonical, catalogue, prepare
 from maskline.datasets.formats import classes
-from maskline.datasets.sources import oxford_iiit_pet, voc2012
+from maskline.datasets.sources import oxford_iiit_pet, shapes, voc2012
 from maskline.errors import InputError
+from maskline.shards.decode import decode_mask
+from maskline.shards.source_examples import list_examples, read_features
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -248,6 +250,44 @@ def test_too_few_images_to_hold_out(tree: Path, tmp_path: Path) -> None:
 )
 def test_classes_of_a_source_are_its_own(values: dict, words: list[str], tmp_path: Path) -> None:
     fails(params("camvid", **values), tmp_path / "raw", *words)
+
+
+def test_unknown_classes_are_named_with_all_that_there_are(tmp_path: Path) -> None:
+    dataset = params("shapes", classes=["circle", "ghost", "Square"])
+    fails(dataset, tmp_path / "raw", "shapes (background, circle, square,", "Received: 'ghost', 'Square'", "null")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in catalogue.SOURCES.items() if entry.table])
+def test_classes_of_a_source_can_be_taken_out(name: str) -> None:
+    table = catalogue.SOURCES[name].table
+    own = [c.name for c in table.classes]
+    assert classes.picked(table, None, name) == table
+    assert classes.picked(table, own, name)._replace(labels=None) == table._replace(labels=None)
+    assert classes.picked(table, own, name).labels == table.labels
+    kept = [own[-1], own[0]]
+    found = classes.picked(table, kept, name)
+    assert [c.name for c in found.classes] == kept
+    assert [c.color for c in found.classes] == [table.classes[-1].color, table.classes[0].color]
+    for value, label in table.labels.items():
+        assert (value in found.void) == (own[label] not in kept)
+        assert found.labels.get(value) == (kept.index(own[label]) if own[label] in kept else None)
+    assert {*found.labels, *found.void} == {*table.labels, *table.void}
+
+
+def test_pixels_of_classes_that_are_taken_out_are_void(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "SPLITS", {"train": 8, "validation": 2, "test": 2})
+    prepare.prepare(params("shapes"), 1, tmp_path / "all")
+    prepare.prepare(params("shapes", classes=["square", "background"]), 1, tmp_path / "some")
+    whole, some = read_source(tmp_path / "all"), read_source(tmp_path / "some")
+    files = [file for role in ("train", "validation", "test") for file in whole.files(tmp_path / "all", role)]
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "some" / file.relative_to(tmp_path / "all")).read_bytes()
+    _, features = next(read_features(list_examples(tmp_path / "all", whole, "train"), whole))
+    before, after = (decode_mask(features["segmentation_mask"], "a", source) for source in (whole, some))
+    own = [c.name for c in whole.classes]
+    expected = np.full_like(before, 255)
+    expected[before == own.index("square")], expected[before == own.index("background")] = 0, 1
+    assert (after == expected).all() and (after == 255).any()
 
 
 def test_void_must_not_be_a_class(tree: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from maskline.datasets import archives, fetch, prepare, weights
 from maskline.datasets.sources import camvid, voc2012
 from maskline.datasets.sources.tree import content_sum
 from maskline.errors import InputError
+from maskline.files import downloads
 from maskline.files.artifacts import sha256
 from maskline.models.catalogue import ENCODERS
 
@@ -94,7 +95,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    monkeypatch.setattr(fetch, "BACKOFF", 0.01)
+    monkeypatch.setattr(downloads, "BACKOFF", 0.01)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_HOME", raising=False)
@@ -181,7 +182,7 @@ def test_the_line_drops_every_time(served: Server, tmp_path: Path) -> None:
     served.drops = 99
     with pytest.raises(InputError, match=r"camvid.* 4 attempts .*dataset\.path"):
         prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
-    assert served.requests == fetch.ATTEMPTS
+    assert served.requests == downloads.ATTEMPTS
     _nothing_half_written(tmp_path / "data" / "raw")
 
 
@@ -196,7 +197,7 @@ def test_a_server_that_is_busy_is_asked_again_and_told(served: Server, tmp_path:
     served.status = 503
     with pytest.raises(InputError, match=r"camvid.* 4 attempts .*dataset\.path"):
         prepare.prepare(params("camvid"), 1, tmp_path / "data" / "raw")
-    assert served.requests >= fetch.ATTEMPTS
+    assert served.requests >= downloads.ATTEMPTS
 
 
 def test_no_server(served: Server, tmp_path: Path) -> None:

@@ -143,6 +143,16 @@ def test_a_folder_below_runs_the_projects_code(project, below):
     assert run(project, "preprocess")[1] == out  # the digest of the same code from another folder
 
 
+def test_a_folder_below_with_another_pipeline_is_said_with_what_renews_it(project, below):
+    edit(below / "dvc.yaml", "# The folder", "# A folder")
+    code, out, errors = run(project, "preprocess", cwd=below)
+    assert (code, out) == (1, "")
+    assert errors == (
+        "preprocess: dvc.yaml is not that of this version of maskline; run `maskline plan --update ci` in "
+        f"{project}, which leaves your params as they are.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("touched", "changes"),
     [

@@ -13,8 +13,9 @@ from raw_data import pairs, write_raw
 
 from maskline.contracts.classes import VOID
 from maskline.contracts.manifest import read_manifest
+from maskline.contracts.model_info import Preprocessing
 from maskline.engine import pool
-from maskline.errors import InputError
+from maskline.errors import ArtifactError, InputError
 from maskline.evaluation.evaluate import evaluate
 from maskline.evaluation.gallery import random_indices
 from maskline.evaluation.pictures import errors, paint, strip
@@ -32,9 +33,9 @@ NAMES = ["sky", "tree", "crème brûlée"]
 COLORS = ["#141e28", "#dc3c32", "#3cc85a"]
 
 
-def model(names=NAMES):
+def model(names=NAMES, preprocessing=None):
     keras.utils.set_random_seed(2)
-    return SegmentationModel("unet", "unet", names, COLORS, 4, 0.2, False, "float32")
+    return SegmentationModel("unet", "unet", names, COLORS, 4, 0.2, False, "float32", preprocessing=preprocessing)
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +247,23 @@ def test_a_model_of_other_classes_is_refused_and_earlier_outputs_stay(ready, don
         run(ready, tmp_path, model_file=other)
     assert (tmp_path / "metrics/evaluation.json").read_bytes() == (done / "metrics/evaluation.json").read_bytes()
     assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (
+            Preprocessing(height=64, width=64),
+            r"trained on images of 64x64 \(height x width\), but .*manifest\.json have",
+        ),
+        (Preprocessing(height=32, width=32, fit="pad"), r"trained on images with the fit pad, but .* have stretch"),
+    ],
+)
+def test_a_model_of_other_images_is_refused(made, words, ready, tmp_path):
+    save_model(model(preprocessing=made), tmp_path / "other.keras")
+    with pytest.raises(ArtifactError, match=rf"other\.keras was {words}"):
+        run(ready, tmp_path, model_file=tmp_path / "other.keras")
+    assert not (tmp_path / "evaluation").exists()
 
 
 def test_a_model_of_nan_is_refused_and_earlier_outputs_stay(ready, done, tmp_path):

@@ -27,10 +27,13 @@ WINGS = {
     "planning": {"datasets", "shards", "models", "training", "prediction", "evaluation"},
     "comparison": set(),
     "verification": set(),
+    "folds": {"comparison"},
     "report": set(),
 }
 # These read contracts and metrics alone; `verification` reads nothing that a stage types.
-NARROW = {"report": {"contracts", "metrics"}, "comparison": {"contracts", "metrics"}, "verification": {"contracts"}}
+NARROW = {name: {"contracts", "metrics"} for name in ("report", "comparison", "folds")} | {
+    "verification": {"contracts"}
+}
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets"}
 
 
@@ -103,7 +106,7 @@ def test_metrics_need_arrays_alone():
     assert not {name for path in of("metrics") for name in packages(path)} - allowed
 
 
-@pytest.mark.parametrize("name", ["contracts", "metrics", "report", "comparison", "verification", "files"])
+@pytest.mark.parametrize("name", ["contracts", "metrics", "report", "comparison", "verification", "folds", "files"])
 def test_no_tensorflow_even_inside_functions(name):
     assert not {package for path in of(name) for package in packages(path)} & HEAVY
 
@@ -112,7 +115,7 @@ def test_the_light_parts_run_without_tensorflow():
     """All their modules together; what they import in turn counts too."""
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in of("contracts", "metrics", "report", "comparison", "verification", "files", "cli")
+        for path in of("contracts", "metrics", "report", "comparison", "verification", "folds", "files", "cli")
     ]
     code = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
     code += f"print(sorted({HEAVY | {'pandas', 'dvc'}} & set(sys.modules)))"

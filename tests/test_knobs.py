@@ -41,12 +41,14 @@ PREPROCESS = {
     "seed": 2,
     "dataset.validation_fraction": 0.5,
     "dataset.limit": 3,
+    "dataset.folds": 2,
     "preprocess.height": 24,
     "preprocess.width": 24,
     "preprocess.fit": "pad",
     "preprocess.encoding": "png",
     "preprocess.examples_per_shard": 3,
 }
+BESIDE = ("dataset.unseen", "dataset.fold")  # of preprocess, with a test of their own
 # Some knobs turn only beside others; those others are set in both runs.
 DILATED = {"model.architecture": "pointrend", "model.encoder": "mobilenet_v2", "model.coarse": "deeplabv3"}
 TRAIN = {
@@ -97,6 +99,7 @@ TRAIN = {
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
 # tests/test_own_pairs.py turns values, tests/test_annotations.py overlap, tests/test_groups.py group.
+# tests/test_gpu_operations.py turns train.deterministic, which changes no weights on a CPU.
 DOWNLOAD = {
     "name",
     "path",
@@ -134,7 +137,9 @@ def params(**changes) -> Params:
 
 def preprocess(raw: Path, out: Path, p: Params) -> dict[str, str]:
     target = Target(p.preprocess.height, p.preprocess.width, p.preprocess.encoding, p.preprocess.fit)
-    choice = SplitOptions(p.seed, p.dataset.limit, p.dataset.validation_fraction, p.dataset.unseen)
+    choice = SplitOptions(
+        p.seed, p.dataset.limit, p.dataset.validation_fraction, p.dataset.unseen, p.dataset.folds, p.dataset.fold
+    )
     build_shards(raw, out, target, p.preprocess.examples_per_shard, choice)
     return digests(out, ".")
 
@@ -184,7 +189,7 @@ def shards(raw):
 
 
 def test_every_key_is_turned_somewhere():
-    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), "dataset.unseen", "repo"}
+    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), *BESIDE, "train.deterministic", "repo"}
     known = leaves(read_yaml(ROOT / "params.yaml"))
     assert turned == {key for key in known if not key.startswith("evaluate.")}
 
@@ -194,6 +199,11 @@ def test_a_turned_knob_changes_the_shards(key, raw, tmp_path, in_process):
     before = preprocess(raw, tmp_path / "before", params())
     assert preprocess(raw, tmp_path / "again", params()) == before
     assert preprocess(raw, tmp_path / "after", params(**{key: PREPROCESS[key]})) != before
+
+
+def test_another_fold_changes_the_shards(raw, tmp_path, in_process):
+    folds = [preprocess(raw, tmp_path / str(i), params(**{"dataset.folds": 2, "dataset.fold": i})) for i in (1, 2)]
+    assert folds[0] != folds[1]
 
 
 def test_unseen_allows_what_it_otherwise_refuses(tmp_path, in_process):

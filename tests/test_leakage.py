@@ -114,8 +114,8 @@ def test_flat_images_are_no_evidence():
 
 def test_an_image_is_compared_with_few_of_a_band(monkeypatch):
     """Images that are all alike take no longer than others: each is compared with a fixed number of those of train."""
-    compared, distance = [], module._distance
-    monkeypatch.setattr(module, "_distance", lambda a, b: compared.append(len(a)) or distance(a, b))
+    compared, distance = [], module.hash_distance
+    monkeypatch.setattr(module, "hash_distance", lambda a, b: compared.append(len(a)) or distance(a, b))
     bits = np.random.default_rng(0).integers(0, 2, 256).astype(bool)
     images = [("train", f"a{'b' * i}", bits) for i in range(900)] + [("test", f"b{'b' * i}", bits) for i in range(9)]
     assert shares(images)["test"] == 1

@@ -168,6 +168,9 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("dataset.limit", 0, "must be at least 1"),
         ("dataset.masks", "colour", "must be 'index' or 'color'"),
         ("dataset.unseen", "ignore", "must be 'refuse' or 'allow'"),
+        ("dataset.folds", 1, "must be at least 2"),
+        ("dataset.folds", 21, "must be at most 20"),
+        ("dataset.fold", 0, "must be at least 1"),
         ("dataset.validation_fraction", 0, "must be above 0.0"),
         ("dataset.test_fraction", 0.6, "must be at most 0.5"),
         ("dataset.group", "", "must not be empty"),
@@ -422,7 +425,8 @@ def stage(monkeypatch):
 
 
 def test_declared_leaves_and_sections_are_read(stage):
-    declared = stage("seed", "train", "dataset.limit", "dataset.validation_fraction", "dataset.unseen", "model.encoder")
+    selection = [f"dataset.{key}" for key in ("limit", "validation_fraction", "unseen", "folds", "fold")]
+    declared = stage("seed", "train", *selection, "model.encoder")
     assert declared.integer("seed") == 1
     assert declared.text("model.encoder") == "unet"
     assert declared.section("train", TrainParams).loss.dice == 1.0

@@ -424,6 +424,24 @@ def test_pictures_of_several_sizes_keep_their_shape(run_folder: Path) -> None:
     assert markup.count('width="60" height="30"') == len(KINDS)
 
 
+def test_labels_to_check_are_shown_with_their_places(page: str, inputs: Inputs) -> None:
+    shown = section(page, "labels")
+    assert '<a href="#labels">Labels to check</a>' in page
+    for picture in inputs.suspects.pictures:
+        for name in ("image", "label", "prediction"):
+            assert f'alt="{name} of {html.escape(picture.filename).replace("&quot;", "&#34;")}"' in shown
+    words = text_of(shown)
+    assert "candidates" in words and "of 60 images" in words
+    assert re.search(r"predicted ring \(12 . 40 pixels at 60, 4\)", words)
+    assert shown.count('class="inner"') == 3 * 3
+
+
+def test_no_labels_to_check_are_not_mentioned(run_folder: Path) -> None:
+    changed(run_folder / "data/evaluation/suspects.json", lambda v: v["pictures"].clear())
+    page = render_page(read_inputs(run_folder), PARAMS)
+    assert "Labels to check" not in page and 'id="labels"' not in page
+
+
 def test_findings_name_what_is_odd(inputs: Inputs) -> None:
     sentences = " ".join(findings(inputs.audit, NAMES))
     assert "Class unicorn is never seen in train, validation and test: the model cannot have learned it" in sentences
@@ -549,6 +567,8 @@ def test_the_commands_that_use_the_model_are_ones_that_maskline_knows(page: str)
         "data/evaluation/images.csv",
         "data/evaluation/pictures.json",
         "data/evaluation/pictures/0/errors.png",
+        "data/evaluation/suspects.json",
+        "data/evaluation/suspects/1/truth.png",
     ],
 )
 @pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n\0\0 {]"])
@@ -587,6 +607,8 @@ def test_stage_says_the_sentence_and_keeps_the_earlier_page(run_folder: Path) ->
         ("data/evaluation/about.json", lambda v: v.update(resolution="tiny"), "resolution"),
         ("data/evaluation/pictures.json", lambda v: v["best"][0]["classes"].append("dog"), "the class dog"),
         ("data/evaluation/pictures.json", lambda v: v["best"][0].pop("width"), "best.0.width"),
+        ("data/evaluation/suspects.json", lambda v: v["pictures"][0]["places"][0].update(label="dog"), "the class dog"),
+        ("data/evaluation/suspects.json", lambda v: v["pictures"][1]["places"].clear(), "pictures.1.places"),
     ],
 )
 def test_files_of_another_run_are_refused(run_folder: Path, name: str, change: object, words: str) -> None:

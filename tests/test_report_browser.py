@@ -104,7 +104,7 @@ def group(inputs: Inputs, name: str) -> list[str]:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_page_fits_draws_every_picture_and_follows_the_theme(tab: Page, inputs: Inputs, width: int, dark: bool) -> None:
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.evaluate("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * (4 + 5)
+    assert tab.evaluate("document.images.length") == len(KINDS) * len(unique(inputs.pictures)) + 2 * (4 + 5) + 3 * 2
     tab.evaluate("[...document.images].forEach(i => i.loading = 'eager')")
     tab.evaluate("Promise.all([...document.images].map(i => i.decode()))")  # fails for a picture that cannot be drawn
     style = "getComputedStyle(document.body)"
@@ -263,3 +263,16 @@ def test_the_policy_stops_what_would_leave_the_page(started: Browser, folder: Pa
     (folder / "open.html").write_text('<img src="http://127.0.0.1:9/x.png"><script>boom()</script>', encoding="utf-8")
     with opened(started, (folder / "open.html").as_uri()) as shown:
         assert "http://127.0.0.1:9/x.png" in shown.requests and shown.problems
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_places_to_check_are_marked_over_each_picture(tab: Page, width: int) -> None:
+    assert tab.evaluate("document.querySelectorAll('#labels .inner').length") == 3 * (1 + 2)
+    for number in range(3):
+        panel = f"document.querySelectorAll('#labels .marked')[{number}]"
+        left, top, wide, high = tab.evaluate(
+            f"(() => {{ const i = {panel}.querySelector('img').getBoundingClientRect(), "
+            f"p = {panel}.querySelector('.inner').getBoundingClientRect(); return [(p.x - i.x) / i.width, "
+            "(p.y - i.y) / i.height, p.width / i.width, p.height / i.height]; })()"
+        )
+        assert (left, top, wide, high) == pytest.approx((8 / 96, 20 / 96, 30 / 96, 24 / 96), abs=0.04)

@@ -41,6 +41,7 @@ def params(**changes) -> TrainParams:
         "early_stopping": 0,
         "ema": 0.0,
         "precision": "float32",
+        "deterministic": True,
     }
     return TrainParams.model_validate(values | changes)
 

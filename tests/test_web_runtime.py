@@ -14,6 +14,7 @@ import pytest
 from maskline.errors import InputError
 from maskline.export.page import web_runtime as module
 from maskline.export.page.web_runtime import NAME, WebRuntime, cached, web_runtime
+from maskline.files import downloads
 
 PATH = f"/npm/onnxruntime-web/-/{NAME}"
 
@@ -72,7 +73,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     result = Server()
-    monkeypatch.setattr(module, "BACKOFF", 0.01)
+    monkeypatch.setattr(downloads, "BACKOFF", 0.01)
     monkeypatch.setattr(module, "SHA512", base64.b64encode(hashlib.sha512(GOOD).digest()).decode())
     monkeypatch.setenv("npm_config_registry", result.url)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -109,7 +110,7 @@ def test_cut_short_every_time(server: Server, tmp_path: Path) -> None:
     server.drops = 99
     with pytest.raises(InputError, match=r"could not be downloaded in 4 attempts.*npm_config_registry.*copy it to "):
         web_runtime()
-    assert len(server.requests) == module.ATTEMPTS
+    assert len(server.requests) == downloads.ATTEMPTS
     assert nothing_kept(tmp_path)
 
 

@@ -5,9 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from maskline.cli import check, compare, experiments, export, predict, verify
-from maskline.errors import ArtifactError, InputError
-from maskline.messages import os_sentence, printable, system_error, unexpected_sentence
+from maskline.cli import check, compare, experiments, export, folds, plan, predict, verify
+from maskline.messages import printable, sentence
 
 _DESCRIPTION = (
     "Train, evaluate and compare models that label every pixel of an image. `dvc repro` runs the pipeline, from images "
@@ -16,6 +15,7 @@ _DESCRIPTION = (
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages would bury the command's own
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # a GPU's memory on demand, so that others can use it too
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,23 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        sys.exit(f"maskline: {printable(_sentence(error))}")
+        found = sentence(error, lambda artifact: "; check its name, or make it again", "try again")
+        sys.exit(f"maskline: {printable(found)}")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
     whole = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = whole.add_subparsers(metavar="command", required=True)
-    for command in (check, compare, experiments, export, predict, verify):
+    for command in (check, compare, experiments, export, folds, plan, predict, verify):
         command.add(commands)
     return whole
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ArtifactError):
-        return f"{error}; check its name, or make it again."
-    if isinstance(error, InputError):
-        return str(error)
-    if system := system_error(error):
-        return os_sentence(system, "try again")
-    return unexpected_sentence(error)

@@ -85,7 +85,7 @@ class Audit(Record):
         encoding: of the shards' images.
         images: by split.
         left_out_by_lists: images of the source that are in no split.
-        left_out_by_limit: images of each split that dataset.limit left out.
+        left_out_by_limit: images of each split that dataset.limit left out; with dataset.folds, of the source's splits.
         original_size: before resizing.
         void_share: void pixels as a share of all pixels without padding, by split.
         padding_share: pixels that preprocess.fit pad adds, as a share of all pixels, by split.
@@ -98,6 +98,7 @@ class Audit(Record):
         annotations: what became of them; None where masks are files.
         leakage: images of validation and test that have a near neighbor in train.
         groups: None without dataset.group.
+        left_out_by_folds: images of the source's own test split, which dataset.folds leaves out; None without folds.
     """
 
     source: Origin
@@ -119,6 +120,7 @@ class Audit(Record):
     annotations: AnnotationCounts | None = None
     leakage: dict[HeldOut, NearTrain]
     groups: GroupCounts | None = None
+    left_out_by_folds: Annotated[Count | None, Field(exclude_if=lambda count: count is None)] = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Audit":

@@ -43,8 +43,18 @@ class Split(Record):
     shards: list[Shard]
 
 
+class Fold(Record):
+    """Which fold is the test split, from 1, and the number of folds."""
+
+    number: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=2)]
+
+
 class Manifest(Record):
-    """What a folder of shards holds; `height` and `width` are in pixels, `fit` is how images got that size."""
+    """What a folder of shards holds.
+
+    `height` and `width` are in pixels, `fit` is how images got that size. `fold` is None without dataset.folds.
+    """
 
     format: Literal[1]
     source: Origin
@@ -55,6 +65,7 @@ class Manifest(Record):
     void_label: Literal[255]
     classes: list[ClassInfo]
     splits: dict[Role, Split]
+    fold: Annotated[Fold | None, Field(exclude_if=lambda fold: fold is None)] = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "Manifest":

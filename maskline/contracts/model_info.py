@@ -59,6 +59,11 @@ class ModelInfo(Record):
     preprocessing: Preprocessing
     any_size: bool = True
 
+    @property
+    def fixed_size(self) -> Size | None:
+        """The only height and width that the file takes; None: any."""
+        return None if self.any_size else self.preprocessing.size
+
 
 class Score(Record):
     """The figures of an exported file on the test images.

@@ -19,6 +19,7 @@ class Source(Record):
     `labels` maps a stored mask value to the index of its class: decimal text for index masks, lower-case '#rrggbb' for
     color masks. Values in `void` become the void label; any other value is an error.
     `splits` names the TFDS split of each role; a role without one is held out of another by preprocess.
+    `test_is_held_out` is true if the source lists no test split, so that download held it out of train.
     `left_out` counts the source's images that are in no split. `annotations` is None where masks are files.
     """
 
@@ -32,6 +33,7 @@ class Source(Record):
     labels: dict[str, int]
     void: list[str]
     splits: dict[Role, str]
+    test_is_held_out: Annotated[bool, Field(exclude_if=lambda held_out: not held_out)] = False
     left_out: Annotated[int, Field(ge=0)] = 0
     annotations: AnnotationCounts | None = None
 

@@ -46,6 +46,24 @@ class Entry(NamedTuple):
 
 PREPARED = "a prepared TFDS data set"
 
+
+def _entry(
+    module: ModuleType, builder: Callable[..., tfds.core.DatasetBuilder], version: object, **more: bool
+) -> Entry:
+    """Return the entry of a source whose module has LAYOUT, `find_tree` and, unless params list its classes, TABLE."""
+    return Entry(str(version), getattr(module, "TABLE", None), builder, module.find_tree, module.LAYOUT, **more)
+
+
+def _local(module: ModuleType, builder: type[tfds.core.DatasetBuilder]) -> Entry:
+    """Return the entry of a source that is only on the user's disk."""
+    return _entry(module, builder, builder.VERSION, published=False)
+
+
+def _annotated(module: ModuleType, builder: type[annotated.AnnotatedBuilder]) -> Entry:
+    """Return the entry of a format of annotations."""
+    return _entry(module, builder, builder.VERSION, published=False, annotated=True)
+
+
 SOURCES = {
     "shapes": Entry(
         version=str(shapes.Shapes.VERSION),
@@ -55,73 +73,17 @@ SOURCES = {
         layout="",
         published=False,
     ),
-    "camvid": Entry(
-        version=str(camvid.Camvid.VERSION),
-        table=camvid.TABLE,
-        builder=camvid.Camvid,
-        find_tree=camvid.find_tree,
-        layout=camvid.LAYOUT,
-    ),
-    "voc2012": Entry(
-        version=str(voc2012.Voc2012.VERSION),
-        table=voc2012.TABLE,
-        builder=voc2012.Voc2012,
-        find_tree=voc2012.find_tree,
-        layout=voc2012.LAYOUT,
-    ),
-    "oxford_iiit_pet": Entry(
-        version=oxford_iiit_pet.VERSION,
-        table=oxford_iiit_pet.TABLE,
-        builder=oxford_iiit_pet.builder,
-        find_tree=oxford_iiit_pet.find_tree,
-        layout=oxford_iiit_pet.LAYOUT,
-    ),
-    "folder": Entry(
-        version=str(folder.Folder.VERSION),
-        table=None,
-        builder=folder.Folder,
-        find_tree=folder.find_tree,
-        layout=folder.LAYOUT,
-        published=False,
-    ),
-    "cityscapes": Entry(
-        version=str(cityscapes.Cityscapes.VERSION),
-        table=cityscapes.TABLE,
-        builder=cityscapes.Cityscapes,
-        find_tree=cityscapes.find_tree,
-        layout=cityscapes.LAYOUT,
-        published=False,
-    ),
-    "ade20k": Entry(
-        version=str(ade20k.Ade20k.VERSION),
-        table=ade20k.TABLE,
-        builder=ade20k.Ade20k,
-        find_tree=ade20k.find_tree,
-        layout=ade20k.LAYOUT,
-        published=False,
-    ),
-}
-
-
-def _annotated(builder: type[annotated.AnnotatedBuilder], form: ModuleType) -> Entry:
-    """Return the entry of a format of annotations."""
-    return Entry(
-        version=str(builder.VERSION),
-        table=None,
-        builder=builder,
-        find_tree=form.find_tree,
-        layout=form.LAYOUT,
-        published=False,
-        annotated=True,
-    )
-
-
-SOURCES |= {
-    "coco": _annotated(annotated.Coco, coco),
-    "yolo": _annotated(annotated.Yolo, yolo),
-    "labelme": _annotated(annotated.Labelme, labelme),
-    "cvat": _annotated(annotated.Cvat, cvat),
-    "label_studio": _annotated(annotated.LabelStudio, label_studio),
+    "camvid": _entry(camvid, camvid.Camvid, camvid.Camvid.VERSION),
+    "voc2012": _entry(voc2012, voc2012.Voc2012, voc2012.Voc2012.VERSION),
+    "oxford_iiit_pet": _entry(oxford_iiit_pet, oxford_iiit_pet.builder, oxford_iiit_pet.VERSION),
+    "folder": _local(folder, folder.Folder),
+    "cityscapes": _local(cityscapes, cityscapes.Cityscapes),
+    "ade20k": _local(ade20k, ade20k.Ade20k),
+    "coco": _annotated(coco, annotated.Coco),
+    "yolo": _annotated(yolo, annotated.Yolo),
+    "labelme": _annotated(labelme, annotated.Labelme),
+    "cvat": _annotated(cvat, annotated.Cvat),
+    "label_studio": _annotated(label_studio, annotated.LabelStudio),
 }
 
 

@@ -3,27 +3,19 @@
 import hashlib
 import re
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import requests
 from tqdm import tqdm
 
 from maskline.errors import InputError
 from maskline.files.artifacts import move
-
-ATTEMPTS = 4
-BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
-STALL = 60.0  # seconds without a byte after which a connection has failed
+from maskline.files.downloads import STALL, check_status, retry
 
 _BLOCK = 1 << 16  # bytes
 _PARTIAL, _NO_SUCH_RANGE = 206, 416
-_TRANSIENT = (408, 429)  # client errors after which another attempt may succeed
 _NAMES = {"md5": "MD5", "sha256": "SHA-256"}
-
-_Result = TypeVar("_Result")
 
 
 def fetch(
@@ -56,30 +48,6 @@ def fetch(
     finally:
         partial.unlink(missing_ok=True)
     return path
-
-
-def retry(work: Callable[[], _Result], what: str, remedy: str) -> _Result:
-    """Call `work`, which needs the network, and call it again after a growing pause if the connection fails.
-
-    Raises:
-        InputError: every attempt failed.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return work()
-        except (requests.RequestException, ConnectionError, TimeoutError) as error:
-            if attempt == ATTEMPTS:
-                raise InputError(
-                    f"{what} could not be downloaded in {ATTEMPTS} attempts ({one_line(error)}). {remedy}"
-                ) from None
-            print(f"{what}: the connection failed, attempt {attempt} of {ATTEMPTS}; trying again", file=sys.stderr)
-            time.sleep(BACKOFF * 2 ** (attempt - 1))
-    raise AssertionError
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's message on one line."""
-    return " ".join(str(error).split())
 
 
 class _Download:
@@ -116,11 +84,7 @@ class _Download:
         if status == _NO_SUCH_RANGE or (status == _PARTIAL and _start(response) != done):
             self._version = None
             raise requests.ConnectionError(f"{self._url} has no bytes from {done} on")
-        if 400 <= status < 500 and status not in _TRANSIENT:
-            raise InputError(
-                f"{self._url} could not be downloaded: the server answered {status} {response.reason}. {self._remedy}"
-            )
-        response.raise_for_status()
+        check_status(response, self._url, self._remedy)
 
     def _write(self, response: requests.Response, done: int) -> None:
         length = response.headers.get("Content-Length", "")

@@ -14,7 +14,7 @@ from maskline.contracts.classes import Role
 from maskline.contracts.groups import write_groups
 from maskline.contracts.source import Source, write_source
 from maskline.datasets.catalogue import PREPARED, Entry, entry_of
-from maskline.datasets.formats.classes import ClassTable, refuse_own_classes, table_of
+from maskline.datasets.formats.classes import ClassTable, picked, refuse_own_classes, table_of
 from maskline.datasets.groups import read_grouping
 from maskline.datasets.prepared import find_prepared, read_prepared
 from maskline.datasets.sources import other
@@ -42,11 +42,7 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
     raw = Path(raw)
     scratch, downloads = raw.with_name(f"{raw.name}.scratch.partial"), raw.with_name("downloads")
     entry = entry_of(dataset.name)
-    if entry.table is not None:
-        refuse_own_classes(dataset)
-    if entry.annotated:
-        refuse_own_classes(dataset, chosen=("classes", "colors"))
-    table = None if entry.annotated else entry.table or table_of(dataset)
+    table = _table(dataset, entry)
     place = None if dataset.path is None else Path(dataset.path)
     grouping = None if dataset.group is None else read_grouping(dataset.group, place)
     from maskline.datasets import canonical  # imports TensorFlow, so a mistake in params is reported sooner
@@ -67,6 +63,17 @@ def prepare(dataset: SourceParams, seed: int, raw: Path) -> None:
         for unfinished in [*downloads.rglob("*.tmp.*")]:
             shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(downloads, ignore_errors=True)
+
+
+def _table(dataset: SourceParams, entry: Entry) -> ClassTable | None:
+    """Return the classes, or None if the builder knows them once it has run."""
+    if entry.annotated:
+        refuse_own_classes(dataset, chosen=("classes", "colors"))
+        return None
+    if entry.table is None:
+        return table_of(dataset)
+    refuse_own_classes(dataset, chosen=("classes",))
+    return picked(entry.table, dataset.classes, dataset.name)
 
 
 def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path) -> tfds.core.DatasetBuilder:
@@ -135,6 +142,7 @@ def _source(dataset: SourceParams, table: ClassTable | None, prepared: tfds.core
         mask_feature=dataset.mask_feature,
         filename_feature=other.filename_feature(info),
         splits={role: role for role in ROLES if role in info.splits or role == "test"},
+        test_is_held_out="test" not in info.splits,
         left_out=prepared.left_out() if isinstance(prepared, (Folder, AnnotatedBuilder, Cityscapes)) else 0,
         annotations=prepared.counts() if isinstance(prepared, AnnotatedBuilder) else None,
         **table._asdict(),

@@ -13,9 +13,9 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from maskline.datasets.fetch import one_line
 from maskline.datasets.regular import read_small, require_regular
 from maskline.errors import InputError
+from maskline.messages import one_line
 
 _AGAIN = "prepare the data set again"
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
@@ -55,7 +55,7 @@ def read_prepared(folder: Path) -> tfds.core.DatasetBuilder:
         info, form = builder.info, builder.info.file_format
         paths = [Path(path) for split in info.splits.values() for path in split.filepaths]
     except Exception as error:  # what TFDS and protobuf raise for damaged metadata has no common type
-        raise InputError(f"{folder} cannot be read by TFDS ({one_line(error)[:200]}); {_AGAIN}.") from None
+        raise InputError(f"{folder} cannot be read by TFDS ({one_line(error)}); {_AGAIN}.") from None
     if form != tfds.core.FileFormat.TFRECORD:
         raise InputError(f"{folder} holds {form.value if form else 'unknown'} files; {_AGAIN}, as tfrecord.")
     if not isinstance(info.features, tfds.features.FeaturesDict):
@@ -86,7 +86,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(read_small(path))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged ({one_line(error)}); {_AGAIN}.") from None
+        raise InputError(f"{path} is damaged ({one_line(error, None)}); {_AGAIN}.") from None
 
 
 def _check_files(folder: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import download_manager, downloader, util
 
-from maskline.datasets import fetch
 from maskline.errors import InputError
+from maskline.files.downloads import STALL, retry
+from maskline.messages import one_line
 
 
 def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, manual: Path, remedy: str) -> None:
@@ -33,18 +34,18 @@ def download_and_prepare(builder: tfds.core.DatasetBuilder, downloads: Path, man
             with _limited(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints the names of temporary folders
                 builder.download_and_prepare(download_dir=downloads, download_config=config)
         except util.DownloadError as error:
-            raise InputError(f"{builder.name} could not be downloaded: {fetch.one_line(error)} {remedy}") from None
+            raise InputError(f"{builder.name} could not be downloaded: {one_line(error, None)} {remedy}") from None
         except download_manager.NonMatchingChecksumError as error:
             raise InputError(
-                f"{builder.name} was downloaded with a wrong checksum: {fetch.one_line(error)} {remedy}"
+                f"{builder.name} was downloaded with a wrong checksum: {one_line(error, None)} {remedy}"
             ) from None
         except (
             AssertionError,
             ImportError,
         ) as error:  # a missing file that the user has to download, or a missing package
-            raise InputError(f"{builder.name} cannot be prepared: {fetch.one_line(error)}") from None
+            raise InputError(f"{builder.name} cannot be prepared: {one_line(error, None)}") from None
 
-    fetch.retry(work, builder.name, remedy)
+    retry(work, builder.name, remedy)
 
 
 @contextlib.contextmanager
@@ -54,9 +55,9 @@ def _limited() -> Iterator[None]:
     TFDS has no setting for either. It opens HTTP with requests, and FTP with urllib, which uses the sockets' timeout.
     """
     open_url, retries, limit = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
-    downloader._open_url = functools.partial(open_url, timeout=fetch.STALL)
+    downloader._open_url = functools.partial(open_url, timeout=STALL)
     downloader.MAX_RETRIES = 1
-    socket.setdefaulttimeout(fetch.STALL)
+    socket.setdefaulttimeout(STALL)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """Counting a split batch by batch, in a thread that works while the next batch is predicted."""
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -15,15 +16,22 @@ from maskline.metrics.confusion import confusion
 _BEHIND = 2  # batches that may wait for the thread
 
 
-def count_split(split: PredictedSplit, batch_size: int, counts: Counts) -> None:
-    """Predict every image of the split and fill `counts`, which `new_counts` made."""
+Also = Callable[[Batch, PredictedLabels], None]
+
+
+def count_split(split: PredictedSplit, batch_size: int, counts: Counts, also: Also | None = None) -> None:
+    """Predict every image of the split and fill `counts`, which `new_counts` made.
+
+    Args:
+        also: what else to do with each batch and its prediction, in order.
+    """
     pending: deque[Future] = deque()
     with (
         ThreadPoolExecutor(1) as thread,
         tqdm(total=len(split.reader), desc="predicting", unit=" images", disable=None) as bar,
     ):
         for batch in split.batches(batch_size):
-            pending.append(thread.submit(_count, counts, batch, split.predict(batch)))
+            pending.append(thread.submit(_count, counts, batch, split.predict(batch), also))
             if len(pending) > _BEHIND:
                 pending.popleft().result()
             bar.update(len(batch.indices))
@@ -31,7 +39,9 @@ def count_split(split: PredictedSplit, batch_size: int, counts: Counts) -> None:
             last.result()
 
 
-def _count(counts: Counts, batch: Batch, predicted: PredictedLabels) -> None:
+def _count(counts: Counts, batch: Batch, predicted: PredictedLabels, also: Also | None) -> None:
+    if also:
+        also(batch, predicted)
     classes = counts.void.shape[1]
     for index, content, *maps in zip(
         batch.indices,

@@ -7,9 +7,8 @@ import numpy as np
 
 from maskline.contracts.fit import Part
 from maskline.contracts.model_info import Preprocessing
-from maskline.errors import InputError
 from maskline.prediction.fitting import content, model_input
-from maskline.prediction.inference import Prediction, most_probable
+from maskline.prediction.inference import Prediction, confidence_of, most_probable, nan_error
 from maskline.prediction.refine.choice import Refine
 from maskline.prediction.resizing import resized
 from maskline.shards.read.batches import ordered_batches
@@ -113,19 +112,15 @@ class PredictedSplit(NamedTuple):
         if not self.refine:
             return most_probable(probabilities)
         pairs = zip(images, probabilities, strict=True)
-        labels = np.stack([self.refine(image, image_probabilities) for image, image_probabilities in pairs])
-        confidence = np.take_along_axis(probabilities, labels[..., None].astype(np.intp), axis=-1)[..., 0]
-        return labels.astype(np.uint8), confidence
+        refined = [self.refine(image, image_probabilities) for image, image_probabilities in pairs]
+        labels = np.stack(refined).astype(np.uint8)
+        return labels, confidence_of(labels, probabilities)
 
     def _check_numbers(self, batch: Batch, prediction: Prediction) -> None:
         """Refuse NaN, which the entropy of the probabilities and the variance of samples pass on."""
         dead = np.isnan(prediction.uncertainty).any(axis=(1, 2))
         if dead.any():
-            name = self.reader.names[batch.indices[int(dead.argmax())]]
-            raise InputError(
-                f"the model's probabilities for {name} are NaN; train it again with a lower train.learning_rate, or "
-                "with train.precision float32."
-            )
+            raise nan_error(self.reader.names[batch.indices[int(dead.argmax())]])
 
 
 def _resized(prediction: Prediction, part: Part, size: tuple[int, int]) -> Prediction:

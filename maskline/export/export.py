@@ -12,10 +12,11 @@ from maskline.comparison.compare import Comparison
 from maskline.contracts.manifest import read_manifest
 from maskline.contracts.model_info import ExportInfo, Format
 from maskline.errors import InputError
+from maskline.evaluation.fits import check_fits
 from maskline.export.check import passed
 from maskline.export.formats import litert, onnx, saved_model
 from maskline.export.formats.onnx_int8 import quantize_onnx
-from maskline.export.gate import Limits, check_fits, counted, score
+from maskline.export.gate import Limits, counted, score
 from maskline.export.graph import DEFAULT, Output, takes_any_size
 from maskline.export.page.page import write_page
 from maskline.export.page.web_runtime import web_runtime

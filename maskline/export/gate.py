@@ -8,11 +8,10 @@ import numpy as np
 
 from maskline.comparison.compare import Result
 from maskline.contracts.counts import new_counts
-from maskline.contracts.manifest import PATH as MANIFEST
-from maskline.contracts.manifest import Manifest, read_manifest
-from maskline.contracts.model_info import ModelInfo, Score
-from maskline.errors import ArtifactError
+from maskline.contracts.manifest import read_manifest
+from maskline.contracts.model_info import Score
 from maskline.evaluation.counting import count_split
+from maskline.evaluation.fits import check_fits
 from maskline.evaluation.predicted_split import PredictedSplit
 from maskline.metrics.boundary import TRIMAP_DISTANCES
 from maskline.metrics.calibration import BINS
@@ -60,30 +59,6 @@ def counted(name: str, path: Path, runtime: Runtime, shards: Path, batch_size: i
         matrices = np.array(counts.matrices)
     names = [c.name for c in manifest.classes]
     return Result(name, np.array(reader.names), matrices, names, manifest.digest("test"), "model")
-
-
-def check_fits(path: Path, info: ModelInfo, manifest: Manifest, shards: Path) -> None:
-    """Refuse a model of other classes, or of another size or fit of images, than the shards have.
-
-    Raises:
-        ArtifactError: the model does not fit the shards.
-    """
-    known, given = [c.name for c in info.classes], [c.name for c in manifest.classes]
-    if known != given:
-        raise ArtifactError(path, f"knows the classes {', '.join(known)}, but {shards} has {', '.join(given)}")
-    size = info.preprocessing.size
-    if size != (manifest.height, manifest.width):
-        raise ArtifactError(
-            path,
-            f"was trained on images of {size[0]}x{size[1]} (height x width), but those of {shards / MANIFEST.name} "
-            f"have {manifest.height}x{manifest.width}",
-        )
-    if info.preprocessing.fit != manifest.fit:
-        raise ArtifactError(
-            path,
-            f"was trained on images with the fit {info.preprocessing.fit}, but those of {shards / MANIFEST.name} have "
-            f"{manifest.fit}",
-        )
 
 
 def score(result: Result) -> Score:

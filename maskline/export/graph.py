@@ -5,7 +5,8 @@ from typing import Literal
 
 import tensorflow as tf
 
-from maskline.contracts.model_info import Format, ModelInfo
+from maskline.contracts.fit import Size
+from maskline.contracts.model_info import Format
 from maskline.models.catalogue import NETWORKS
 from maskline.models.segmentation import SegmentationModel
 
@@ -22,13 +23,8 @@ def takes_any_size(architecture: str, file_format: Format) -> bool:
     return file_format == "savedmodel" or not NETWORKS[architecture].samples
 
 
-def size_of(info: ModelInfo) -> tuple[int | None, int | None]:
-    """Return the height and width that a file takes; None: any."""
-    return (None, None) if info.any_size else (info.preprocessing.height, info.preprocessing.width)
-
-
 def serving_function(
-    model: SegmentationModel, outputs: Sequence[Output], size: tuple[int | None, int | None]
+    model: SegmentationModel, outputs: Sequence[Output], size: Size | None
 ) -> tf.types.experimental.PolymorphicFunction:
     """Return a function of images uint8 [N, H, W, 3], RGB.
 
@@ -41,7 +37,7 @@ def serving_function(
         size: the only height and width of images; None: any.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.uint8, name="images")])
+    @tf.function(input_signature=[tf.TensorSpec((None, *(size or (None, None)), 3), tf.uint8, name="images")])
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model.probabilities(images) if model.architecture.samples else _softmax(model(images))
         found = {

@@ -39,15 +39,19 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
         raise ArtifactError(path, f"is damaged at {first_problem(error)}") from None
 
 
-def write_table(path: Path, rows: Sequence[BaseModel]) -> None:
-    """Write records of one kind, at least one, as CSV with Unix line endings; None and NaN become empty cells."""
+def write_table(path: Path, rows: Sequence[BaseModel], kind: type[BaseModel] | None = None) -> None:
+    """Write records of one kind as CSV with Unix line endings; None and NaN become empty cells.
+
+    Without rows, `kind` gives the names of the columns.
+    """
     import pandas as pd  # not at the top, because a stage that only reads tables starts faster without it
 
     values = [row.model_dump(by_alias=True) for row in rows]
     cells = [[_cell(value) for value in row.values()] for row in values]
-    table = pd.DataFrame(cells, columns=list(values[0]), dtype=object)
+    columns = list(values[0]) if values else list(kind.model_fields) if kind else []
+    table = pd.DataFrame(cells, columns=columns, dtype=object)
     # Python's writer leaves a carriage return without quotes, and readers take it for the end of a line.
-    returns = any(isinstance(cell, str) and "\r" in cell for row in (values[0], *cells) for cell in row)
+    returns = any(isinstance(cell, str) and "\r" in cell for row in (columns, *cells) for cell in row)
     text = table.to_csv(
         index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     )

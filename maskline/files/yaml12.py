@@ -112,12 +112,28 @@ def read_yaml(path: Path) -> Any:
         InputError: the file is missing, is not a regular file, is too large, is not UTF-8, or is not valid YAML.
     """
     try:
-        return yaml.load(_text(Path(path)), _Loader)
+        return parse_yaml(_text(Path(path)), path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; run the command in the folder that holds it.") from None
+    except UnicodeDecodeError as error:
+        raise _invalid(path, error) from None
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Return the one document of a YAML 1.2 text; `path` is its file's, for its errors.
+
+    Raises:
+        InputError: it is not valid YAML.
+    """
+    try:
+        return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
-        raise InputError(f"{path} is not valid YAML; correct the place named here: {reason[:_LONGEST]}.") from None
+        raise _invalid(path, error) from None
+
+
+def _invalid(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+    return InputError(f"{path} is not valid YAML; correct the place named here: {reason[:_LONGEST]}.")
 
 
 def _text(path: Path) -> str:

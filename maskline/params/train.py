@@ -57,6 +57,7 @@ class TrainParams(Section):
     early_stopping: Annotated[int, Field(ge=0)]
     ema: Fraction
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    deterministic: bool
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

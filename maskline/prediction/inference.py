@@ -133,6 +133,20 @@ def most_probable(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return labels.reshape(shape), confidence.reshape(shape)
 
 
+def confidence_of(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the probabilities of labels uint8 [..., H, W], from probabilities [..., H, W, C]."""
+    found: np.ndarray = np.take_along_axis(probabilities, labels[..., None].astype(np.intp), axis=-1)[..., 0]
+    return found
+
+
+def nan_error(name: str) -> InputError:
+    """Return the error of an image for which probabilities are NaN."""
+    return InputError(
+        f"the model's probabilities for {name} are NaN; train it again with a lower train.learning_rate, or with "
+        "train.precision float32."
+    )
+
+
 def _sampled(
     runtime: Runtime, sampling: Sampling, inference: Inference, samples: int, images: np.ndarray
 ) -> Prediction:

@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from maskline.contracts.fit import is_too_long
-from maskline.errors import ImageError, InputError
+from maskline.errors import ImageError
 from maskline.prediction.fitting import content, fitted, model_input
 from maskline.prediction.image_rows import ImageRows
-from maskline.prediction.inference import Inference, check, most_probable, of_any_size, probabilities_predictor
+from maskline.prediction.inference import (
+    Inference,
+    check,
+    confidence_of,
+    most_probable,
+    nan_error,
+    of_any_size,
+    probabilities_predictor,
+)
 from maskline.prediction.resizing import resized_bands
 from maskline.prediction.runtime import Runtime
 from maskline.prediction.windows import predicted_bands
@@ -58,8 +66,7 @@ def labeled_rows(
     if refine:
         whole = np.concatenate(list(bands))
         labels = refine(image.rows(0, image.height), whole).astype(np.uint8)
-        confidence = np.take_along_axis(whole, labels[..., None].astype(np.intp), axis=-1)[..., 0]
-        yield _checked(LabeledRows(labels, confidence), name)
+        yield _checked(LabeledRows(labels, confidence_of(labels, whole)), name)
         return
     for band in bands:
         yield _checked(LabeledRows(*most_probable(band)), name)
@@ -109,8 +116,5 @@ def _streamed(runtime: Runtime, image: ImageRows, inference: Inference) -> Itera
 
 def _checked(rows: LabeledRows, name: str) -> LabeledRows:
     if np.isnan(rows.confidence).any():
-        raise InputError(
-            f"the model's probabilities for image {name} are NaN; train it again with a lower train.learning_rate, or "
-            "with train.precision float32."
-        )
+        raise nan_error(f"image {name}")
     return rows

@@ -144,6 +144,12 @@ def _left_out(audit: Audit) -> list[str]:
         sentences.append(
             f"{audit.left_out_by_lists:,} {images} of the source {are} in no split list and {are} left out."
         )
+    if audit.left_out_by_folds:
+        images, are = ("image", "is") if audit.left_out_by_folds == 1 else ("images", "are")
+        sentences.append(
+            f"{audit.left_out_by_folds:,} {images} of the source's test split {are} left out; dataset.folds divides "
+            "the others."
+        )
     counts = {split: count for split, count in audit.left_out_by_limit.items() if count}
     if counts:
         parts = ", ".join(f"{count:,} of {split}" for split, count in counts.items())

@@ -26,6 +26,8 @@ from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.pictures import GROUPS, Pictures
 from maskline.contracts.pictures import PATH as PICTURES
+from maskline.contracts.suspects import PATH as SUSPECTS
+from maskline.contracts.suspects import Suspects
 from maskline.contracts.tables import CalibrationBin, ConfusionCell, SizeRow, TrimapRow
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import sha256
@@ -60,6 +62,7 @@ class Inputs:
     trimap: list[TrimapRow]
     sizes: list[SizeRow]
     pictures: Pictures
+    suspects: Suspects
     folder: Path
 
 
@@ -86,6 +89,7 @@ def read_inputs(folder: Path) -> Inputs:
         trimap=read_table(folder / tables.TRIMAP, TrimapRow),
         sizes=_read_sizes(folder / tables.SIZES, names),
         pictures=_read_pictures(folder / PICTURES, names),
+        suspects=_read_suspects(folder / SUSPECTS, names),
         folder=folder,
     )
 
@@ -155,6 +159,14 @@ def _read_pictures(path: Path, names: list[str]) -> Pictures:
     if unknown:
         raise ArtifactError(path, f"names the class {min(unknown)}, which the shards do not have")
     return pictures
+
+
+def _read_suspects(path: Path, names: list[str]) -> Suspects:
+    suspects = read_record(path, Suspects)
+    places = [place for picture in suspects.pictures for place in picture.places]
+    if unknown := {name for place in places for name in (place.label, place.predicted)} - set(names):
+        raise ArtifactError(path, f"names the class {min(unknown)}, which the shards do not have")
+    return suspects
 
 
 def _require(path: Path, place: str, values: Container[str], keys: Iterable[str]) -> None:

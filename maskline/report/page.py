@@ -17,6 +17,10 @@ from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.neighbors import FOLDER as NEIGHBORS
 from maskline.contracts.pictures import GROUPS
 from maskline.contracts.pictures import PATH as PICTURES
+from maskline.contracts.suspects import IMAGES as SUSPECT_IMAGES
+from maskline.contracts.suspects import KINDS as SUSPECT_KINDS
+from maskline.contracts.suspects import PATH as SUSPECTS
+from maskline.contracts.suspects import REGIONS as SUSPECT_REGIONS
 from maskline.report.borders import near_borders
 from maskline.report.curves import curve, kept_epoch, thinned
 from maskline.report.findings import findings
@@ -29,6 +33,7 @@ from maskline.report.reliability import reliability
 TEMPLATE = Path(__file__).parent / "template"
 MOST_CLASSES = 40  # rows of the confusion matrix, so that the page stays small
 MOST_CONFUSIONS = 5
+SUSPECTS_SHARE = 0.25  # of what the predictions' pictures may take
 PIXELATED = 256  # pictures up to this width are drawn with sharp pixels
 
 LOSS = {"train": "train_loss", "validation": "validation_loss"}
@@ -63,6 +68,7 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
         tables=tables(inputs, params),
         **_figures(inputs),
         **_pictures(inputs),
+        **_suspects(inputs),
     )
 
 
@@ -110,6 +116,19 @@ def _pictures(inputs: Inputs) -> dict[str, Any]:
         "small_pictures": all(picture.width <= PIXELATED for picture in shown),
         "examples": embedded_examples(inputs.folder / EXAMPLES.parent, inputs.examples),
         "neighbors": embedded_neighbors(inputs.folder / NEIGHBORS, inputs.audit.leakage),
+    }
+
+
+def _suspects(inputs: Inputs) -> dict[str, Any]:
+    pictures = inputs.suspects.pictures
+    return {
+        "suspects": pictures,
+        "looked_at": inputs.suspects.images,
+        "suspect_uris": embedded(inputs.folder / SUSPECTS.parent, pictures, SUSPECT_KINDS, share=SUSPECTS_SHARE),
+        "suspect_kinds": {"image": "image", "truth": "label", "prediction": "prediction"},
+        "suspect_tables": [SUSPECT_IMAGES.as_posix(), SUSPECT_REGIONS.as_posix()],
+        "class_colors": {c.name: c.color for c in inputs.manifest.classes},
+        "small_suspects": all(picture.width <= PIXELATED for picture in pictures),
     }
 
 

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image, UnidentifiedImageError
 
@@ -13,7 +14,7 @@ from maskline.contracts.classes import ROLES, Role
 from maskline.contracts.examples import Examples, picture_name
 from maskline.contracts.neighbors import MOST as MOST_PAIRS
 from maskline.contracts.neighbors import picture_name as picture_of_pair
-from maskline.contracts.pictures import Kind, Picture, picture_path
+from maskline.contracts.pictures import Kind, picture_path
 from maskline.errors import ArtifactError
 from maskline.files.records import read_bytes
 
@@ -22,25 +23,41 @@ MOST_CHARACTERS = 3_500_000  # of the predictions; the examples are small, and t
 _LABELS = ("truth", "prediction", "mask")  # keep their exact colours
 
 
-def embedded(evaluation: Path, pictures: Sequence[Picture], kinds: Sequence[Kind]) -> dict[str, dict[Kind, str]]:
+class Drawn(Protocol):
+    """An image, and the folder of its pictures with their size in pixels."""
+
+    @property
+    def folder(self) -> str: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+
+def embedded(
+    evaluation: Path, pictures: Sequence[Drawn], kinds: Sequence[Kind], share: float = 1.0
+) -> dict[str, dict[Kind, str]]:
     """Return data URIs by folder and kind.
 
     Labels keep their exact colours (lossless WebP, nearest neighbour), the others are compressed; all are shrunk alike
-    until they hold at most MOST_PIXELS and MOST_CHARACTERS together.
+    until they hold at most a share of MOST_PIXELS and MOST_CHARACTERS together.
 
     Args:
         evaluation: the folder that holds the pictures' folders.
         pictures: the predictions to show, each once.
         kinds: of the pictures of each.
+        share: of the two limits.
 
     Raises:
         ArtifactError: a picture is missing or damaged.
     """
     pixels = len(kinds) * sum(picture.height * picture.width for picture in pictures)
-    scale = min(1.0, math.sqrt(MOST_PIXELS / max(pixels, 1)))
+    scale = min(1.0, math.sqrt(share * MOST_PIXELS / max(pixels, 1)))
     while True:
         uris = {p.folder: _encoded(evaluation, p.folder, kinds, scale) for p in pictures}
-        if sum(len(uri) for each in uris.values() for uri in each.values()) <= MOST_CHARACTERS:
+        if sum(len(uri) for each in uris.values() for uri in each.values()) <= share * MOST_CHARACTERS:
             return uris
         scale /= 2
 

@@ -25,6 +25,7 @@ from maskline.shards.read.augment import augmentation
 from maskline.shards.read.batches import readers_errors, training_batches
 from maskline.shards.read.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints
+from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
 from maskline.training.setup import set_up
 from maskline.training.validate import Validator
@@ -53,11 +54,11 @@ def train(
     Raises:
         ArtifactError: the shards or the weights are damaged, or the weights are for another network.
         InputError: the network cannot be trained in such small batches or in the free memory, or the loss or a
-            validation score became NaN or infinite.
+            validation score became NaN or infinite, or an operation has no deterministic kernel on the device.
         Stopped: Ctrl-C or SIGTERM.
     """
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    choose_determinism(params.deterministic)
     manifest = read_manifest(shards)
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
@@ -76,7 +77,7 @@ def train(
     }
     run = Checkpoints(checkpoints, fingerprint)
     batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed)
-    with readers_errors():
+    with readers_errors(), refusals():
         history = fit(trainer, validator, batches, rate, params, run)
     with new_directory(out) as folder:
         save_model(trainer.model, folder / MODEL_FILE.name)

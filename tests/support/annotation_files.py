@@ -201,7 +201,8 @@ def write_cvat(tree: Path, images: Mapping[str, Sequence[Labeled]], names: Seque
 
 def write_cvat_masks(tree: Path, images: Mapping[str, Sequence[Labeled]], names: Sequence[str]) -> None:
     """Write labelmap.txt, JPEGImages/, SegmentationClass/ and ImageSets/; the class background is black."""
-    colors = [(40 * i, 255 - 40 * i, 7 * i) if name != "background" else (0, 0, 0) for i, name in enumerate(names)]
+    shades = [(40 * i % 256, (255 - 40 * i) % 256, 7 * i) for i in range(len(names))]
+    colors = [(0, 0, 0) if name == "background" else shade for name, shade in zip(names, shades, strict=True)]
     rows = ["# label:color_rgb:parts:actions"]
     rows += [f"{name}:{','.join(map(str, color))}::" for name, color in zip(names, colors, strict=True)]
     tree.mkdir(parents=True, exist_ok=True)

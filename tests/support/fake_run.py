@@ -15,6 +15,7 @@ from maskline.contracts import (
     manifest,
     neighbors,
     pictures,
+    suspects,
     tables,
 )
 from maskline.contracts import figures as figures_json
@@ -57,6 +58,7 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
     write_record(folder / about.PATH, _about(sha256(folder / manifest.PATH)))
     write_table(folder / images_csv.PATH, _image_rows(filenames, truths, matrices, uncertainty))
     _write_pictures(folder / folders.EVALUATION, filenames, truths, predictions, matrices, samples, uncertainty)
+    _write_suspects(folder / folders.EVALUATION, filenames, truths, predictions)
     _write_tables(folder, record, matrices.sum(0))
     seal(folder)
 
@@ -342,6 +344,33 @@ def _write_sample(folder: Path, truth: np.ndarray, prediction: np.ndarray, gener
     folder.mkdir(parents=True)
     for kind, pixels in _panels(truth, prediction, generator).items():
         Image.fromarray(pixels).save(folder / f"{kind}.png")
+
+
+def _write_suspects(
+    folder: Path, filenames: list[str], truths: list[np.ndarray], predictions: list[np.ndarray]
+) -> None:
+    """Write two images to check, with one place and with two."""
+    places = [
+        suspects.Place(x=8, y=20, width=30, height=24, label=NAMES[2], predicted="triangle"),
+        suspects.Place(x=60, y=4, width=12, height=40, label="background", predicted="ring"),
+    ]
+    entries: list[suspects.SuspectPicture] = []
+    for i in range(2):
+        subfolder = f"{suspects.FOLDER}/{i + 1}"
+        _write_sample(folder / subfolder, truths[i], predictions[i], np.random.default_rng(i))
+        for kind in set(KINDS) - set(suspects.KINDS):
+            (folder / subfolder / f"{kind}.png").unlink()
+        entries.append(
+            suspects.SuspectPicture(
+                split="test" if i == 0 else "validation",
+                filename=filenames[i],
+                folder=subfolder,
+                height=HEIGHT,
+                width=WIDTH,
+                places=places[: i + 1],
+            )
+        )
+    write_record(folder / suspects.PATH.name, suspects.Suspects(images=60, pictures=entries))
 
 
 def _panels(truth: np.ndarray, prediction: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Class tables: the names, colors and labels of a source's masks."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from maskline.contracts.source import ClassInfo
@@ -48,6 +49,30 @@ def table_of(dataset: SourceParams) -> ClassTable:
                 f"dataset.void contains {value}, the label of class {name}; remove it there, or remove the class."
             )
     return ClassTable(dataset.masks, classes, labels, void)
+
+
+def picked(table: ClassTable, names: Sequence[str] | None, source: str) -> ClassTable:
+    """Return the table of some classes in the order of `names`, whose other values are void; None: the table itself.
+
+    Args:
+        table: of all classes.
+        names: of the classes to keep.
+        source: the name of the data set, for messages.
+
+    Raises:
+        InputError: a name is not one of a class.
+    """
+    if names is None:
+        return table
+    own = [c.name for c in table.classes]
+    if unknown := [name for name in names if name not in own]:
+        raise InputError(
+            f"dataset.classes names what is not a class of {source} ({', '.join(own)}); correct it, or set "
+            f"dataset.classes to null to use all of them. Received: {', '.join(map(repr, unknown))}"
+        )
+    kept = {value: names.index(own[label]) for value, label in table.labels.items() if own[label] in names}
+    others = [value for value in table.labels if value not in kept]
+    return ClassTable(table.masks, [table.classes[own.index(name)] for name in names], kept, [*table.void, *others])
 
 
 def refuse_own_classes(dataset: SourceParams, chosen: tuple[str, ...] = ()) -> None:

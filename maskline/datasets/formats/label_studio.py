@@ -13,9 +13,13 @@ from pydantic import BaseModel, TypeAdapter
 from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region
 from maskline.datasets.formats.reading import IMAGE_SUFFIXES, find_image, once, read_json
 from maskline.datasets.formats.shapes import Shape, bitmap, ellipse, polygon, turn
+from maskline.datasets.formats.split_lists import split_images
 from maskline.errors import InputError
 
-LAYOUT = "one JSON file that Label Studio exported as JSON, and its images next to it or in images/"
+LAYOUT = (
+    "one JSON file that Label Studio exported as JSON, its images next to it or in images/, and train.txt, val.txt and "
+    "test.txt if you have them"
+)
 _UPLOAD = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
 
 
@@ -71,12 +75,15 @@ def find_tree(path: Path) -> Path | None:
 
 
 def read(tree: Path) -> Annotations:
-    """Return the annotated images; classes are in the order of their names, because the file does not list them.
+    """Return the annotated images, by the split lists if there are any.
+
+    Classes are in the order of their names, because the file does not list them.
 
     Of several annotations of a task, the ground truth counts, or else the first.
 
     Raises:
-        InputError: the file is not Label Studio's, an image is missing, or a region cannot be read.
+        InputError: the file is not Label Studio's, an image is missing, a region cannot be read, or a split list is
+            wrong.
     """
     files = _json_files(tree)
     if len(files) > 1:
@@ -92,8 +99,10 @@ def read(tree: Path) -> Annotations:
         )
         if chosen is not None:
             images.append(_image(tree, files[0], task, chosen, skipped, seen))
-    names = sorted({region.name for image in images for region in image.regions if region.name is not None})
-    return Annotations(files[0], names, {"train": images}, tree, skipped)
+    splits = split_images(tree, images)
+    kept = [image for split in splits.values() for image in split]
+    names = sorted({region.name for image in kept for region in image.regions if region.name is not None})
+    return Annotations(files[0], names, splits, tree, skipped)
 
 
 def _json_files(tree: Path) -> list[Path]:

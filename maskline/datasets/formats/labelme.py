@@ -16,10 +16,14 @@ from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, R
 from maskline.datasets.formats.pairs import read_list
 from maskline.datasets.formats.reading import find_image, once, read_json, visible_files
 from maskline.datasets.formats.shapes import Shape, bitmap, box, ellipse, polygon
+from maskline.datasets.formats.split_lists import split_images
 from maskline.errors import InputError
 from maskline.messages import one_line
 
-LAYOUT = "a folder of LabelMe's JSON files, at any depth, with their images next to them, and labels.txt if you have it"
+LAYOUT = (
+    "a folder of LabelMe's JSON files, at any depth, with their images next to them, and labels.txt, and train.txt, "
+    "val.txt and test.txt if you have them"
+)
 _IGNORED = "__ignore__"  # LabelMe's name for pixels that count for nothing
 _LINES = ("line", "linestrip", "point", "points")
 
@@ -47,24 +51,28 @@ def find_tree(path: Path) -> Path | None:
 
 
 def read(tree: Path) -> Annotations:
-    """Return the images that have a JSON file; classes are in the order of labels.txt, or of their names.
+    """Return the images that have a JSON file, by the split lists if there are any.
+
+    Classes are in the order of labels.txt, or of their names.
 
     Raises:
-        InputError: a file is not LabelMe's, its image is missing, or two files have one image.
+        InputError: a file is not LabelMe's, its image is missing, two files have one image, or a split list is wrong.
     """
     skipped: Counter[str] = Counter()
     seen: dict[Path, str] = {}
     images = [_image(tree, path, skipped, seen) for path in visible_files(tree, [".json"])]
-    used = {region.name for image in images for region in image.regions if region.name is not None}
+    splits = split_images(tree, images)
+    kept = [image for split in splits.values() for image in split]
+    used = {region.name for image in kept for region in image.regions if region.name is not None}
     listing = tree / "labels.txt"
     if not listing.exists():
-        return Annotations(tree, sorted(used), {"train": images}, tree, skipped)
+        return Annotations(tree, sorted(used), splits, tree, skipped)
     names = [name for name in read_list(listing) if name != _IGNORED]
-    for image in images:
+    for image in kept:
         for region in image.regions:
             if region.name is not None and region.name not in names:
                 raise InputError(f"{image.where}: {region.where} is not in {listing}; add it there, or correct it.")
-    return Annotations(listing, names, {"train": images}, tree, skipped)
+    return Annotations(listing, names, splits, tree, skipped)
 
 
 def _image(tree: Path, path: Path, skipped: Counter[str], seen: dict[Path, str]) -> AnnotatedImage:

@@ -49,12 +49,17 @@ class Ade20k(TreeBuilder):
         return segmentation_info(self, "Scenes, 150 classes.", homepage, "", _CITATION)
 
     def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
-        """Return the examples of the two folders, in order of their names.
+        """Return the examples of the two folders, in order of their names."""
+        return examples_of(tree)
 
-        Raises:
-            InputError: a folder has no images, or an image has no mask.
-        """
-        return {split: _examples(tree, folder) for split, folder in SPLITS.items()}
+
+def examples_of(tree: Path) -> dict[str, list[FileExample]]:
+    """Return the examples of the two folders, in order of their names.
+
+    Raises:
+        InputError: a folder has no images, or an image has no mask.
+    """
+    return {split: _examples(tree, folder) for split, folder in SPLITS.items()}
 
 
 def find_tree(path: Path) -> Path | None:

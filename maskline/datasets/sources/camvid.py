@@ -51,11 +51,16 @@ class Camvid(TreeBuilder):
 
     def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
         """Return the examples of the three lists."""
-        return {split: _examples(tree, tree / name) for split, name in LISTS.items()}
+        return examples_of(tree)
 
     def fetch_tree(self, downloads: Path, folder: Path) -> Path:
         """Fetch the archive of SegNet's repository, and check its files."""
         return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, _is_wanted, _unpacked_tree, CONTENT)
+
+
+def examples_of(tree: Path) -> dict[str, list[FileExample]]:
+    """Return the examples of the three lists."""
+    return {split: _examples(tree, tree / name) for split, name in LISTS.items()}
 
 
 def find_tree(path: Path) -> Path | None:

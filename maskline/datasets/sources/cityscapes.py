@@ -61,17 +61,22 @@ class Cityscapes(TreeBuilder, skip_registration=True):  # type: ignore[call-arg]
         return segmentation_info(self, "Street scenes of 50 cities, 19 classes.", homepage, "", _CITATION)
 
     def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
-        """Return the examples of the two folders, in order of cities and names.
-
-        Raises:
-            InputError: a folder has no images, or an image has no mask.
-        """
-        return {split: _examples(tree, folder) for split, folder in SPLITS.items()}
+        """Return the examples of the two folders, in order of cities and names."""
+        return examples_of(tree)
 
     def left_out(self) -> int:
         """Return the number of images of the official test split, whose masks are all void."""
         assert self._tree is not None
         return len(_images(self._tree, "test"))
+
+
+def examples_of(tree: Path) -> dict[str, list[FileExample]]:
+    """Return the examples of the two folders, in order of cities and names.
+
+    Raises:
+        InputError: a folder has no images, or an image has no mask.
+    """
+    return {split: _examples(tree, folder) for split, folder in SPLITS.items()}
 
 
 def find_tree(path: Path) -> Path | None:

@@ -1,18 +1,18 @@
 """A user's own pairs: images/ and masks/ with matching relative names, and optional split lists."""
 
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from maskline.datasets.features import segmentation_info
 from maskline.datasets.formats.pairing import paired
-from maskline.datasets.formats.pairs import checked_example, first_with, read_list
+from maskline.datasets.formats.pairs import checked_example, first_with
+from maskline.datasets.formats.split_lists import listed, stem
 from maskline.datasets.sources.tree import FileExample, TreeBuilder
 from maskline.errors import InputError
 
 LAYOUT = "images/ and masks/, and train.txt, val.txt and test.txt if you have them"
-LISTS = {"train": ("train.txt",), "validation": ("validation.txt", "val.txt"), "test": ("test.txt",)}
 
 
 class Folder(TreeBuilder):
@@ -36,8 +36,17 @@ class Folder(TreeBuilder):
                 folder twice.
         """
         pairs = _pairs(tree)
-        splits = _listed(tree, pairs) or {"train": sorted(pairs)}
+        splits = listed_splits(tree, pairs) or {"train": sorted(pairs)}
         return {split: [_example(tree, *pairs[name]) for name in names] for split, names in splits.items()}
+
+
+def listed_splits(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names of each split that has a list; none without lists.
+
+    Raises:
+        InputError: a list is damaged, names no image or one of another list, or there is none of train.
+    """
+    return listed(tree, {name: name for name in pairs}, "is not in images/; add the image")
 
 
 def find_tree(path: Path) -> Path | None:
@@ -51,16 +60,19 @@ def _example(tree: Path, image: str, mask: str) -> FileExample:
 
 def _pairs(tree: Path) -> dict[str, tuple[str, str]]:
     """Return the paths of image and mask, relative to their folders, by the image's name without suffix."""
-    images, masks = _files(tree / "images"), _files(tree / "masks")
+    images, masks = list_files(tree / "images"), list_files(tree / "masks")
     if not images:
         raise InputError(f"{tree / 'images'} has no images; put JPEG, PNG or TIFF files there.")
     return {name: (images[name], masks[mask]) for name, mask in paired(images, masks, tree).items()}
 
 
-def _files(folder: Path) -> dict[str, str]:
+def list_files(folder: Path) -> dict[str, str]:
     """Return the visible files at any depth: their POSIX path relative to the folder, by that path without suffix.
 
     Links to folders are followed, each folder once: a second way to it is a loop, or shows its files twice.
+
+    Raises:
+        InputError: two files share a name, a name cannot be in a list, or a folder is shown twice.
     """
     files: dict[str, str] = {}
     entered: dict[str, Path] = {}
@@ -72,7 +84,7 @@ def _files(folder: Path) -> dict[str, str]:
             _check_name(Path(parent), name)
         for name in names:
             path = (Path(parent) / name).relative_to(folder).as_posix()
-            key = _stem(path)
+            key = stem(path)
             if key in files:
                 raise InputError(f"{folder} holds both {files[key]} and {path}; remove or rename one of the two.")
             files[key] = path
@@ -99,31 +111,3 @@ def _check_name(folder: Path, name: str) -> None:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _stem(path: str) -> str:
-    """Return a path without its suffix, or as it is where it ends in no name."""
-    return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).name else path
-
-
-def _listed(tree: Path, pairs: dict[str, tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the names of each split that has a list."""
-    splits: dict[str, list[str]] = {}
-    owner: dict[str, Path] = {}
-    for split, listings in LISTS.items():
-        for listing in (tree / name for name in listings if os.path.lexists(tree / name)):
-            for line in read_list(listing):
-                name = line if line in pairs else _stem(line)
-                if name not in pairs:
-                    raise InputError(
-                        f"{listing} lists {line!r}, which is not in images/; add the image, or remove the line."
-                    )
-                if name in owner:
-                    raise InputError(
-                        f"{listing} lists {line!r}, which {owner[name].name} lists too; remove it from one of the two."
-                    )
-                owner[name] = listing
-                splits.setdefault(split, []).append(name)
-    if splits and "train" not in splits:
-        raise InputError(f"{tree} has {next(iter(owner.values())).name} but no train.txt; add it.")
-    return splits

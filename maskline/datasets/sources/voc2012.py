@@ -39,11 +39,16 @@ class Voc2012(TreeBuilder):
 
     def examples_of(self, tree: Path) -> dict[str, list[FileExample]]:
         """Return the examples of the two lists."""
-        return {split: _examples(tree, name) for split, name in LISTS.items()}
+        return examples_of(tree)
 
     def fetch_tree(self, downloads: Path, folder: Path) -> Path:
         """Fetch the development kit."""
         return fetch_archive(URL, CHECKSUM, downloads, folder, LAYOUT, _is_wanted, find_tree)
+
+
+def examples_of(tree: Path) -> dict[str, list[FileExample]]:
+    """Return the examples of the two lists."""
+    return {split: _examples(tree, name) for split, name in LISTS.items()}
 
 
 def find_tree(path: Path) -> Path | None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from maskline.contracts.model_info import ExportInfo
 from maskline.export.formats.converting import converting
 from maskline.export.formats.saved_model import save_graph
-from maskline.export.graph import DEFAULT, Output, size_of
+from maskline.export.graph import DEFAULT, Output
 from maskline.files.artifacts import write_bytes
 from maskline.models.segmentation import SegmentationModel
 from maskline.prediction.runtimes.engines import load_engine
@@ -35,7 +35,7 @@ def write_litert(model: SegmentationModel, path: Path, info: ExportInfo, outputs
         tempfile.TemporaryDirectory() as folder,
         converting(info.model.architecture, "LiteRT", "export it with --format onnx or savedmodel"),
     ):
-        save_graph(model, Path(folder), outputs, size_of(info.model))
+        save_graph(model, Path(folder), outputs, info.model.fixed_size)
         content = tf.lite.TFLiteConverter.from_saved_model(folder, ["serving_default"]).convert()
     write_bytes(path, _described(content, path, info))
 

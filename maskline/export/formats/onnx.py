@@ -7,7 +7,7 @@ from typing import Any
 
 from maskline.contracts.model_info import ExportInfo, ModelInfo
 from maskline.export.formats.converting import converting
-from maskline.export.graph import DEFAULT, Output, serving_function, size_of
+from maskline.export.graph import DEFAULT, Output, serving_function
 from maskline.files.artifacts import write_bytes
 from maskline.models.segmentation import SegmentationModel
 from maskline.prediction.runtimes.engines import load_engine
@@ -30,7 +30,7 @@ def write_onnx(model: SegmentationModel, path: Path, info: ExportInfo, outputs: 
         InputError: tf2onnx is not installed, or refuses the network.
     """
     convert = load_engine("tf2onnx", path).convert
-    serve = serving_function(model, tuple(outputs), size_of(info.model))
+    serve = serving_function(model, tuple(outputs), info.model.fixed_size)
     with converting(info.model.architecture, "ONNX", "export it with --format savedmodel"):
         proto, _ = convert.from_function(serve, input_signature=serve.input_signature, opset=_OPSET)
     _name_axes(proto, info.model)
@@ -68,7 +68,7 @@ def _properties(info: ExportInfo) -> dict[str, str]:
 
 def _name_axes(proto: Any, info: ModelInfo) -> None:
     """Name the axes of inputs and outputs that have no length, and tell the lengths of the others."""
-    height, width = size_of(info)
+    height, width = info.fixed_size or (None, None)
     for tensor in (*proto.graph.input, *proto.graph.output):
         axes = tensor.type.tensor_type.shape.dim
         for axis, length, name in zip(axes, (None, height, width), "NHW", strict=False):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from maskline.contracts.fit import Size
 from maskline.contracts.model_info import ExportInfo
 from maskline.export.formats.converting import converting
-from maskline.export.graph import DEFAULT, Output, serving_function, size_of
+from maskline.export.graph import DEFAULT, Output, serving_function
 from maskline.files.artifacts import new_directory
 from maskline.files.records import write_record
 from maskline.models.segmentation import SegmentationModel
@@ -30,13 +31,11 @@ def write_saved_model(
     """
     with new_directory(path) as folder:
         with converting(info.model.architecture, "SavedModel", "report it with the model's params.yaml"):
-            save_graph(model, folder / VERSION, outputs, size_of(info.model))
+            save_graph(model, folder / VERSION, outputs, info.model.fixed_size)
         describe_saved_model(folder, info)
 
 
-def save_graph(
-    model: SegmentationModel, folder: Path, outputs: Sequence[Output], size: tuple[int | None, int | None]
-) -> None:
+def save_graph(model: SegmentationModel, folder: Path, outputs: Sequence[Output], size: Size | None) -> None:
     """Write a SavedModel with one signature, without Keras's functions for training."""
     served = tf.Module()
     served.held = [variable.value for variable in model.variables]  # the variables that are saved

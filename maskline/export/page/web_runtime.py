@@ -4,9 +4,7 @@ import base64
 import hashlib
 import io
 import os
-import sys
 import tarfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +12,7 @@ import requests
 
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes
-from maskline.messages import one_line
+from maskline.files.downloads import STALL, check_status, retry
 
 VERSION = "1.30.0"
 NAME = f"onnxruntime-web-{VERSION}.tgz"
@@ -22,13 +20,8 @@ SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRM
 REGISTRY = "https://registry.npmjs.org"
 REGISTRY_VARIABLE = "npm_config_registry"  # as npm reads it
 
-ATTEMPTS = 4
-BACKOFF = 1.0  # seconds before the second attempt, doubled before each further one
-STALL = 60.0  # seconds without a byte after which a connection has failed
-
 _MODULE = "package/dist/ort.wasm.bundle.min.mjs"
 _WASM = "package/dist/ort-wasm-simd-threaded.wasm"
-_TRANSIENT = (408, 429)  # client errors after which another attempt may succeed
 
 
 class WebRuntime(NamedTuple):
@@ -76,7 +69,7 @@ def fetched() -> bytes:
     except FileNotFoundError:
         data = b""
     if _digest(data) != SHA512:
-        data = _downloaded(address())
+        data = retry(_attempt, address(), _remedy())
         if _digest(data) != SHA512:
             raise InputError(
                 f"{address()} is not ONNX Runtime Web {VERSION}. {_remedy()} "
@@ -86,27 +79,9 @@ def fetched() -> bytes:
     return data
 
 
-def _downloaded(url: str) -> bytes:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _attempt(url)
-        except requests.RequestException as error:
-            if attempt == ATTEMPTS:
-                raise InputError(
-                    f"{url} could not be downloaded in {ATTEMPTS} attempts ({one_line(error)}). {_remedy()}"
-                ) from None
-            print(f"{url}: the connection failed, attempt {attempt} of {ATTEMPTS}; trying again", file=sys.stderr)
-            time.sleep(BACKOFF * 2 ** (attempt - 1))
-    raise AssertionError
-
-
-def _attempt(url: str) -> bytes:
-    response = requests.get(url, timeout=STALL)
-    if 400 <= response.status_code < 500 and response.status_code not in _TRANSIENT:
-        raise InputError(
-            f"{url} could not be downloaded: the server answered {response.status_code} {response.reason}. {_remedy()}"
-        )
-    response.raise_for_status()
+def _attempt() -> bytes:
+    response = requests.get(address(), timeout=STALL)
+    check_status(response, address(), _remedy())
     return response.content
 
 

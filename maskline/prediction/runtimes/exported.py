@@ -28,4 +28,4 @@ class ExportedRuntime:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """The only height and width that the model takes; None: it takes images of any size."""
-        return None if self.info.any_size else (self.info.preprocessing.height, self.info.preprocessing.width)
+        return self.info.fixed_size

@@ -25,6 +25,7 @@ def audit(
     left_out_by_limit: dict[Role, int],
     annotations: AnnotationCounts | None = None,
     groups: GroupCounts | None = None,
+    left_out_by_folds: int | None = None,
 ) -> Audit:
     """Combine the statistics of each split's shards.
 
@@ -35,6 +36,7 @@ def audit(
         left_out_by_limit: number of examples of each split beyond dataset.limit.
         annotations: what became of the source's annotations.
         groups: from `audit_groups`; None without dataset.group.
+        left_out_by_folds: number of the source's test images that folds leave out; None without dataset.folds.
 
     Returns:
         The audit; shares are rounded to 6 digits.
@@ -65,6 +67,7 @@ def audit(
         annotations=annotations,
         leakage=leakage(counts),
         groups=groups,
+        left_out_by_folds=left_out_by_folds,
     )
 
 

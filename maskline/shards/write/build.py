@@ -11,14 +11,14 @@ from maskline.contracts.audit import PATH as AUDIT
 from maskline.contracts.classes import ROLES, VOID, Role
 from maskline.contracts.groups import PATH as GROUPS
 from maskline.contracts.groups import read_groups
-from maskline.contracts.manifest import Manifest, Origin, Shard, Split, write_manifest
+from maskline.contracts.manifest import Fold, Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory
 from maskline.files.records import write_record
 from maskline.shards.source_examples import SourceExample, list_examples
 from maskline.shards.write.audit import audit, audit_groups
-from maskline.shards.write.choice import GroupOf, SplitOptions, Splits, choose, group_of_each
+from maskline.shards.write.choice import GroupOf, SplitOptions, Splits, choose, group_of_each, left_out_by_folds
 from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import write_examples
 from maskline.shards.write.neighbors import write_neighbors
@@ -51,7 +51,7 @@ def build_shards(
         results: Results = {role: [] for role in ROLES}
         for task, result in zip(tasks, written, strict=True):
             results[task.role].append(result)
-        manifest = _manifest(source, target, results)
+        manifest = _manifest(source, target, results, options)
         _check(manifest, written)
         if options.unseen == "refuse":
             _refuse_unseen(manifest)
@@ -59,7 +59,8 @@ def build_shards(
         write_examples(folder, manifest, _names(results))
         counts = {role: [part for _, part in parts] for role, parts in results.items()}
         grouped = None if groups is None else audit_groups(_groups(splits, group_of), groups.unused)
-        audited = audit(manifest, counts, source.left_out, left_out, source.annotations, grouped)
+        by_folds = left_out_by_folds(source, options, listed)
+        audited = audit(manifest, counts, source.left_out, left_out, source.annotations, grouped, by_folds)
         write_record(folder / AUDIT.name, audited)
         write_neighbors(folder, manifest, _names(results), audited.leakage)
 
@@ -101,7 +102,7 @@ def _tasks(role: Role, examples: Sequence[SourceExample], size: int) -> list[Sha
     ]
 
 
-def _manifest(source: Source, target: Target, results: Results) -> Manifest:
+def _manifest(source: Source, target: Target, results: Results, options: SplitOptions) -> Manifest:
     return Manifest(
         format=1,
         source=Origin(name=source.name, version=source.version),
@@ -121,6 +122,7 @@ def _manifest(source: Source, target: Target, results: Results) -> Manifest:
             )
             for role, parts in results.items()
         },
+        fold=None if options.folds is None else Fold(number=options.fold, of=options.folds),
     )
 
 

@@ -1,4 +1,4 @@
-"""The examples of each split: validation held out of train, and subsets within dataset.limit, both in whole groups."""
+"""The examples of each split: a fold, validation held out, and subsets within dataset.limit, all in whole groups."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,6 +9,7 @@ from maskline.contracts.groups import Groups
 from maskline.contracts.source import Source
 from maskline.errors import ArtifactError, InputError
 from maskline.shards.source_examples import SourceExample
+from maskline.shards.write.folds import fold_of_each
 from maskline.shards.write.group_splits import stratified_groups
 from maskline.shards.write.splits import ClassPresence, stratified
 from maskline.shards.write.survey import survey
@@ -25,12 +26,16 @@ class SplitOptions(NamedTuple):
         limit: the largest number of examples in a split; None: all.
         validation_fraction: the share of train held out for validation.
         unseen: whether a class that train never shows is refused.
+        folds: number of folds that the images are divided into; None: the source's splits are used.
+        fold: which of them is the test split, from 1.
     """
 
     seed: int
     limit: int | None
     validation_fraction: float
     unseen: Literal["refuse", "allow"] = "refuse"
+    folds: int | None = None
+    fold: int = 1
 
 
 def group_of_each(listed: Splits, groups: Groups, path: Path) -> GroupOf:
@@ -54,9 +59,14 @@ def choose(
 ) -> tuple[Splits, dict[Role, int]]:
     """Return the examples of each split, after holding out validation and applying `limit`, and how many that drops.
 
+    With folds, `limit` applies to all the images that they divide, and what it drops counts for the source's split.
+
     Raises:
-        InputError: there are too few examples or groups to hold out, or a limit below the smallest group.
+        InputError: there are too few examples or groups to hold out or to divide, a limit below the smallest group, or
+            two examples to divide with one name.
     """
+    if options.folds is not None:
+        return _choose_folds(listed, source, group_of, options, options.folds, workers)
     splits = dict(listed)
     limit = options.limit or max(map(len, splits.values()))
     if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
@@ -67,6 +77,45 @@ def choose(
         splits |= _hold_out(splits["train"], presences, group_of, options)
     kept = {role: _limited(role, splits[role], presences, group_of, limit, options.seed) for role in ROLES}
     return kept, {role: len(splits[role]) - len(kept[role]) for role in ROLES}
+
+
+def left_out_by_folds(source: Source, options: SplitOptions, listed: Splits) -> int | None:
+    """Return the number of images of the source's own test split, which folds leave out; None without folds."""
+    if options.folds is None:
+        return None
+    return 0 if source.test_is_held_out else len(listed["test"])
+
+
+def _choose_folds(
+    listed: Splits, source: Source, group_of: GroupOf, options: SplitOptions, folds: int, workers: int | None
+) -> tuple[Splits, dict[Role, int]]:
+    roles = [role for role in ROLES if role in listed and (role != "test" or source.test_is_held_out)]
+    pool = [example for role in roles for example in listed[role]]
+    presences = dict(zip(pool, survey(pool, source, workers), strict=True))
+    _refuse_repeated(presences)
+    kept = _limited("the images to divide", pool, presences, group_of, options.limit or len(pool), options.seed)
+    names = [group_of.get(example, presences[example].name) for example in kept]
+    if len(set(names)) < folds:
+        kind = "group" if group_of else "image"
+        raise InputError(
+            f"there are {len(set(names))} {kind}s to divide into folds, and each fold needs one; "
+            f"lower dataset.folds, or add images. Received: {folds}"
+        )
+    numbers = fold_of_each([presences[example] for example in kept], names, folds, options.seed)
+    test = [example for example, number in zip(kept, numbers, strict=True) if number + 1 == options.fold]
+    rest = [example for example, number in zip(kept, numbers, strict=True) if number + 1 != options.fold]
+    splits = _hold_out(rest, presences, group_of, options) | {"test": test}
+    dropped = set(pool) - set(kept)
+    return splits, {role: sum(example in dropped for example in listed.get(role, [])) for role in ROLES}
+
+
+def _refuse_repeated(presences: dict[SourceExample, ClassPresence]) -> None:
+    name, times = Counter(presence.name for presence in presences.values()).most_common(1)[0]
+    if times > 1:
+        raise InputError(
+            f"dataset.folds divides the images of several splits, and {times} of them are named {name}; "
+            "give each its own name, or set dataset.folds to null."
+        )
 
 
 def _hold_out(
@@ -111,7 +160,7 @@ def _held_out_groups(
 
 
 def _limited(
-    role: Role,
+    role: str,
     examples: list[SourceExample],
     presences: dict[SourceExample, ClassPresence],
     group_of: GroupOf,

@@ -37,7 +37,7 @@ def _choose(
     names: Sequence[str], sizes: np.ndarray, present: np.ndarray, count: int, seed: int, hold_out: bool
 ) -> set[int]:
     """Return the indices of the groups to choose, from their sizes [G] and numbers of images with a class [G, C]."""
-    order = sorted(range(len(names)), key=lambda group: _hash(seed, names[group]))
+    order = sorted(range(len(names)), key=lambda group: hash_of(seed, names[group]))
     totals = present.sum(axis=0)
     wanted = np.maximum(np.rint(totals * count / sizes.sum()), totals > 0)
     held = np.zeros_like(totals)
@@ -60,5 +60,6 @@ def _is_last(present: np.ndarray, held: np.ndarray, totals: np.ndarray) -> bool:
     return bool(((present > 0) & (held + present == totals)).any())
 
 
-def _hash(seed: int, group: str) -> bytes:
+def hash_of(seed: int, group: str) -> bytes:
+    """Return the bytes that order groups."""
     return hashlib.sha256(f"{seed}/{group}".encode()).digest()

@@ -69,7 +69,7 @@ def _images(role: Role, parts: Sequence[ShardStatistics]) -> _Images:
     return _Images([names[i] for i in order], hashes[order])
 
 
-def _distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def hash_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the Jaccard distance of hashes uint64 [N, 4], which a flat part of both images does not lower; [N]."""
     either = np.bitwise_count(first | second).sum(axis=1, dtype=np.int64)
     differ = np.bitwise_count(first ^ second).sum(axis=1, dtype=np.int64)
@@ -114,7 +114,7 @@ def _alike(images: _Images, train: _Images, train_bands: np.ndarray) -> dict[str
     best, place = np.ones(len(images.names)), np.zeros(len(images.names), np.int64)
     for band, of_train in zip(_bands(images.hashes), train_bands, strict=True):
         for mine, others in _sharing(band, of_train):
-            distance = _distance(images.hashes[mine], train.hashes[others])
+            distance = hash_distance(images.hashes[mine], train.hashes[others])
             nearer = (distance < best[mine]) | ((distance == best[mine]) & (others < place[mine]))
             best[mine[nearer]], place[mine[nearer]] = distance[nearer], others[nearer]
     found = np.flatnonzero(best <= ALIKE)
@@ -143,9 +143,9 @@ def _steps(images: Mapping[Role, _Images]) -> dict[Role, dict[str, tuple[float, 
     names = [name for of_split in images.values() for name in of_split.names]
     hashes = np.concatenate([of_split.hashes for of_split in images.values()])
     before, after, half_before, half_after = (np.array(part, np.int64) for part in _pairs(names))
-    distances = _distance(hashes[before], hashes[after])
+    distances = hash_distance(hashes[before], hashes[after])
     found: dict[Role, dict[str, tuple[float, str]]] = {role: {} for role in images}
-    others = _distance(hashes[half_before], hashes[half_after])
+    others = hash_distance(hashes[half_before], hashes[half_after])
     if len(distances) < _FEWEST_STEPS or np.median(distances) > _IN_TIME * np.median(others):
         return found
     for a, b, distance in zip(before.tolist(), after.tolist(), distances.tolist(), strict=True):

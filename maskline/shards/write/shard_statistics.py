@@ -38,7 +38,7 @@ def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, c
     for conversion in conversions:
         statistics.conversions[conversion] = statistics.conversions.get(conversion, 0) + 1
     statistics.digests += hashlib.blake2b(image.tobytes(), digest_size=16).digest()
-    statistics.hashes += _difference_hash(image)
+    statistics.hashes += difference_hash(image)
 
 
 def count_fit(statistics: ShardStatistics, scaled: Size, size: Size) -> None:
@@ -48,7 +48,7 @@ def count_fit(statistics: ShardStatistics, scaled: Size, size: Size) -> None:
     statistics.cropped_pixels += max(0, -added)
 
 
-def _difference_hash(image: Image.Image) -> bytes:
+def difference_hash(image: Image.Image) -> bytes:
     """Return 256 bits: whether each cell of a small gray copy is brighter than its left neighbor."""
     gray = np.asarray(image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX))
     return np.packbits(gray[:, 1:] > gray[:, :-1]).tobytes()

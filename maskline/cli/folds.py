@@ -1,0 +1,70 @@
+"""maskline folds: cross-validation, one DVC experiment for each fold."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from maskline.cli.folder import add_folder
+
+_DESCRIPTION = """\
+Divide the images into K folds by group and class, and train K models from the last
+commit, each tested on one fold and trained on the others. Each fold is a DVC
+experiment with params dataset.folds and dataset.fold; all else is the same. The
+summary has mean, standard deviation and interval of mean IoU, pixel accuracy and
+each class's IoU. Finished folds are kept: the command goes on where it was stopped.
+"""
+_EXAMPLES = """\
+examples:
+  maskline folds 5                            run what is missing, one fold after another, and sum up
+  maskline folds 5 --queue                    only queue; then `dvc queue start --jobs 2`
+  maskline folds 5 --folder projects/mine     the pipeline in projects/mine/
+  maskline folds 5 --suspects to_check.csv    and the labels to check of all images, in one table
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "folds",
+        help="cross-validate: train and test on K folds, and sum up",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folds", metavar="K", type=_folds, help="number of folds, 2 to 20")
+    add_folder(parser)
+    parser.add_argument("--queue", action="store_true", help="put the missing folds into DVC's queue, and run none")
+    parser.add_argument("--suspects", type=Path, metavar="CSV", help="write the labels to check of all folds to a file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_run)
+
+
+def _folds(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 20:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 2 to 20. Received: {text}")
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from maskline.folds import text  # not at the top, so that --help needs no NumPy
+    from maskline.folds.pipeline import finished, read_pipeline
+    from maskline.folds.results import read_folds
+    from maskline.folds.run import queue_folds, run_folds
+    from maskline.folds.summary import summarize
+    from maskline.folds.suspects import write_suspects
+
+    pipeline = read_pipeline(options.folder)
+    done = finished(pipeline, options.folds)
+    if options.queue and len(done) < options.folds:
+        names = queue_folds(pipeline, options.folds, done)
+        print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up.")
+        return
+    run_folds(pipeline, options.folds, done)
+    folds = read_folds(pipeline, options.folds, finished(pipeline, options.folds))
+    rows = summarize([fold.result for fold in folds])
+    if options.suspects is not None:
+        count = write_suspects(pipeline, folds, options.suspects)
+        print(f"folds: {options.suspects} holds {count:,} labels to check.", file=sys.stderr, flush=True)
+    print((text.as_json if options.json else text.as_text)(pipeline, folds, rows))

@@ -1,0 +1,80 @@
+"""What TensorFlow runs on: a GPU that it can use, or this process's cores."""
+
+import ctypes
+import importlib.util
+from typing import NamedTuple
+
+from maskline.engine.cores import cores
+
+_DRIVER = "libcuda.so.1"
+_LIBRARIES = "nvidia.cudnn"  # a package that requirements-gpu.txt adds
+
+
+class Gpu(NamedTuple):
+    """A GPU that NVIDIA's driver offers to this process; its memory in bytes."""
+
+    name: str
+    memory: int
+
+    def __str__(self) -> str:
+        """Return name and memory."""
+        return f"{self.name}, {self.memory / 2**30:.0f} GiB"
+
+
+def choose_device() -> str:
+    """Leave to TensorFlow the first GPU that it can use, if there is one; return what it runs on, in words.
+
+    The words also say why TensorFlow cannot use a GPU that is there. Call it before TensorFlow's first operation.
+    """
+    import tensorflow as tf
+
+    usable = tf.config.list_physical_devices("GPU")
+    gpus = driver_gpus()
+    if not usable:
+        return _cores() + _unused(gpus)
+    tf.config.set_visible_devices(usable[0], "GPU")
+    name = str(gpus[0]) if gpus else tf.config.experimental.get_device_details(usable[0]).get("device_name", "a GPU")
+    return name if len(usable) == 1 else f"{name}, one of {len(usable)} GPUs"
+
+
+def driver_gpus() -> list[Gpu]:
+    """Return the GPUs that NVIDIA's driver offers to this process, in its order; none without a driver that works."""
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return []
+    count = ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return []
+    return [_gpu(driver, number) for number in range(count.value)]
+
+
+def _gpu(driver: ctypes.CDLL, number: int) -> Gpu:
+    device, name, memory = ctypes.c_int(), ctypes.create_string_buffer(256), ctypes.c_size_t()
+    driver.cuDeviceGet(ctypes.byref(device), number)
+    driver.cuDeviceGetName(name, len(name), device)
+    driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
+    return Gpu(name.value.decode(errors="replace"), memory.value)
+
+
+def _cores() -> str:
+    return "1 CPU core" if cores() == 1 else f"{cores()} CPU cores"
+
+
+def _unused(gpus: list[Gpu]) -> str:
+    """Return why TensorFlow does not use the driver's GPUs, and the remedy; '' if there is none."""
+    if not gpus:
+        return ""
+    if _has_libraries():
+        remedy = "update NVIDIA's driver to one for CUDA 12.5 or later"
+    else:
+        remedy = "install requirements-gpu.txt with `make repro GPU=1`"
+    return f"; TensorFlow cannot use the {gpus[0].name} here: {remedy}"
+
+
+def _has_libraries() -> bool:
+    """Return whether the packages of CUDA's libraries for TensorFlow are installed."""
+    try:
+        return importlib.util.find_spec(_LIBRARIES) is not None
+    except ModuleNotFoundError:
+        return False

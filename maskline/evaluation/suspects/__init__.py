@@ -1,0 +1,1 @@
+"""Labels to check: regions where the model is sure and the label differs, ranked."""

@@ -1,0 +1,128 @@
+"""The committed pipeline whose images are divided into folds, and the experiments that it has for them."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from maskline.errors import InputError
+from maskline.files.yaml12 import parse_yaml
+from maskline.folds.repository import git
+
+OWN_FILES = {"dataset.path": ("none",), "model.encoder_weights": ("none", "imagenet")}  # and the values that are none
+
+
+class Pipeline(NamedTuple):
+    """A pipeline of Git's HEAD.
+
+    Attributes:
+        folder: of its dvc.yaml, as the user names it.
+        root: of the Git repository.
+        inside: the folder, relative to the root.
+        commit: the hash of HEAD.
+        params: of HEAD.
+    """
+
+    folder: Path
+    root: Path
+    inside: Path
+    commit: str
+    params: dict[str, Any]
+
+    def experiment(self, fold: int, folds: int) -> str:
+        """Return the name of a fold's experiment; folders have their own, because DVC has one list for all."""
+        prefix = re.sub(r"[^A-Za-z0-9]+", "-", self.inside.as_posix()).strip("-")
+        return f"{prefix}{'-' if prefix else ''}fold-{fold}-of-{folds}"
+
+
+def read_pipeline(folder: Path) -> Pipeline:
+    """Return the pipeline of `folder` in Git's HEAD.
+
+    Raises:
+        InputError: the folder is not in a Git repository, or HEAD has no pipeline there.
+    """
+    root = Path(git(folder, "rev-parse", "--show-toplevel"))
+    inside = Path(os.path.relpath(folder.resolve(), root.resolve()))
+    for name in ("dvc.yaml", "params.yaml"):
+        path = (inside / name).as_posix()
+        if not git(root, "ls-tree", "--name-only", "HEAD", "--", path):
+            raise InputError(
+                f"Git's HEAD has no {path}, and experiments start from a commit; commit it, or name another folder "
+                "with --folder."
+            )
+    commit = git(root, "rev-parse", "HEAD")
+    return Pipeline(folder, root, inside, commit, _params(root, commit, inside))
+
+
+def refuse_changes(pipeline: Pipeline) -> None:
+    """Refuse to start experiments from files that are not committed, because a later start could not tell them apart.
+
+    Raises:
+        InputError: tracked files are changed.
+    """
+    changed = git(pipeline.root, "diff", "--name-only", "HEAD").splitlines()
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise InputError(
+            f"{changed[0]}{more} changed since the last commit, and all folds must start from one commit; "
+            "commit the changes, or set them aside with `git stash`."
+        )
+
+
+def finished(pipeline: Pipeline, folds: int) -> dict[int, str]:
+    """Return the commit of each fold that has an experiment, which only a run that succeeded leaves.
+
+    Raises:
+        InputError: an experiment has the name of a fold and other params.
+    """
+    place = f"refs/exps/{pipeline.commit[:2]}/{pipeline.commit[2:]}"
+    listed = git(pipeline.root, "for-each-ref", "--format=%(objectname) %(refname)", place)
+    commits = {line.split("/")[-1]: line.split(" ")[0] for line in listed.splitlines()}
+    found = {}
+    for fold in range(1, folds + 1):
+        name = pipeline.experiment(fold, folds)
+        if name in commits:
+            found[fold] = commits[name]
+            _check_params(pipeline, name, commits[name], {"dataset.folds": folds, "dataset.fold": fold})
+    return found
+
+
+def _check_params(pipeline: Pipeline, name: str, commit: str, own: Mapping[str, Any]) -> None:
+    expected = {**dict(leaves(pipeline.params)), **own}
+    found = dict(leaves(_params(pipeline.root, commit, pipeline.inside)))
+    other = sorted(
+        key for key in expected.keys() | found.keys() if key not in OWN_FILES and expected.get(key) != found.get(key)
+    )
+    if other:
+        raise InputError(
+            f"the experiment {name} has another {other[0]} than the commit that it started from; remove it with "
+            f"`dvc exp remove {name}`. Received: {found.get(other[0])!r}"
+        )
+
+
+def read_committed(pipeline: Pipeline, commit: str, name: str) -> str | None:
+    """Return a text file of the pipeline's folder in a commit; None if the commit has no such file."""
+    return _shown(pipeline.root, commit, (pipeline.inside / name).as_posix())
+
+
+def _params(root: Path, commit: str, inside: Path) -> dict[str, Any]:
+    path = (inside / "params.yaml").as_posix()
+    values = parse_yaml(_shown(root, commit, path) or "", Path(path))
+    if not isinstance(values, dict):
+        raise InputError(f"{path} of the commit {commit[:7]} must hold a mapping of params. Received: {values!r}")
+    return values
+
+
+def leaves(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return nested params as (dotted key, value)."""
+    found = []
+    for key, value in values.items():
+        found += leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return found
+
+
+def _shown(root: Path, commit: str, path: str) -> str | None:
+    if not git(root, "ls-tree", "--name-only", commit, "--", path):
+        return None
+    return git(root, "show", f"{commit}:{path}")

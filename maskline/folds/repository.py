@@ -1,0 +1,30 @@
+"""Git, as a command whose errors are sentences."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from maskline.errors import InputError
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run Git in a folder and return what it prints, without the last line's end.
+
+    Raises:
+        InputError: there is no Git, or it fails.
+    """
+    command = ["git", "-c", "core.quotePath=false", *arguments]
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    except FileNotFoundError as error:
+        missing = "the command git was not found; install Git" if error.filename == "git" else f"{folder} is missing"
+        raise InputError(f"{missing} and try again.") from None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(f"`git {arguments[0]}` failed in {folder} ({reason}); fix that and try again.")
+    return done.stdout.rstrip("\n")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without the variables that a Git hook or a DVC stage sets for its own repository."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("GIT_DIR", "GIT_INDEX", "DVC_"))}

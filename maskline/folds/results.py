@@ -1,0 +1,69 @@
+"""The results of all folds, which must be of the same data."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from maskline.comparison.compare import Result
+from maskline.comparison.revisions import read_result
+from maskline.errors import InputError
+from maskline.files.yaml12 import parse_yaml
+from maskline.folds.pipeline import Pipeline, read_committed
+
+
+class Fold(NamedTuple):
+    """A finished fold: its number from 1, the name and the commit of its experiment, and its result."""
+
+    number: int
+    name: str
+    commit: str
+    result: Result
+
+
+def read_folds(pipeline: Pipeline, folds: int, commits: dict[int, str]) -> list[Fold]:
+    """Return the folds in order, from the commits of their experiments.
+
+    Raises:
+        InputError: a result cannot be read, or the folds are of different data, classes or sizes.
+    """
+    found = []
+    for number, commit in sorted(commits.items()):
+        name = pipeline.experiment(number, folds)
+        found.append(Fold(number, name, commit, read_result(commit, pipeline.folder)._replace(name=name)))
+    _check(pipeline, found)
+    return found
+
+
+def _check(pipeline: Pipeline, folds: list[Fold]) -> None:
+    first = folds[0]
+    data = {fold.number: _data(pipeline, fold) for fold in folds}
+    for fold in folds[1:]:
+        if data[fold.number] != data[first.number]:
+            raise _refusal(first, fold, "were run on different images or masks: the files changed in between", folds)
+        if fold.result.classes != first.result.classes or fold.result.resolution != first.result.resolution:
+            raise _refusal(first, fold, "have different classes or were scored at different sizes", folds)
+    names, counts = np.unique(np.concatenate([fold.result.filenames for fold in folds]), return_counts=True)
+    if (counts > 1).any():
+        raise _refusal(first, folds[-1], f"and others test the same image, {names[counts > 1][0]}", folds)
+
+
+def _data(pipeline: Pipeline, fold: Fold) -> Any:
+    """Return the hash of the data set that a fold's experiment divided, as its dvc.lock has it."""
+    text = read_committed(pipeline, fold.commit, "dvc.lock") or ""
+    lock = parse_yaml(text, pipeline.inside / "dvc.lock")
+    try:
+        (md5,) = [out["md5"] for out in lock["stages"]["download"]["outs"] if out["path"] == "data/raw"]
+    except (TypeError, KeyError, ValueError):
+        raise InputError(
+            f"the experiment {fold.name} has no data/raw in its dvc.lock; remove it with `dvc exp remove {fold.name}` "
+            "and run the command again."
+        ) from None
+    return md5
+
+
+def _refusal(one: Fold, other: Fold, reason: str, folds: list[Fold]) -> InputError:
+    names = " ".join(fold.name for fold in folds)
+    return InputError(
+        f"{one.name} and {other.name} {reason}; remove the folds with `dvc exp remove {names}` and run the command "
+        "again."
+    )

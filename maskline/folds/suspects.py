@@ -1,0 +1,59 @@
+"""The labels to check of all folds in one ranked table."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from maskline.contracts.folders import METRICS
+from maskline.errors import InputError
+from maskline.files.artifacts import write_bytes
+from maskline.folds.pipeline import Pipeline, read_committed
+from maskline.folds.results import Fold
+
+PATH = METRICS / "suspects.csv"
+_NEEDED = ("rank", "split", "score")
+
+
+def write_suspects(pipeline: Pipeline, folds: Sequence[Fold], out: Path) -> int:
+    """Join the rows of each fold's test images, the highest score first, and return their number.
+
+    Every image is a test image of one fold. The column `fold` takes the place of `split`.
+
+    Raises:
+        InputError: a fold's experiment has no such table.
+    """
+    rows = [row for fold in folds for row in _rows(pipeline, fold)]
+    rows.sort(key=lambda row: -float(row["score"]))
+    for rank, row in enumerate(rows, 1):
+        row["rank"] = str(rank)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, _columns(pipeline, folds[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(out, text.getvalue().encode())
+    return len(rows)
+
+
+def _rows(pipeline: Pipeline, fold: Fold) -> list[dict[str, str]]:
+    table = _table(pipeline, fold)
+    rows = [dict(row) for row in table if row["split"] == "test"]
+    for row in rows:
+        row["fold"] = str(fold.number)
+        del row["split"]
+    return rows
+
+
+def _columns(pipeline: Pipeline, fold: Fold) -> list[str]:
+    return ["fold" if name == "split" else name for name in _table(pipeline, fold).fieldnames or ()]
+
+
+def _table(pipeline: Pipeline, fold: Fold) -> "csv.DictReader[str]":
+    text = read_committed(pipeline, fold.commit, PATH.as_posix())
+    table = csv.DictReader(io.StringIO(text or "", newline=""))
+    if lacking := [name for name in _NEEDED if name not in (table.fieldnames or ())]:
+        raise InputError(
+            f"the experiment {fold.name} has no column {lacking[0]} in {PATH}; remove it with "
+            f"`dvc exp remove {fold.name}`, and run the command again with code that writes the table."
+        )
+    return table

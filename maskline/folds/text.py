@@ -1,0 +1,100 @@
+"""The folds as text for a terminal and as JSON."""
+
+import math
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from maskline.files.artifacts import json_bytes
+from maskline.folds.pipeline import Pipeline
+from maskline.folds.results import Fold
+from maskline.folds.summary import CONFIDENCE, Row
+from maskline.messages import printable
+from maskline.metrics.scores import rounded
+
+_NOTES = (
+    "mean, deviation (n - 1) and interval (Student's t) are of the folds' figures; pooled is\n"
+    "the figure of all images together, each predicted by the model that did not train on it.",
+    "The folds are not independent, because any two models share most of their training\n"
+    "images: the interval tends to be too narrow (Bengio and Grandvalet, 2004). It describes\n"
+    "these params on data like these, and no single model.",
+)
+
+
+def as_text(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> str:
+    """Return a table of folds and a table of metrics, with notes on how to read them."""
+    images = sum(len(fold.result.filenames) for fold in folds)
+    title = f"{len(folds)} folds of {images:,} images, from the commit {pipeline.commit[:7]}."
+    return "\n\n".join([title, _folds(folds, rows), _metrics(rows), *_notes(rows)])
+
+
+def as_json(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> str:
+    """Return the figures as JSON; figures without a value are null."""
+    return (
+        json_bytes(
+            {
+                "commit": pipeline.commit,
+                "confidence": CONFIDENCE,
+                "folds": [
+                    {"fold": f.number, "experiment": f.name, "commit": f.commit, "images": len(f.result.filenames)}
+                    for f in folds
+                ],
+                "metrics": {
+                    row.metric: {
+                        "folds": [rounded(value) for value in row.folds],
+                        "mean": rounded(row.mean),
+                        "standard_deviation": rounded(row.deviation),
+                        "low": rounded(row.low),
+                        "high": rounded(row.high),
+                        "pooled": rounded(row.pooled),
+                    }
+                    for row in rows
+                },
+            }
+        )
+        .decode()
+        .rstrip()
+    )
+
+
+def _folds(folds: Sequence[Fold], rows: Sequence[Row]) -> str:
+    shown = {row.metric: row.folds for row in rows}
+    cells = [
+        [f.number, f.name, len(f.result.filenames), _figure(shown["mean_iou"][i]), _figure(shown["pixel_accuracy"][i])]
+        for i, f in enumerate(folds)
+    ]
+    head = ("fold", "experiment", "images", "mean_iou", "pixel_accuracy")
+    return tabulate(cells, head, "simple", disable_numparse=True, colalign=("right", "left", "right", "right", "right"))
+
+
+def _metrics(rows: Sequence[Row]) -> str:
+    cells = [
+        [
+            printable(row.metric),
+            *map(_figure, (row.mean, row.deviation, _least(row), _most(row))),
+            "none" if math.isnan(row.low) else f"{row.low:.4f} to {row.high:.4f}",
+            _figure(row.pooled),
+        ]
+        for row in rows
+    ]
+    head = ("metric", "mean", "deviation", "lowest", "highest", f"{100 * CONFIDENCE:.0f} % interval", "pooled")
+    return tabulate(cells, head, "simple", disable_numparse=True, colalign=("left", *["right"] * 6))
+
+
+def _least(row: Row) -> float:
+    return min((value for value in row.folds if not math.isnan(value)), default=math.nan)
+
+
+def _most(row: Row) -> float:
+    return max((value for value in row.folds if not math.isnan(value)), default=math.nan)
+
+
+def _figure(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.4f}"
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    lacking = [printable(row.metric) for row in rows if any(map(math.isnan, row.folds))]
+    if not lacking:
+        return list(_NOTES)
+    return [*_NOTES, f"Some folds have no value of {', '.join(lacking)}; the others alone count there."]

@@ -1,0 +1,174 @@
+"""Training and validation use no operation without a deterministic kernel on a GPU: their graphs are read, not run."""
+
+import pytest
+import tensorflow as tf
+from networks import build
+from test_training import params
+
+from maskline.errors import InputError
+from maskline.models.catalogue import NETWORKS
+from maskline.params.train import LossParams
+from maskline.training.determinism import choose_determinism, refusals
+from maskline.training.losses import named_losses, weighted_sum
+from maskline.training.schedule import optimizer, schedule
+from maskline.training.trainer import Trainer
+from maskline.training.validate import Validator
+
+# TensorFlow 2.21 refuses these on a GPU under op determinism; its messages name them. It also refuses the gradient of
+# batch normalization outside training.
+REFUSED = {
+    *("AdjustContrast", "AdjustContrastv2", "Bincount", "CropAndResizeGradBoxes", "CropAndResizeGradImage"),
+    *("DebugNumericSummaryV2", "DenseBincount", "Dilation2DBackpropFilter", "Dilation2DBackpropInput"),
+    *("FakeQuantWithMinMaxVarsGradient", "FakeQuantWithMinMaxVarsPerChannelGradient", "MaxPoolGradWithArgmax"),
+    *("RaggedBincount", "ResizeNearestNeighborGrad", "ScatterAdd", "ScatterNdAdd", "ScatterNdSub", "ScatterSub"),
+    *("SoftmaxCrossEntropyWithLogits", "SparseBincount", "SparseSoftmaxCrossEntropyWithLogits"),
+    *("SparseTensorDenseMatMul", "Svd", "Timestamp"),
+}
+FAST = ("fcn32s", "pointrend")
+PRECISIONS = ("mixed_bfloat16", "mixed_float16")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def determinism():
+    """Trace as the train stage does: under op determinism, TensorFlow takes other operations for some losses."""
+    tf.config.experimental.enable_op_determinism()
+
+
+class NoImages:
+    """A split of 64x64 images that is not read."""
+
+    size = (64, 64)
+
+    def __len__(self):
+        return 0
+
+
+def run_by(graph):
+    """Return the operations of a graph that run, and those of the functions that they call, such as branches."""
+    waiting, found = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs], set()
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+    inner = [function.graph for function in graph._functions.values() if hasattr(function, "graph")]
+    return found.union(*map(run_by, inner))
+
+
+def refused(operations):
+    """Return the types of the operations that are refused."""
+    return {
+        operation.type
+        for operation in operations
+        if operation.type in REFUSED
+        or (operation.type.startswith("FusedBatchNormGrad") and not operation.get_attr("is_training"))
+    }
+
+
+def one(name):
+    """Return the function of a loss on its own."""
+    config = params(loss=dict.fromkeys(LossParams.model_fields, 0.0) | {name: 1.0})
+    return weighted_sum(config.loss.model_dump(), named_losses(config.loss_options, None))
+
+
+def traced(architecture, **changes):
+    """Return the operations that a training step and validation of a network run."""
+    config = params(precision=changes.get("precision", "float32"))
+    model = build(architecture, **changes)
+    trainer = Trainer(model, one("cross_entropy"), optimizer(config, schedule(config, 5)), ema=0.9)
+    batch = tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((None, 64, 64), tf.uint8)
+    validation = Validator(model, one("cross_entropy"), NoImages(), 2)._score.get_concrete_function(*batch).graph
+    return run_by(trainer.graph(2, 64, 64)) | run_by(validation)
+
+
+def types(operations):
+    return {operation.type for operation in operations}
+
+
+@pytest.mark.parametrize(
+    "architecture", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+)
+def test_no_network_runs_an_operation_that_is_refused(architecture):
+    found = traced(architecture)
+    assert {"Conv2DBackpropFilter", "ArgMax", "AssignVariableOp"} <= types(found)
+    assert not refused(found)
+
+
+@pytest.mark.parametrize("precision", [pytest.param(PRECISIONS[0], marks=pytest.mark.slow), PRECISIONS[1]])
+def test_no_precision_runs_an_operation_that_is_refused(precision):
+    assert not refused(traced("fcn32s", precision=precision))
+
+
+@pytest.mark.slow
+def test_no_frozen_encoder_runs_an_operation_that_is_refused():
+    """Its batch normalization has fixed statistics, and its gradient would be refused."""
+    found = traced("unet_pix2pix", encoder="mobilenet_v2", freeze_encoder=True)
+    assert "DepthwiseConv2dNative" in types(found)
+    assert not refused(found)
+
+
+@pytest.mark.parametrize("name", LossParams.model_fields)
+def test_no_loss_runs_an_operation_that_is_refused(name):
+    loss = one(name)
+
+    @tf.function
+    def gradient(labels, logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(labels, logits)
+        return value, tape.gradient(value, logits)
+
+    batch = tf.TensorSpec((2, 32, 32), tf.uint8), tf.TensorSpec((2, 32, 32, 3), tf.float32)
+    found = run_by(gradient.get_concrete_function(*batch).graph)
+    assert "Mul" in types(found)
+    assert not refused(found)
+
+
+def test_branches_and_loops_are_read_too():
+    @tf.function
+    def counted(values):
+        return tf.cond(tf.reduce_sum(values) > 3, lambda: tf.math.bincount(values), lambda: values)
+
+    graph = counted.get_concrete_function(tf.TensorSpec((None,), tf.int32)).graph
+    assert refused(run_by(graph)) == {"DenseBincount"}
+
+
+MESSAGES = {
+    "Determinism is not yet supported in GPU implementation of DenseBincount.\n\t [[{{node b}}]]": "DenseBincount",
+    "Determinism is not yet supported for Dilation2DBackpropInput.": "Dilation2DBackpropInput",
+    "A deterministic GPU implementation of AdjustContrastv2 is not currently available. [Op:AdjustContrastv2]": (
+        "AdjustContrastv2"
+    ),
+    "Deterministic GPU implementation of CropAndResizeBackpropImage not available.": "CropAndResizeBackpropImage",
+    "A deterministic GPU implementation of fused batch-norm backprop, when training is disabled, is not currently "
+    "available.": "fused batch-norm backprop, when training is disabled,",
+    "The GPU implementation of SoftmaxCrossEntropyWithLogits that would have been executed is not deterministic.": (
+        "SoftmaxCrossEntropyWithLogits"
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "operation"), MESSAGES.items())
+def test_a_refusal_names_the_operation_and_the_param(message, operation):
+    with pytest.raises(InputError) as raised, refusals():
+        raise tf.errors.UnimplementedError(None, None, message)
+    assert str(raised.value) == (
+        f"{operation} has no deterministic kernel on this device; set train.deterministic to false, which is faster, "
+        "but another run may then give another model (Received: true)."
+    )
+
+
+def test_other_errors_pass():
+    with pytest.raises(tf.errors.ResourceExhaustedError), refusals():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+
+def test_a_training_that_may_vary_says_so(monkeypatch, capsys):
+    enabled = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: enabled.append(True))
+    choose_determinism(True)
+    assert enabled and not capsys.readouterr().out
+    choose_determinism(False)
+    assert enabled == [True]
+    said = "train: train.deterministic is false, so another run may give another model.\n"
+    assert capsys.readouterr().out == said

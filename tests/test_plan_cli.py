@@ -1,0 +1,141 @@
+"""`maskline plan` as it is typed: what it prints, what it writes, and that the project it writes runs."""
+
+import json
+
+import fake_plan
+import pytest
+from fake_plan import CHOSEN, root_files
+
+from maskline.cli.main import main
+from maskline.files.yaml12 import read_yaml
+from maskline.params.check import check_params
+from maskline.planning.params_text import leaves
+
+EXPECTED = """\
+cells
+
+  layout       folder, because images/ and masks/ hold 30 pairs of the same name
+  images       30 images: train 30; validation and test are held out of train
+  mask values  30 8-bit gray; 2 values: 0 (5,400,000 pixels, 91.6 %, in 30
+               images), 255 (498,240 pixels, 8.4 %, in 28 images)
+
+Look at this before you train
+  - 6 images of test would give the figures, by chance; folds (dataset.folds)
+    test all images in turn
+
+Params that differ from the defaults
+  dataset.name: folder              images/ and masks/ hold 30 pairs of the same
+                                    name
+  dataset.path: cells               the folder that you named
+  dataset.classes: [background, cell]
+                                    mask values 0 and 255; no file names the
+                                    classes
+  dataset.values: [0, 255]          the values that the masks have
+  preprocess.height: 96             a quarter of the median height, 384, and a
+                                    multiple of the stride, 32
+  train.epochs: 40                  1,200 steps of 0.6 s each fill the 12
+                                    minutes
+  evaluate.scales: [0.75, 1.0, 1.25]
+                                    objects of many sizes
+
+Forecast for this machine: 2 cores, 16.0 GB, no GPU
+  stage               time      memory        disk
+  download            12 s      600 MB      180 MB
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A folder with what a project is made of, where nothing is really looked at or tried."""
+    folder = root_files(tmp_path / "maskline")
+    monkeypatch.chdir(folder)
+    fake_plan.put_in_place(monkeypatch)
+    return folder
+
+
+def plan(*arguments):
+    main(["plan", *arguments])
+
+
+def test_the_plan_reads_well_in_80_columns(root, capsys):
+    plan("cells")
+    out, err = capsys.readouterr()
+    assert out.startswith(EXPECTED)
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.endswith("\nNext\n  maskline plan cells --write projects/cells\n")
+    assert err.splitlines()[-1] == "plan: trying unet at 96 x 128, 8 images a step"
+    assert not (root / "projects").exists()
+
+
+def test_a_project_is_written_with_the_params_that_the_plan_shows(root, capsys):
+    plan("data/cells", "--write", "projects/mine")
+    out, _ = capsys.readouterr()
+    values = read_yaml(root / "projects/mine/params.yaml")
+    assert check_params(values, root).repo == "../.."
+    expected = {choice.key: choice.value for choice in CHOSEN} | {"dataset.path": str(root / "data/cells")}
+    assert dict(leaves(values)).items() >= expected.items()
+    assert f"dataset.path: {root / 'data/cells'}" in out
+    *_, title, repro, report, params = out.splitlines()
+    assert title == "Written to projects/mine/. Next"
+    assert repro.split("  ")[1] == "dvc repro projects/mine/dvc.yaml"
+    assert report.split()[0] == "projects/mine/metrics/report.html"
+    assert params.split()[0] == "projects/mine/params.yaml"
+
+
+def test_weights_of_the_users_are_named_as_the_project_finds_them(root, capsys):
+    plan("cells", "--weights", "mine.h5", "--write", "projects/mine", "--json")
+    shown = json.loads(capsys.readouterr().out)["params"]["model.encoder_weights"]["value"]
+    assert shown == read_yaml(root / "projects/mine/params.yaml")["model"]["encoder_weights"] == str(root / "mine.h5")
+
+
+def test_json_is_one_document_with_what_the_text_says(root, capsys):
+    plan("cells", "--json")
+    out, _ = capsys.readouterr()
+    shown = json.loads(out)
+    assert shown["params"]["preprocess.height"] == {
+        "value": 96,
+        "default": 128,
+        "reason": "a quarter of the median height, 384, and a multiple of the stride, 32",
+    }
+    assert "model.width" not in shown["params"]
+    assert shown["classes"][1] == {"name": "cell", "value": "255", "pixels": 498240, "images": 28}
+    assert shown["forecast"][2] == {"stage": "train", "seconds": 1405.0, "memory": 2140000000, "disk": 31000000}
+    assert shown["machine"] == {"cores": 2, "memory": 16000000000, "gpus": [], "bfloat16": False}
+    assert (shown["path"], shown["project"]) == ("cells", None)
+
+
+def test_names_from_outside_cannot_steer_the_terminal(root, capsys):
+    plan("cells\x1b]0;owned\x07")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_looked_at(root, capsys):
+    (root / "mine").mkdir()
+    (root / "mine/params.yaml").write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        plan("cells", "--write", "mine")
+    assert str(stop.value).startswith("maskline: mine holds a project, which plan does not write over")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_update_renews_a_project_and_says_so(root, capsys):
+    plan("cells", "--write", "projects/mine")
+    capsys.readouterr()
+    plan("--update", "projects/mine")
+    assert capsys.readouterr().out == "projects/mine is up to date\n"
+    (root / "projects/mine/dvc.yaml").write_text("of old")
+    plan("--update", "projects/mine")
+    assert capsys.readouterr().out == "projects/mine/dvc.yaml: replaced by this version's\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["cells", "--update", "projects/mine"], ["--minutes", "3"]])
+def test_a_folder_or_a_project_is_named(root, arguments):
+    with pytest.raises(SystemExit, match=r"name your folder.*or a project"):
+        plan(*arguments)
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "soon", "nan"])
+def test_minutes_have_bounds(root, minutes, capsys):
+    with pytest.raises(SystemExit):
+        plan("cells", f"--minutes={minutes}")
+    assert "must be a number from 0.1 to 100000" in capsys.readouterr().err
