@@ -200,7 +200,7 @@ def test_what_is_seen_often_is_varied_more():
 
 
 def test_shapes_that_vary_much_are_padded():
-    assert values(proposed(fingerprint(smallest=(500, 200))))["preprocess.fit"] == "pad"
+    assert values(proposed(fingerprint(smallest=(500, 200), largest=(375, 500))))["preprocess.fit"] == "pad"
     assert values(proposed(fingerprint()))["preprocess.fit"] == "stretch"
 
 
@@ -246,6 +246,12 @@ def test_precision_is_what_the_machine_is_fast_in():
 def test_raw_shards_need_room_on_the_disk():
 
     def encoding(free):
-        return values(storage(10_000, (256, 256), free))["preprocess.encoding"]
+        return values(storage(10_000, (256, 256), 2, free))["preprocess.encoding"]
 
     assert [encoding(free) for free in (1 << 40, 10 << 30, 1 << 30)] == ["raw", "png", "jpeg"]
+
+
+def test_there_are_shards_enough_for_all_cores_and_none_is_large():
+    few, many = (values(storage(images, (512, 512), 2, 1 << 50)) for images in (356, 100_000))
+    assert few["preprocess.examples_per_shard"] == 32
+    assert many["preprocess.examples_per_shard"] * 4 * 512 * 512 <= 64 << 20

@@ -49,23 +49,32 @@ def propose(
     """
     seconds = 60 * (MINUTES if minutes is None else minutes)
     at_hand = weights_at_hand(weights, bool(machine.gpus), is_reachable)
-    choices = [*held_out(fingerprint), *network(at_hand, machine), precision(machine), *loss(fingerprint)]
+    choices = [
+        *held_out(fingerprint),
+        *network(at_hand, machine),
+        precision(machine),
+        *loss(fingerprint),
+        scoring(fingerprint),
+    ]
     params = with_choices(default_params(), [*fingerprint.source, *choices])
     images = images_by_role(params, fingerprint)
-    choices.append(scoring(fingerprint))
-    most_varied = augmentation(fingerprint, images["train"], MOST_EPOCHS)  # the slowest, until the epochs are known
-    params = with_choices(params, [*choices, *most_varied])
 
+    def by_steps(epochs: int, epoch_steps: int) -> list[Choice]:
+        return [
+            *augmentation(fingerprint, images["train"], epochs),
+            *schedule(at_hand.encoder is not None, epochs, epoch_steps),
+        ]
+
+    params = with_choices(params, by_steps(MOST_EPOCHS, 1))  # the slowest, until the epochs are known
     ladder = sizes(fingerprint.median)
     demand = _demand(params, machine)
     found = fitted(params, ladder, demand, (images["train"], images["validation"]), seconds, machine.memory, trial)
     choices += [
         *size_choices(fingerprint, found.size, size_reason(found, ladder)),
-        *storage(sum(images.values()), found.size, shutil.disk_usage(Path.cwd()).free),
+        *storage(sum(images.values()), found.size, machine.cores, shutil.disk_usage(Path.cwd()).free),
         batch_choice(found, demand, machine.memory),
         epochs_choice(found, seconds),
-        *augmentation(fingerprint, images["train"], found.epochs),
-        *schedule(at_hand.encoder is not None, found.epochs, found.epoch_steps),
+        *by_steps(found.epochs, found.epoch_steps),
     ]
     check_params(with_choices(params, choices), Path("the proposed params"))
     return choices

@@ -9,7 +9,7 @@ STRIDE = 32  # of the deepest features of all encoders with ImageNet weights
 _LEAST = 64  # pixels of the short side
 _MOST = 8192  # pixels of a side
 _OFF = 0.1  # of an aspect that counts as kept
-_VARIED = 1.5  # times the aspect of another image
+_VARIED = 3.0  # times the aspect of another image
 
 
 def sizes(median: Size) -> list[Size]:

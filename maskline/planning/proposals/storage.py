@@ -5,21 +5,26 @@ from maskline.planning.choice import Choice
 _SHARE = {"raw": 1.0, "png": 0.4, "jpeg": 0.12}  # of a raw example, measured on photographs
 _COPIES = 3  # the shards, DVC's cache, and what is being written
 _SHARD = 64 << 20  # bytes
+_SHARDS = 4  # for each core
+_FEWEST = 16  # images
 
 
-def storage(images: int, size: tuple[int, int], free: int) -> list[Choice]:
+def storage(images: int, size: tuple[int, int], cores: int, free: int) -> list[Choice]:
     """Choose the encoding and the number of examples in a shard.
 
     Args:
         images: number of all images.
         size: height and width, pixels.
+        cores: that write shards side by side.
         free: bytes on the disk.
     """
     raw = 4 * size[0] * size[1]  # three bytes of color and one of label for each pixel
     needed = {encoding: _COPIES * raw * images * share for encoding, share in _SHARE.items()}
     encoding = next((name for name, amount in needed.items() if amount < free / 2), "jpeg")
     speed = "the fastest to read" if encoding == "raw" else f"raw ones would take {needed['raw'] / 1e9:.3g} GB"
-    examples = 1 << max(0, min(12, int(_SHARD / (raw * _SHARE[encoding])).bit_length() - 1))
+    example = raw * _SHARE[encoding]
+    most = min(_SHARD / example, max(_FEWEST, images / (_SHARDS * cores)))
+    examples = 1 << max(0, int(most).bit_length() - 1)
     return [
         Choice(
             "preprocess.encoding",
@@ -29,6 +34,6 @@ def storage(images: int, size: tuple[int, int], free: int) -> list[Choice]:
         Choice(
             "preprocess.examples_per_shard",
             examples,
-            f"files of about {examples * raw * _SHARE[encoding] / 1e6:.2g} MB",
+            f"files of about {examples * example / 1e6:.2g} MB, and enough of them for all cores",
         ),
     ]
