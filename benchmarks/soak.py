@@ -52,7 +52,17 @@ OUTPUTS = {
     "evaluate": ["data/evaluation", "metrics/evaluation.json", "metrics/samples"]
     + [
         f"metrics/{name}.csv"
-        for name in ("headlines", "classes", "conventions", "confusion", "sizes", "calibration", "trimap")
+        for name in (
+            "headlines",
+            "classes",
+            "conventions",
+            "confusion",
+            "sizes",
+            "calibration",
+            "trimap",
+            "suspects",
+            "suspect_images",
+        )
     ],
     "report": ["metrics/report.html", "metrics/history.csv", "metrics/dataset.json"],
 }

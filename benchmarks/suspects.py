@@ -17,9 +17,12 @@ import hashlib
 import io
 import json
 import os
+import resource
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +33,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from corrupted_masks import KINDS, corrupted  # noqa: E402
 from PIL import Image  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import changed_params, run_stages  # noqa: E402
+from tabulate import tabulate  # noqa: E402
 
 from maskline.contracts.classes import ROLES, VOID  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
+from maskline.evaluation.suspects.collection import new_collection  # noqa: E402
+from maskline.evaluation.suspects.ranking import ranked  # noqa: E402
+from maskline.prediction.inference import most_probable  # noqa: E402
 from maskline.shards.decode import decode_mask  # noqa: E402
 from maskline.shards.source_examples import list_examples, read_features  # noqa: E402
 
@@ -60,13 +67,15 @@ _MOBILENET = {
     "train.batch_size": 8,
 }
 SETS = {
-    "shapes": DataSet(480, (1, 2, 3, 4, 5, 6), None, {"train.epochs": 12}),
-    "oxford_iiit_pet": DataSet(900, (0, 2), 1, {**_MOBILENET, "train.epochs": 5}),
+    "shapes": DataSet(480, (1, 2, 3, 4, 5, 6), None, {"train.epochs": 8}),
+    "oxford_iiit_pet": DataSet(
+        600, (0, 2), 1, {**_MOBILENET, "preprocess.height": 96, "preprocess.width": 96, "train.epochs": 4}
+    ),
     "camvid": DataSet(
         701,
         (2, 5, 6, 7, 8, 9, 10),
         None,
-        {**_MOBILENET, "preprocess.height": 144, "preprocess.width": 192, "train.epochs": 8},
+        {**_MOBILENET, "preprocess.height": 96, "preprocess.width": 128, "train.epochs": 5},
     ),
 }
 
@@ -121,11 +130,47 @@ def _fold(run: Path, folder: Path, changes: dict[str, Any], fold: int) -> tuple[
     """Train without one fold; return its names, probabilities, labels and labels without mistakes."""
     for name, held_out in _splits(sorted(p.name for p in (folder / "images").iterdir()), fold).items():
         (folder / f"{name}.txt").write_text("\n".join(held_out))
-    run_stages(run, changes, ["download", "preprocess", "train"])
+    _train(run, changed_params(changes))
     found = _predicted(run)
     shutil.rmtree(run)
     clean = [_fitted(folder / "clean" / name, found[2].shape[1:]) for name in found[0]]
     return *found, np.stack(clean)
+
+
+def _train(run: Path, params: dict[str, Any]) -> None:
+    """Do what download, preprocess and train do, in this process."""
+    from maskline.datasets.prepare import prepare
+    from maskline.datasets.weights import prepare_weights
+    from maskline.params.augment import AugmentParams
+    from maskline.params.encoder import EncoderParams
+    from maskline.params.model import ModelParams
+    from maskline.params.source import SourceParams
+    from maskline.params.train import TrainParams
+    from maskline.shards.write.build import SplitOptions, build_shards
+    from maskline.shards.write.convert import Target
+    from maskline.training.train import train
+
+    def section(name: str, kind: type[Any]) -> Any:
+        return kind.model_validate({key: params[name][key] for key in kind.model_fields})
+
+    data, made = run / "data", params["preprocess"]
+    data.mkdir(parents=True)
+    prepare_weights(section("model", EncoderParams), data / "weights")
+    prepare(section("dataset", SourceParams), params["seed"], data / "raw")
+    target = Target(made["height"], made["width"], made["encoding"], made["fit"])
+    options = SplitOptions(params["seed"], None, params["dataset"]["validation_fraction"], "allow")
+    build_shards(data / "raw", data / "shards", target, made["examples_per_shard"], options, workers=1)
+    train(
+        data / "shards",
+        data / "weights",
+        data / "model",
+        run / ".checkpoints",
+        seed=params["seed"],
+        model=section("model", ModelParams),
+        augment=section("augment", AugmentParams),
+        params=section("train", TrainParams),
+        code="",
+    )
 
 
 def _splits(names: list[str], fold: int) -> dict[str, list[str]]:
@@ -162,6 +207,69 @@ def _fitted(path: Path, size: tuple[int, int]) -> np.ndarray:
         return np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST))
 
 
+def score(out: Path, cleanlab: Path) -> None:
+    """Print precision at k of both by data set and kind of mistake, with their time and peak memory."""
+    for folder in sorted(path.parent for path in out.glob("*/about.json")):
+        kinds = np.array(json.loads((folder / "about.json").read_text())["kinds"])
+        ours = _measured([sys.executable, __file__, "rank", folder])
+        theirs = _measured([cleanlab, Path(__file__).with_name("suspects_cleanlab.py"), folder])
+        columns = {
+            "maskline": np.load(folder / "maskline.npy"),
+            "cleanlab filter": np.load(folder / "cleanlab_filter.npy"),
+            "cleanlab rank": np.load(folder / "cleanlab_rank.npy"),
+        }
+        print(f"\n{folder.name}: {len(kinds)} images, {np.count_nonzero(kinds)} with a mistake")
+        rows = [
+            (kind, k, *(precision_at_k(scores[of], kinds[of] != "") for scores in columns.values()))
+            for kind in (*KINDS, "all")
+            if (k := np.count_nonzero(kinds == kind) if kind != "all" else np.count_nonzero(kinds))
+            for of in [(kinds == "") | (kinds == kind) | (kind == "all")]
+        ]
+        print(tabulate(rows, ("mistake", "k", *columns), "github", floatfmt=".2f"))
+        hits = json.loads((folder / "regions.json").read_text())
+        print(f"maskline's first {len(hits)} regions: {np.mean(hits):.2f} touch a changed pixel")
+        for name, (seconds, memory) in {"maskline": ours, "cleanlab": theirs}.items():
+            print(f"{name}: {seconds:.1f} s, {memory:.0f} MiB at most")
+
+
+def precision_at_k(scores: np.ndarray, is_wrong: np.ndarray) -> float:
+    """Return the share of wrong images among the k with the highest scores, where k images are wrong."""
+    first = np.argsort(-scores, kind="stable")[: np.count_nonzero(is_wrong)]
+    return float(is_wrong[first].mean())
+
+
+def rank(folder: Path) -> None:
+    """Rank a data set's images as evaluate does, and print the seconds and the peak memory in MiB."""
+    about = json.loads((folder / "about.json").read_text())
+    probabilities, labels, clean = (
+        np.load(folder / f"{key}.npy", mmap_mode="r") for key in ("probabilities", "labels", "clean")
+    )
+    begun = time.perf_counter()
+    with new_collection(folder, probabilities.shape[-1]) as collection:
+        for number, of_image in enumerate(labels):
+            likely, confidence = most_probable(np.array(probabilities[number], np.float32))
+            collection.add("test", number, np.array(of_image), likely, confidence)
+        regions, images = ranked(collection.regions(), {"test": about["names"]}, most=len(labels))
+    seconds = time.perf_counter() - begun
+    scores = np.zeros(len(labels))
+    for image in images:
+        scores[image.position] = image.score
+    np.save(folder / "maskline.npy", scores)
+    hits = []
+    for r in regions[: np.count_nonzero(about["kinds"])]:
+        box = np.s_[r.y : r.y + r.height, r.x : r.x + r.width]
+        changed = clean[r.position][box] != labels[r.position][box]
+        hits.append(bool((changed & (labels[r.position][box] == r.label)).any()))
+    (folder / "regions.json").write_text(json.dumps(hits))
+    print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10]))
+
+
+def _measured(command: list[Any]) -> tuple[float, float]:
+    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
+    seconds, memory = json.loads(done.stdout.splitlines()[-1])
+    return seconds, memory
+
+
 def main() -> None:
     """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -171,8 +279,17 @@ def main() -> None:
     collecting.add_argument("name", choices=SETS)
     collecting.add_argument("--path", type=Path)
     collecting.add_argument("--weights", type=Path)
+    scoring = commands.add_parser("score")
+    scoring.add_argument("folder", type=Path)
+    scoring.add_argument("--cleanlab", type=Path, required=True)
+    commands.add_parser("rank").add_argument("folder", type=Path)  # what `score` measures in a process of its own
     arguments = parser.parse_args()
-    collect(arguments.folder, arguments.name, arguments.path, arguments.weights)
+    if arguments.command == "collect":
+        collect(arguments.folder, arguments.name, arguments.path, arguments.weights)
+    elif arguments.command == "score":
+        score(arguments.folder, arguments.cleanlab)
+    else:
+        rank(arguments.folder)
 
 
 if __name__ == "__main__":

@@ -301,3 +301,31 @@ def test_pictures_by_hand():
     assert shown[0, 1, 0] > 2 * shown[0, 1, 1]
     assert shown[0, 2].tolist() == [255, 255, 255]
     assert strip([shown, shown]).shape == (1, 3 + 4 + 3, 3)
+
+
+def test_labels_of_validation_and_test_are_checked_in_batches_of_any_size(ready, done, tmp_path):
+    again = run(ready, tmp_path, batch_size=2)
+    for name in ("metrics/suspects.csv", "metrics/suspect_images.csv", "evaluation/suspects.json"):
+        assert (again / name).read_bytes() == (done / name).read_bytes()
+    found = json.loads((done / "evaluation/suspects.json").read_text())
+    assert found["images"] == 2 + 7
+    table = pd.read_csv(done / "metrics/suspects.csv")
+    assert set(table["split"]) == {"validation", "test"}
+    assert set(table["label"]) | set(table["predicted"]) <= set(NAMES)
+    assert (table["label"] != table["predicted"]).all() and (table["score"].diff().dropna() <= 0).all()
+    assert (table["x"] + table["width"] <= table["image_width"]).all()
+    assert (table["y"] + table["height"] <= table["image_height"]).all()
+    assert set(zip(table["image_height"], table["image_width"], strict=True)) == {(40, 48)}  # the originals' size
+    images = pd.read_csv(done / "metrics/suspect_images.csv")
+    shown = [picture["filename"] for picture in found["pictures"]]
+    assert shown == list(images["filename"])[: len(shown)] and len(shown) == 2
+    for picture in found["pictures"]:
+        files = sorted(path.name for path in (done / "evaluation" / picture["folder"]).iterdir())
+        assert files == ["image.png", "prediction.png", "truth.png"]
+
+
+def test_labels_are_checked_at_the_images_own_size(ready, tmp_path):
+    run(ready, tmp_path, resolution="native")
+    found = json.loads((tmp_path / "evaluation/suspects.json").read_text())
+    assert {(picture["height"], picture["width"]) for picture in found["pictures"]} == {(40, 48)}
+    assert len(pd.read_csv(tmp_path / "metrics/suspects.csv")) > 0

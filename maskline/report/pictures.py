@@ -27,13 +27,16 @@ class Drawn(Protocol):
     """An image, and the folder of its pictures with their size in pixels."""
 
     @property
-    def folder(self) -> str: ...
+    def folder(self) -> str:
+        """The folder, relative to the one that holds all pictures."""
 
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Of each picture, pixels."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Of each picture, pixels."""
 
 
 def embedded(

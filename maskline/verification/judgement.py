@@ -14,6 +14,7 @@ from tabulate import tabulate
 
 from maskline.contracts.dataset import PATH as DATASET
 from maskline.contracts.folders import RAW, SHARDS, WEIGHTS
+from maskline.contracts.suspects import IMAGES, REGIONS
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
 
@@ -21,6 +22,8 @@ TOLERANCE = 0.03  # for a figure from 0 to 1; other instruction sets changed one
 # Made in integer or exactly rounded arithmetic, before anything is trained.
 _EXACT = tuple(path.as_posix() for path in (RAW, WEIGHTS, SHARDS, DATASET))
 _TABLES = (".json", ".csv")
+# Their rows are in order of scores, and a small change of one changes the order.
+_RANKED = (REGIONS.as_posix(), IMAGES.as_posix())
 
 Judgement = Literal["equal", "within tolerance", "different"]
 
@@ -89,7 +92,7 @@ def judge(before: Mapping[str, Output], after: Mapping[str, Output]) -> list[Ver
     """Judge each output of `before` by the run that made `after`.
 
     The figures in .json files decide, as people decide by them. A cell of a table can depend on a few pixels, and a
-    model, a folder or a picture has no figures here: all of these are within tolerance if all figures are.
+    model, a folder, a picture or a ranking has no figures here: all of these are within tolerance if all figures are.
     """
     changes = {name: _change(name, before.get(name), after.get(name)) for name in {**before, **after}}
     figures = [change.size if change else 0.0 for name, change in changes.items() if name.endswith(".json")]
@@ -110,7 +113,7 @@ def _change(name: str, before: Output | None, after: Output | None) -> Change | 
         return None
     if name in _EXACT:
         return Change(math.inf, "must be equal on any machine")
-    if before.content is None or after.content is None:
+    if before.content is None or after.content is None or name in _RANKED:
         return _UNREADABLE
     return largest_change(name, before.content, after.content)
 

@@ -252,7 +252,17 @@ def evaluate(folder: Path) -> dict:
 
     tables = [
         f"metrics/{name}.csv"
-        for name in ("headlines", "classes", "conventions", "confusion", "sizes", "calibration", "trimap")
+        for name in (
+            "headlines",
+            "classes",
+            "conventions",
+            "confusion",
+            "sizes",
+            "calibration",
+            "trimap",
+            "suspects",
+            "suspect_images",
+        )
     ]
     return every_moment(work, folder, ["evaluation", "metrics/samples", "metrics/evaluation.json", *tables], stride=24)
 
