@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import html5lib
@@ -23,6 +24,7 @@ from PIL import Image
 from maskline.cli.main import parser
 from maskline.contracts.annotations import AnnotationCounts
 from maskline.contracts.figures import HEADLINES
+from maskline.contracts.manifest import Fold
 from maskline.contracts.pictures import GROUPS
 from maskline.errors import ArtifactError, InputError
 from maskline.report.findings import findings
@@ -200,6 +202,17 @@ def test_headline_figures_are_those_of_the_metrics(page: str, inputs: Inputs) ->
     ends = [(f"{row.low:.3f}", f"{row.high:.3f}") for row in rows]
     assert re.findall(r"([\d.]+) to ([\d.]+)", head) == ends
     assert "20 test images" in text_of(page) and head.count("lower is better") == 1
+
+
+def test_the_fold_is_named_where_the_test_images_are_counted(page: str, inputs: Inputs) -> None:
+    assert "fold" not in text_of(page.split('<dl class="headline">')[0])
+    fold, left_out = {"fold": Fold(number=2, of=5)}, {"left_out_by_folds": 1234}
+    changed_inputs = replace(
+        inputs, manifest=inputs.manifest.model_copy(update=fold), audit=inputs.audit.model_copy(update=left_out)
+    )
+    shown = text_of(render_page(changed_inputs, PARAMS))
+    assert "Figures of 20 test images (fold 2 of 5) at the model's size" in shown
+    assert "1,234 images of the source's test split are left out; dataset.folds divides the others." in shown
 
 
 def test_headline_says_the_change_against_the_baseline(page: str, run_folder: Path) -> None:

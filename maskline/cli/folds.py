@@ -49,6 +49,7 @@ def _folds(text: str) -> int:
 def _run(options: argparse.Namespace) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from maskline.folds import text  # not at the top, so that --help needs no NumPy
+    from maskline.folds.changed_files import refuse_changed_files
     from maskline.folds.pipeline import finished, read_pipeline
     from maskline.folds.results import read_folds
     from maskline.folds.run import queue_folds, run_folds
@@ -57,6 +58,7 @@ def _run(options: argparse.Namespace) -> None:
 
     pipeline = read_pipeline(options.folder)
     done = finished(pipeline, options.folds)
+    refuse_changed_files(pipeline, options.folds, done)
     if options.queue and len(done) < options.folds:
         names = queue_folds(pipeline, options.folds, done)
         print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up.")

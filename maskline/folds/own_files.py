@@ -17,14 +17,19 @@ def overrides(pipeline: Pipeline, fold: int, folds: int) -> list[str]:
     for key, words in OWN_FILES.items():
         value = params.get(key)
         if isinstance(value, str) and value not in words and not os.path.isabs(value):
-            path = Path(os.path.abspath(pipeline.folder / value))
-            if not _is_tracked(pipeline.root, path):
+            path = resolved(pipeline, value)
+            if not is_tracked(pipeline.root, path):
                 quoted = str(path).replace("'", "\\'")
                 changes.append(f"{key}='{quoted}'")
     return changes
 
 
-def _is_tracked(root: Path, path: Path) -> bool:
+def resolved(pipeline: Pipeline, path: str) -> Path:
+    """Return the absolute path of a user's file, which starts at the folder of params.yaml."""
+    return Path(os.path.abspath(pipeline.folder / path))
+
+
+def is_tracked(root: Path, path: Path) -> bool:
     """Return whether every file at a path comes with a checkout of the repository, by Git or by `dvc add`."""
     if not path.is_relative_to(root):
         return False

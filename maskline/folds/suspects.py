@@ -5,13 +5,12 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from maskline.contracts.folders import METRICS
+from maskline.contracts.suspects import REGIONS
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes
 from maskline.folds.pipeline import Pipeline, read_committed
 from maskline.folds.results import Fold
 
-PATH = METRICS / "suspects.csv"
 _NEEDED = ("rank", "split", "score")
 
 
@@ -49,11 +48,11 @@ def _columns(pipeline: Pipeline, fold: Fold) -> list[str]:
 
 
 def _table(pipeline: Pipeline, fold: Fold) -> "csv.DictReader[str]":
-    text = read_committed(pipeline, fold.commit, PATH.as_posix())
+    text = read_committed(pipeline, fold.commit, REGIONS.as_posix())
     table = csv.DictReader(io.StringIO(text or "", newline=""))
     if lacking := [name for name in _NEEDED if name not in (table.fieldnames or ())]:
         raise InputError(
-            f"the experiment {fold.name} has no column {lacking[0]} in {PATH}; remove it with "
+            f"the experiment {fold.name} has no column {lacking[0]} in {REGIONS}; remove it with "
             f"`dvc exp remove {fold.name}`, and run the command again with code that writes the table."
         )
     return table
