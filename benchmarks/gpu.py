@@ -4,11 +4,12 @@ For each: whether the loss of one batch falls and the validation works, whether 
 gives the same bytes, images/s of training steps on one batch in memory, images/s with batches from shards under all
 augmentation, the share of time that waits for those batches, and the most GPU memory that was taken. The networks have
 the encoder MobileNetV2 if possible, and random weights. Float32 means TensorFlow's default, which multiplies in TF32
-where the GPU can. Each network is one process, and several trace at once; one at a time is timed. It runs on a CPU too,
-without the figure of memory. Less than ten minutes on an H100 with 16 cores:
+where the GPU can. Each network is one process; several trace and train at once, and one at a time is timed. For exact
+speeds, give some networks and `--processes 1`. It runs on a CPU too, without the figure of memory. It ends within ten
+minutes, with a table of what it measured until then:
 
     python benchmarks/gpu.py
-    python benchmarks/gpu.py --only unet deeplabv3plus --precisions float32     # a part of it
+    python benchmarks/gpu.py --only unet deeplabv3plus --precisions float32 --processes 1
 """
 
 import argparse
@@ -49,6 +50,7 @@ def params_of(architecture: str, precision: str, options: argparse.Namespace) ->
             {
                 "model.architecture": architecture,
                 "model.encoder": "mobilenet_v2" if "mobilenet_v2" in encoders else encoders[0],
+                "model.dropout": 0.1,
                 "train.batch_size": options.batch,
                 "train.precision": precision,
                 "train.schedule": "constant",
@@ -220,7 +222,7 @@ def main() -> None:
     parser.add_argument(
         "--processes", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="default: %(default)s"
     )
-    parser.add_argument("--minutes", type=float, default=9.5, help="starts no process later; default: %(default)s")
+    parser.add_argument("--minutes", type=float, default=9.5, help="ends what runs longer; default: %(default)s")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--any", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
@@ -237,15 +239,20 @@ def main() -> None:
         shards = (options.shards or work / "shapes/data/shards").resolve()
 
         def run(job: tuple[str, str]) -> None:
-            if time.monotonic() - begun > 60 * options.minutes:
-                return
+            left = 60 * options.minutes - (time.monotonic() - begun)
             command = [sys.executable, __file__, *sys.argv[1:], "--work", folder, "--shards", str(shards)]
-            subprocess.run(command + ["--child", job[0]] + (["--any"] if job[1] == "any" else []), check=False)
+            command += ["--child", job[0], *(["--any"] if job[1] == "any" else [])]
+            if left > 0:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    subprocess.run(command, timeout=left, check=False)
 
         jobs = [(name, kind) for kind in options.kinds for name in options.only]
         with ThreadPoolExecutor(options.processes) as pool:
             list(pool.map(run, jobs))
-        rows = [json.loads(line) for line in (work / "rows.jsonl").read_text().splitlines()]
+        lines = (work / "rows.jsonl").read_text().splitlines() if (work / "rows.jsonl").exists() else []
+        rows = [json.loads(line) for line in lines]
+    if not rows:
+        sys.exit("no network was measured in time; raise --minutes or name fewer with --only.")
     print(f"{rows[0]['device']}; batches of {options.batch}; {(time.monotonic() - begun) / 60:.1f} minutes\n")
     print(table(rows))
 
