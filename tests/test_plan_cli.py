@@ -75,11 +75,12 @@ def test_a_project_is_written_with_the_params_that_the_plan_shows(root, capsys):
     expected = {choice.key: choice.value for choice in CHOSEN} | {"dataset.path": str(root / "data/cells")}
     assert dict(leaves(values)).items() >= expected.items()
     assert f"dataset.path: {root / 'data/cells'}" in out
-    *_, title, repro, report, params = out.splitlines()
+    *_, title, repro, report, params, folds = out.splitlines()
     assert title == "Written to projects/mine/. Next"
     assert repro.split("  ")[1] == "dvc repro projects/mine/dvc.yaml"
     assert report.split()[0] == "projects/mine/metrics/report.html"
     assert params.split()[0] == "projects/mine/params.yaml"
+    assert folds.strip().startswith("maskline folds 5 --folder projects/mine  ")
 
 
 def test_weights_of_the_users_are_named_as_the_project_finds_them(root, capsys):
