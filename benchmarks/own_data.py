@@ -2,8 +2,8 @@
 
 For each form it writes the folder, with shuffled file names, makes a project of it with `maskline plan --write` in a
 copy of this repository, runs `dvc repro`, and compares the masks that download prepared with the original ones. It
-prints all that the commands print. A table at the end has for each form what plan found, the seconds of plan and of each
-stage, test mean IoU, and the share of pixels that are equal.
+prints all that the commands print. A table at the end has for each form what plan found, the seconds of plan and of
+each stage, test mean IoU, and the share of pixels that are equal.
 
 Run it on drawn scenes, or on CamVid in SegNet's form:
     python benchmarks/own_data.py

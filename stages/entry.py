@@ -61,11 +61,11 @@ def check_pipeline() -> None:
     Raises:
         InputError: its dvc.yaml is another one, such as that of an older version.
     """
-    if Path("dvc.yaml").read_bytes() != (ROOT / "dvc.yaml").read_bytes():
-        folder = os.path.relpath(Path.cwd(), ROOT)
+    folder = Path.cwd()
+    if folder.is_relative_to(ROOT) and Path("dvc.yaml").read_bytes() != (ROOT / "dvc.yaml").read_bytes():
         raise InputError(
-            f"dvc.yaml is not that of this version of maskline; run `maskline plan --update {folder}` in {ROOT}, which "
-            "leaves your params as they are."
+            "dvc.yaml is not that of this version of maskline; run `maskline plan --update "
+            f"{folder.relative_to(ROOT)}` in {ROOT}, which leaves your params as they are."
         )
 
 

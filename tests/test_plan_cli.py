@@ -9,7 +9,9 @@ from fake_plan import CHOSEN, root_files
 from maskline.cli.main import main
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
+from maskline.planning.choice import Choice
 from maskline.planning.params_text import leaves
+from maskline.planning.plan import with_choices
 
 EXPECTED = """\
 cells
@@ -75,11 +77,12 @@ def test_a_project_is_written_with_the_params_that_the_plan_shows(root, capsys):
     expected = {choice.key: choice.value for choice in CHOSEN} | {"dataset.path": str(root / "data/cells")}
     assert dict(leaves(values)).items() >= expected.items()
     assert f"dataset.path: {root / 'data/cells'}" in out
-    *_, title, repro, report, params = out.splitlines()
+    *_, title, repro, report, params, folds = out.splitlines()
     assert title == "Written to projects/mine/. Next"
     assert repro.split("  ")[1] == "dvc repro projects/mine/dvc.yaml"
     assert report.split()[0] == "projects/mine/metrics/report.html"
     assert params.split()[0] == "projects/mine/params.yaml"
+    assert folds.strip().startswith("maskline folds 5 --folder projects/mine  ")
 
 
 def test_weights_of_the_users_are_named_as_the_project_finds_them(root, capsys):
@@ -102,6 +105,15 @@ def test_json_is_one_document_with_what_the_text_says(root, capsys):
     assert shown["forecast"][2] == {"stage": "train", "seconds": 1405.0, "memory": 2140000000, "disk": 31000000}
     assert shown["machine"] == {"cores": 2, "memory": 16000000000, "gpus": [], "bfloat16": False}
     assert (shown["path"], shown["project"]) == ("cells", None)
+
+
+def test_choices_change_a_copy_and_have_keys_of_the_params():
+    params = {"seed": 1, "train": {"epochs": 8, "loss": {"dice": 1.0}}}
+    changed = with_choices(params, [Choice("train.epochs", 3, ""), Choice("train.loss.dice", 0.0, "")])
+    assert changed == {"seed": 1, "train": {"epochs": 3, "loss": {"dice": 0.0}}}
+    assert params["train"] == {"epochs": 8, "loss": {"dice": 1.0}}
+    with pytest.raises(KeyError, match=r"train\.epoch"):
+        with_choices(params, [Choice("train.epoch", 3, "")])
 
 
 def test_names_from_outside_cannot_steer_the_terminal(root, capsys):

@@ -1,5 +1,6 @@
 """The plan: what is in a data set, the params that suit it on this machine, and what they will cost."""
 
+import copy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,16 +93,17 @@ def changes(defaults: dict[str, Any], choices: Iterable[Choice]) -> list[Change]
 
 
 def with_choices(params: dict[str, Any], choices: Iterable[Choice]) -> dict[str, Any]:
-    """Return a copy of params with other values."""
-    values = dict(leaves(params)) | {choice.key: choice.value for choice in choices}
-    nested: dict[str, Any] = {}
-    for key, value in values.items():
-        *sections, last = key.split(".")
-        section = nested
+    """Return a copy of params with other values; their keys must be there."""
+    changed = copy.deepcopy(params)
+    for choice in choices:
+        *sections, last = choice.key.split(".")
+        section = changed
         for name in sections:
-            section = section.setdefault(name, {})
-        section[last] = value
-    return nested
+            section = section[name]
+        if last not in section:
+            raise KeyError(choice.key)
+        section[last] = choice.value
+    return changed
 
 
 def _trying(params: dict[str, Any]) -> str:
