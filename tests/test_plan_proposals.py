@@ -141,6 +141,13 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved():
     assert "larger batches do not fit" in chosen["train.batch_size"].reason
 
 
+def test_a_short_run_takes_smaller_batches_for_more_steps():
+    trial = fake_trial(per_pixel=2e-6)
+    short, long = ({c.key: c for c in proposed(fingerprint((128, 128)), m, trial=trial)} for m in (1.2, 20))
+    assert (short["train.batch_size"].value, long["train.batch_size"].value) == (4, 8)
+    assert "too few steps" in short["train.batch_size"].reason
+
+
 def test_what_never_fits_is_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"smallest images fits into memory; free some"):
         proposed(fingerprint(), trial=fake_trial(base=64 << 30))

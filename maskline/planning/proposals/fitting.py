@@ -12,6 +12,7 @@ from maskline.planning.trial.measured import TrainingCost, Trial
 MOST_EPOCHS = 300
 
 _REFERENCE = 128 * 128  # pixels at which the fewest steps suffice
+_FEW_STEPS = 600  # below it, half the batch and twice the steps learn more from the same images
 _SPARE = 0.95  # share of the time that is planned, because no two runs take the same
 _FREE = 0.8  # share of the memory that is planned
 _GROWTH = 1.1  # exponent of a step's time over the pixels, measured
@@ -23,11 +24,13 @@ class Demand(NamedTuple):
     Attributes:
         steps: the fewest steps for images of 128x128 pixels; larger ones pay off only with more steps, in proportion.
         batch_size: to begin with.
+        short_batch: for a run of few steps, which half the batch doubles.
         least_batch: the fewest images in a batch.
     """
 
     steps: int
     batch_size: int
+    short_batch: int
     least_batch: int
 
 
@@ -41,6 +44,7 @@ class Fitted(NamedTuple):
         epoch_steps: steps of a pass.
         cost: by the trial of these.
         seconds: that training will take.
+        is_short: whether the batch is smaller so that the run has more steps.
     """
 
     size: Size
@@ -49,6 +53,7 @@ class Fitted(NamedTuple):
     epoch_steps: int
     cost: TrainingCost
     seconds: float
+    is_short: bool = False
 
     @property
     def steps(self) -> int:
@@ -86,9 +91,29 @@ def fitted(
         InputError: not even the smallest size fits into memory.
     """
 
-    def attempt(level: int) -> Fitted | None:
-        return _attempt(params, ladder[level], demand, images, seconds, memory, trial)
+    def attempt(size: Size, batch_size: int) -> Fitted | None:
+        wanted = demand._replace(batch_size=batch_size)
+        return _attempt(params, size, wanted, images, seconds, memory, trial)
 
+    found = _sized(lambda level: attempt(ladder[level], demand.batch_size), ladder, demand, images, seconds)
+    if found.steps < _FEW_STEPS and demand.short_batch < found.batch_size:
+        shorter = attempt(found.size, demand.short_batch)
+        return shorter._replace(is_short=True) if shorter else found
+    return found
+
+
+def _sized(
+    attempt: Callable[[int], Fitted | None],
+    ladder: list[Size],
+    demand: Demand,
+    images: tuple[int, int],
+    seconds: float,
+) -> Fitted:
+    """Return the largest size that leaves time for enough steps.
+
+    Args:
+        attempt: tries a level of the ladder.
+    """
     level = max((at for at, size in enumerate(ladder) if _pixels(size) <= _REFERENCE), default=0)
     found = _largest(attempt, level)
     wanted = _promising(found, ladder, demand, images, seconds)
@@ -105,6 +130,10 @@ def batch_choice(found: Fitted, demand: Demand, memory: int | None) -> Choice:
     """Choose the batch size."""
     amount = f"{found.memory / 1e9:.2g} GB"
     forecast = f"{amount} of {memory / 1e9:.3g} GB forecast" if memory else f"{amount} forecast"
+    if found.is_short:
+        return Choice(
+            "train.batch_size", found.batch_size, f"{forecast}; a larger batch leaves too few steps in the time"
+        )
     if found.batch_size < demand.batch_size:
         return Choice("train.batch_size", found.batch_size, f"{forecast}; larger batches do not fit")
     return Choice("train.batch_size", found.batch_size, f"{forecast}; small batches take more steps in the same time")

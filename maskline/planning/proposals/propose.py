@@ -82,4 +82,5 @@ def propose(
 
 def _demand(params: dict[str, Any], machine: Machine) -> Demand:
     least = 2 if NETWORKS[params["model"]["architecture"]].image_pooling else 1
-    return Demand(_STEPS, 16 if machine.gpus else 8, least)
+    batch_size = 16 if machine.gpus else 8
+    return Demand(_STEPS, batch_size, batch_size // 2, least)
