@@ -57,7 +57,7 @@ def test_run_again_it_does_nothing_and_no_metric_differs(repository):
 
 
 def test_the_commands_take_its_folder(repository, images, tmp_path):
-    assert "can't tell" in maskline(repository, "compare", "HEAD", "--folder", MINE)
+    assert "B is workspace, on 7 test images" in maskline(repository, "compare", "HEAD", "--folder", MINE)
     assert "workspace" in maskline(repository, "experiments", "--folder", MINE)
     assert "is up to date" in maskline(repository, "plan", "--update", MINE)
     model = f"{MINE}/data/model/model.keras"
@@ -74,7 +74,7 @@ def test_an_edited_mask_runs_download_again(repository, images, tmp_path):
     dvc(folder, "commit", "--force", "--quiet", f"{MINE}/dvc.yaml")
     assert json.loads(dvc(folder, "status", "--json", f"{MINE}/dvc.yaml")) == {}
     shutil.copy(own / "masks/photo 01 é.png", own / "masks/photo 00 é.png")
-    assert set(json.loads(dvc(folder, "status", "--json"))) == {f"{MINE}/dvc.yaml:download"}
+    assert set(json.loads(dvc(folder, "status", "--json", f"{MINE}/dvc.yaml"))) == {f"{MINE}/dvc.yaml:download"}
     assert "Running stage 'projects/mine/dvc.yaml:download'" in dvc(folder, "repro", f"{MINE}/dvc.yaml:download")
 
 
