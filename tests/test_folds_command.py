@@ -158,6 +158,9 @@ def test_own_data_anywhere(place, path, project, capsys):
     assert git(project, "status", "--porcelain") == ""
     written = git(project, "show", f"{found['folds'][0]['commit']}:{'' if place == '.' else f'{place}/'}params.yaml")
     assert "# the folder" in written and "fold: 1 " in written
+    if path == "fotos":
+        (folder / "fotos/new é.png").write_text("new")
+        assert "fotos in dataset.path has changed since" in refused(2, "--folder", place)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from test_preprocess import OPTIONS, RAW, audit_of, opened
 
 from maskline.contracts.dataset import dataset_figures
 from maskline.contracts.groups import read_groups, write_groups
+from maskline.contracts.source import read_source
 from maskline.datasets import prepare
 from maskline.datasets.groups import held_out_groups, read_grouping
 from maskline.errors import ArtifactError, InputError
@@ -88,6 +89,7 @@ def test_test_holds_whole_groups(form, videos: Path, tmp_path: Path) -> None:
 def test_without_groups_nothing_is_written(videos: Path, tmp_path: Path) -> None:
     prepare.prepare(mine(videos), 1, tmp_path / "raw")
     assert read_groups(tmp_path / "raw") is None
+    assert read_source(tmp_path / "raw").test_is_held_out
 
 
 def test_a_group_that_the_lists_cut_stays_where_they_put_it(videos: Path, tmp_path: Path) -> None:
@@ -96,6 +98,7 @@ def test_a_group_that_the_lists_cut_stays_where_they_put_it(videos: Path, tmp_pa
     prepare.prepare(mine(videos, group=VIDEO), 1, tmp_path / "raw")
     groups = read_groups(tmp_path / "raw")
     assert groups is not None and groups.of("test") == ["v5", "v3"] and groups.of("train") == ["v5", "v5", "v4"]
+    assert not read_source(tmp_path / "raw").test_is_held_out
 
 
 CSVS = {
