@@ -247,8 +247,10 @@ def rank(folder: Path) -> None:
     begun = time.perf_counter()
     with new_collection(folder, probabilities.shape[-1]) as collection:
         for number, of_image in enumerate(labels):
-            likely, confidence = most_probable(np.array(probabilities[number], np.float32))
-            collection.add("test", number, np.array(of_image), likely, confidence)
+            of_classes = np.array(probabilities[number], np.float32)
+            given = np.where(of_image == VOID, 0, of_image)[..., None].astype(np.intp)
+            true_class = np.take_along_axis(of_classes, given, axis=-1)[..., 0]
+            collection.add("test", number, np.array(of_image), *most_probable(of_classes), true_class)
         regions, images = ranked(collection.regions(), {"test": about["names"]}, most=len(labels))
     seconds = time.perf_counter() - begun
     scores = np.zeros(len(labels))

@@ -58,10 +58,15 @@ def noisy(seed: int) -> Image:
     return labels, prediction, confidence
 
 
+def true_class(labels: np.ndarray, prediction: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the labels: what the predicted class leaves, in equal parts."""
+    return np.where(labels == prediction, confidence, (1 - confidence) / (CLASSES - 1)).astype(np.float32)
+
+
 def collected(images: Sequence[Image], classes: int = CLASSES) -> Collection:
     collection = Collection(io.BytesIO(), classes)
     for position, image in enumerate(images):
-        collection.add("test", position, *image)
+        collection.add("test", position, *image, true_class(*image))
     return collection
 
 
@@ -99,9 +104,9 @@ def test_a_line_along_a_border_is_no_region_and_a_wider_one_is(width):
     labels, prediction, confidence = predicted(np.zeros((60, 60), np.uint8))
     prediction[20:40, 20:40] = 1
     labels[20 - width : 40 + width, 20 - width : 40 + width] = 1
-    assert find_regions(labels, prediction, confidence) == []
+    assert find_regions(labels, prediction, confidence, true_class(labels, prediction, confidence)) == []
     labels[17:43, 17:43] = 1
-    assert find_regions(labels, prediction, confidence)
+    assert find_regions(labels, prediction, confidence, true_class(labels, prediction, confidence))
 
 
 def test_an_unsure_model_makes_no_suspects():
@@ -115,9 +120,8 @@ def test_regions_are_those_of_a_plain_search():
     """The oracle opens, labels and counts each pair by its definition."""
     for seed in range(30):
         labels, prediction, confidence = noisy(seed)
-        found = {
-            tuple(map(int, region[:7])): region.confidence for region in find_regions(labels, prediction, confidence)
-        }
+        regions = find_regions(labels, prediction, confidence, true_class(labels, prediction, confidence))
+        found = {tuple(map(int, region[:7])): region.confidence for region in regions}
         wanted = plain_regions(labels, prediction, confidence)
         assert found.keys() == wanted.keys()
         for key, bins in wanted.items():
@@ -157,22 +161,25 @@ def islands(mask: np.ndarray):
         yield part
 
 
-def test_scores_are_the_root_of_the_share_that_is_sure():
+def test_scores_are_by_the_share_that_is_sure_and_the_ratio_of_probabilities():
     images = [noisy(seed) for seed in range(12)]
-    prediction, confidence = (np.stack([image[i] for image in images]) for i in (1, 2))
-    valid = np.stack([image[0] for image in images]) != VOID
-    means = [confidence[valid & (prediction == label)].mean(dtype=np.float64) for label in range(CLASSES)]
+    labels, given = np.stack([image[0] for image in images]), np.stack([true_class(*image) for image in images])
+    means = [given[labels == label].mean(dtype=np.float64) for label in range(CLASSES)]
     np.testing.assert_allclose(collected(images).thresholds(), means)
     middles = (np.arange(BINS) + 0.5) / BINS
     wanted = sorted(
         (
-            round(float(np.sqrt(region.confidence[middles >= means[region.predicted]].sum() / image[0].size)), 6)
+            score_of(region, int(region.confidence[middles >= means[region.predicted]].sum()), image[0].size)
             for image in images
-            for region in find_regions(*image)
+            for region in find_regions(*image, true_class(*image))
         ),
         reverse=True,
     )
     assert [region.score for region in regions_of(images)] == [score for score in wanted if score > 0]
+
+
+def score_of(region, confident: int, size: int) -> float:
+    return round(float(np.sqrt(confident / size) * region.ratio), 6)
 
 
 @given(st.permutations(range(CLASSES)), st.integers(0, 1000))
@@ -192,7 +199,7 @@ def test_the_order_in_which_images_come_does_not_matter(order):
     images = [noisy(seed // 2) for seed in range(6)]  # equal pairs, so that names decide
     collection = Collection(io.BytesIO(), CLASSES)
     for position in order:
-        collection.add("test", position, *images[position])
+        collection.add("test", position, *images[position], true_class(*images[position]))
     names = {"test": [f"{position}.png" for position in range(6)]}
     again = ranked(collection.regions(), names), ranked(collected(images).regions(), names)
     places = [
@@ -206,7 +213,7 @@ def test_the_order_in_which_images_come_does_not_matter(order):
 def test_memory_does_not_grow_with_the_images_and_the_file_is_gone(tmp_path):
     with new_collection(tmp_path, CLASSES) as collection:
         for position in range(300):
-            collection.add("validation", position, *noisy(position % 10))
+            collection.add("validation", position, *noisy(position % 10), true_class(*noisy(position % 10)))
         regions, images = ranked(collection.regions(), {"validation": [f"{n}.png" for n in range(300)]}, most=20)
         assert collection.images == 300
     assert len(regions) == len(images) == 20
@@ -265,6 +272,6 @@ def test_the_largest_regions_of_an_image_are_kept():
     for number, (row, column) in enumerate(squares):
         side = 4 + number % 7
         cv2.rectangle(labels, (column, row), (column + side, row + side), 1, -1)
-    found = find_regions(labels, prediction, confidence)
+    found = find_regions(labels, prediction, confidence, true_class(labels, prediction, confidence))
     assert len(found) == 32
     assert min(region.pixels for region in found) >= 81

@@ -26,7 +26,7 @@ class SuspectRegion(Record):
 
     Attributes:
         rank: from 1, the most suspicious region first.
-        score: the root of the share of the image that is sure and inside the region; up to 1.
+        score: the higher, the more suspicious; see `maskline.evaluation.suspects.collection`.
         x, y, width, height: the box around it, in pixels of the original image; x and y from its top left corner.
         image_width, image_height: of the original image, pixels.
         pixels: of the region, at the size for scoring.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maskline.contracts.classes import VOID
 from maskline.contracts.fit import Part
 from maskline.contracts.model_info import Preprocessing
 from maskline.prediction.fitting import content, model_input
@@ -40,12 +41,14 @@ class PredictedLabels(NamedTuple):
     Attributes:
         labels: uint8 [B, H, W].
         confidence: float32 [B, H, W], the probabilities of the labels.
+        true_class: float32 [B, H, W], the probabilities of the true labels; 0 where they are void.
         uncertainty: float32 [B, H, W], 0 to 1.
         mutual_information: float32 [B, H, W], 0 to 1; None if dropout is not sampled.
     """
 
     labels: np.ndarray
     confidence: np.ndarray
+    true_class: np.ndarray
     uncertainty: np.ndarray
     mutual_information: np.ndarray | None
 
@@ -105,7 +108,8 @@ class PredictedSplit(NamedTuple):
             size = batch.labels.shape[1:]
             prediction = _resized(prediction, content(batch.inputs.shape[1:3], size, self.made), size)
         labels, confidence = self._labels(batch.images, prediction.probabilities)
-        return PredictedLabels(labels, confidence, prediction.uncertainty, prediction.mutual_information)
+        true_class = _true_class(prediction.probabilities, batch.labels)
+        return PredictedLabels(labels, confidence, true_class, prediction.uncertainty, prediction.mutual_information)
 
     def _labels(self, images: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return labels uint8 [B, H, W] and their probabilities."""
@@ -121,6 +125,13 @@ class PredictedSplit(NamedTuple):
         dead = np.isnan(prediction.uncertainty).any(axis=(1, 2))
         if dead.any():
             raise nan_error(self.reader.names[batch.indices[int(dead.argmax())]])
+
+
+def _true_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the labels, float32 [B, H, W]; 0 where they are void."""
+    valid = labels != VOID
+    picked = np.take_along_axis(probabilities, np.where(valid, labels, 0)[..., None].astype(np.intp), axis=-1)[..., 0]
+    return np.where(valid, picked, np.float32(0))
 
 
 def _resized(prediction: Prediction, part: Part, size: tuple[int, int]) -> Prediction:

@@ -20,6 +20,7 @@ _RECORD = np.dtype(
         ("predicted", "<u1"),
         *((key, "<u4") for key in ("x", "y", "width", "height", "pixels", "image_height", "image_width")),
         ("confidence", "<u4", (BINS,)),
+        ("ratio", "<f8"),
     ]
 )
 _KEPT = ("label", "predicted", "x", "y", "width", "height", "pixels", "image_height", "image_width")
@@ -48,7 +49,8 @@ class Collection:
     """Regions to check, of any number of images.
 
     Confident learning (Northcutt et al., JAIR 2021) calls a pixel confident if its probability is at least the mean of
-    its class. Here the mean is over the pixels where the class is predicted, so that wrong labels do not change it.
+    its class over the pixels with that label. A region's score is the root of the share of its image that is confident
+    and inside the region, times the mean logarithm of how much more probable the predicted class is than the label.
 
     Args:
         file: an empty file to keep the regions in.
@@ -61,15 +63,20 @@ class Collection:
         self.images = 0
 
     def add(
-        self, split: HeldOut, index: int, labels: np.ndarray, prediction: np.ndarray, confidence: np.ndarray
+        self,
+        split: HeldOut,
+        index: int,
+        labels: np.ndarray,
+        prediction: np.ndarray,
+        confidence: np.ndarray,
+        true_class: np.ndarray,
     ) -> None:
         """Add an image: labels uint8 [H, W] with void 255, and its prediction as `find_regions` takes it."""
-        valid = labels != VOID
-        predicted, classes = prediction[valid], len(self._sums)
-        self._sums += np.bincount(predicted, confidence[valid], classes)
-        self._pixels += np.bincount(predicted, minlength=classes)
+        valid, classes = labels != VOID, len(self._sums)
+        self._sums += np.bincount(labels[valid], true_class[valid], classes)
+        self._pixels += np.bincount(labels[valid], minlength=classes)
         self.images += 1
-        regions = find_regions(labels, prediction, confidence)
+        regions = find_regions(labels, prediction, confidence, true_class)
         records = np.zeros(len(regions), _RECORD)
         for record, region in zip(records, regions, strict=True):
             for key, value in region._asdict().items():
@@ -79,7 +86,7 @@ class Collection:
         self._file.write(records.tobytes())
 
     def thresholds(self) -> np.ndarray:
-        """Return each class's mean confidence where it is predicted, float64 [C]; NaN: it is never predicted."""
+        """Return each class's mean probability where it is the label, float64 [C]; NaN: it is no pixel's label."""
         with np.errstate(invalid="ignore"):
             return self._sums / self._pixels
 
@@ -106,10 +113,11 @@ def _found(record: np.void, thresholds: np.ndarray) -> Found:
     bins = record["confidence"].astype(np.int64)
     middles = (np.arange(BINS) + 0.5) / BINS
     confident = int(bins[middles >= thresholds[record["predicted"]]].sum())
+    size = int(record["image_height"]) * int(record["image_width"])
     return Found(
         split=HELD_OUT[record["split"]],
         position=int(record["image"]),
         **{key: int(record[key]) for key in _KEPT},
         confidence=round(float((bins * middles).sum() / bins.sum()), 6),
-        score=round(float(np.sqrt(confident / (int(record["image_height"]) * int(record["image_width"])))), 6),
+        score=round(float(np.sqrt(confident / size) * record["ratio"]), 6),
     )

@@ -10,6 +10,7 @@ from maskline.contracts.classes import VOID
 
 BINS = 100  # of confidence
 MOST = 32  # regions of an image
+_LEAST = np.float32(1e-3)  # a lower probability counts as this one
 _PART = 200  # a line along a border is up to two of this many parts of the shorter side wide
 
 
@@ -19,6 +20,7 @@ class Region(NamedTuple):
     Attributes:
         pixels: number of pixels.
         confidence: int64 [BINS], those of its pixels that are not at its edge, by confidence.
+        ratio: mean logarithm, over the same pixels, of the predicted class's probability divided by the label's.
     """
 
     label: int
@@ -29,9 +31,12 @@ class Region(NamedTuple):
     height: int
     pixels: int
     confidence: np.ndarray
+    ratio: float
 
 
-def find_regions(labels: np.ndarray, prediction: np.ndarray, confidence: np.ndarray) -> list[Region]:
+def find_regions(
+    labels: np.ndarray, prediction: np.ndarray, confidence: np.ndarray, true_class: np.ndarray
+) -> list[Region]:
     """Return the MOST regions with the most pixels that are not at their edge, the largest first.
 
     Models and people rarely agree about the last pixels of a border. So a region is what remains after an opening by a
@@ -41,7 +46,9 @@ def find_regions(labels: np.ndarray, prediction: np.ndarray, confidence: np.ndar
         labels: uint8 [H, W], void 255.
         prediction: uint8 [H, W].
         confidence: float32 [H, W], the probabilities of `prediction`.
+        true_class: float32 [H, W], the probabilities of `labels`.
     """
+    ratio = np.log(np.maximum(confidence, _LEAST) / np.maximum(true_class, _LEAST))
     pairs = _pairs(labels, prediction)
     square = _square(labels.shape)
     inside = np.where(cv2.erode(pairs, square) == cv2.dilate(pairs, square), pairs, 0)
@@ -50,7 +57,7 @@ def find_regions(labels: np.ndarray, prediction: np.ndarray, confidence: np.ndar
     found = [
         region
         for number in numbers[most]
-        for region in _of_pair(inside == number, square, labels, prediction, confidence)
+        for region in _of_pair(inside == number, square, labels, prediction, confidence, ratio)
     ]
     return sorted(found, key=_order)[:MOST]
 
@@ -68,7 +75,12 @@ def _square(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _of_pair(
-    inside: np.ndarray, square: np.ndarray, labels: np.ndarray, prediction: np.ndarray, confidence: np.ndarray
+    inside: np.ndarray,
+    square: np.ndarray,
+    labels: np.ndarray,
+    prediction: np.ndarray,
+    confidence: np.ndarray,
+    ratio: np.ndarray,
 ) -> Iterator[Region]:
     """Yield the regions of a pair; `inside` is bool [H, W], its pixels that are not at an edge."""
     opened = cv2.dilate(inside.astype(np.uint8), square)
@@ -88,6 +100,7 @@ def _of_pair(
             height,
             pixels,
             np.bincount(bins, minlength=BINS),
+            float(ratio[box][core].mean(dtype=np.float64)),
         )
 
 

@@ -36,10 +36,16 @@ Splits = Mapping[HeldOut, PredictedSplit]
 def collect_batch(collection: Collection, role: HeldOut, batch: Batch, predicted: PredictedLabels) -> None:
     """Add the images of a batch, without their padding, to a collection."""
     for index, content, *maps in zip(
-        batch.indices, batch.contents, batch.labels, predicted.labels, predicted.confidence, strict=True
+        batch.indices,
+        batch.contents,
+        batch.labels,
+        predicted.labels,
+        predicted.confidence,
+        predicted.true_class,
+        strict=True,
     ):
-        labels, prediction, confidence = (values[content] for values in maps)
-        collection.add(role, index, labels, prediction, confidence)
+        labels, prediction, confidence, true_class = (values[content] for values in maps)
+        collection.add(role, index, labels, prediction, confidence, true_class)
 
 
 def collect_split(collection: Collection, role: HeldOut, split: PredictedSplit, batch_size: int) -> None:
