@@ -67,8 +67,11 @@ def _in_fork(work: Callable[..., dict[str, Any]], request: dict[str, Any]) -> st
 
 
 def _answer(work: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    from maskline.training.determinism import refusals
+
     try:
-        return work(**request)
+        with refusals():
+            return work(**request)
     except InputError as error:
         return {"refused": str(error)}
     except Exception as error:  # of TensorFlow, such as for want of memory

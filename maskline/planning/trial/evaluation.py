@@ -9,6 +9,7 @@ import tensorflow as tf
 from maskline.contracts.counts import new_counts
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.contracts.model_info import Preprocessing
+from maskline.engine.device import choose_device
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.predicted_split import PredictedSplit
@@ -45,6 +46,7 @@ def try_evaluation(
     Raises:
         InputError: the model cannot do what section evaluate asks for.
     """
+    choose_device()
     tf.config.experimental.enable_op_determinism()
     place, watch = Path(folder), Stopwatch()
     manifest = read_manifest(place / SHARDS)

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from maskline.engine.device import choose_device
 from maskline.models.files import save_model
 from maskline.params.augment import AugmentParams
 from maskline.params.model import ModelParams
@@ -23,6 +23,7 @@ from maskline.shards.read.augment import augmentation
 from maskline.shards.read.batches import training_batches
 from maskline.shards.read.reader import ShardReader
 from maskline.training.checkpoint import Checkpoints, State
+from maskline.training.determinism import choose_determinism
 from maskline.training.memory import forecast
 from maskline.training.setup import set_up
 from maskline.training.trainer import Trainer
@@ -51,11 +52,12 @@ def try_training(
     Raises:
         InputError: training does not fit into memory, or the network cannot be trained in such small batches.
     """
+    choose_device()
     keras.utils.set_random_seed(1)
-    tf.config.experimental.enable_op_determinism()
     shape = PreprocessParams.model_validate(params["preprocess"])
     model = ModelParams.model_validate(params["model"]).model_copy(update={"freeze_encoder": frozen})
     train = TrainParams.model_validate(params["train"])
+    choose_determinism(train.deterministic)
     watch = Stopwatch()
     trainer, loss, _ = set_up(synthetic_manifest(shape, classes, batch), None, model, train)
     build = watch.lap()

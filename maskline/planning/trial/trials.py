@@ -123,4 +123,5 @@ def _without_equals(params: dict[str, Any]) -> dict[str, Any]:
 def _environment(folder: str) -> dict[str, str]:
     """Return the child's environment; its temporary files are in `folder`, because a fork does not remove them."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": path, "TMPDIR": folder}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    return {**quiet, **os.environ, "PYTHONPATH": path, "TMPDIR": folder}
