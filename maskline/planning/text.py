@@ -151,8 +151,8 @@ def _commands(path: str, project: Path | None) -> str:
         [
             (f"dvc repro {place}/dvc.yaml", "trains, and writes the report"),
             (f"{place}/metrics/report.html", "open it in a browser"),
-            (f"{place}/params.yaml", "change what you know better, and repro again"),
-            (f"maskline folds 5 --folder {place}", "after a commit: test on all images"),
+            (f"{place}/params.yaml", "change it, and repro again"),
+            (f"maskline folds 5 --folder {place}", "after a commit: 5 folds"),
         ]
     )
 
