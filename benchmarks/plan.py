@@ -29,12 +29,12 @@ from pipeline import run_stages  # noqa: E402
 
 from maskline.comparison.compare import Result, compare  # noqa: E402
 from maskline.comparison.text import as_markdown  # noqa: E402
-from maskline.planning.choice import Choice  # noqa: E402
+from maskline.planning.choice import Choice, with_choices  # noqa: E402
 from maskline.planning.forecast import forecast  # noqa: E402
 from maskline.planning.inspection.inspect import inspect  # noqa: E402
 from maskline.planning.machine import this_machine  # noqa: E402
+from maskline.planning.proposals.defaults import default_params  # noqa: E402
 from maskline.planning.proposals.propose import propose  # noqa: E402
-from maskline.planning.proposals.proposed import default_params, with_choices  # noqa: E402
 from maskline.planning.trial.trials import Trials  # noqa: E402
 
 RESAMPLES = 10_000

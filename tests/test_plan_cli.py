@@ -9,21 +9,20 @@ from fake_plan import CHOSEN, root_files
 from maskline.cli.main import main
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
-from maskline.planning.choice import Choice
+from maskline.planning.choice import Choice, with_choices
 from maskline.planning.params_text import leaves
-from maskline.planning.plan import with_choices
 
 EXPECTED = """\
 cells
 
   layout       folder, because images/ and masks/ hold 30 pairs of the same name
   images       30 images: train 30; validation and test are held out of train
-  mask values  30 8-bit gray; 2 values: 0 (5,400,000 pixels, 91.6 %, in 30
-               images), 255 (498,240 pixels, 8.4 %, in 28 images)
+  mask values  30 8-bit gray; 2 values (pixels): 0 (5.4 M), 255 (498 k)
 
 Look at this before you train
-  - 6 images of test would give the figures, by chance; folds (dataset.folds)
-    test all images in turn
+  - 2 masks have no image
+  - validation will have 2 images, and test 6 images, so that the figures depend
+    on chance; `maskline folds 5` tests on all images
 
 Params that differ from the defaults
   dataset.name: folder              images/ and masks/ hold 30 pairs of the same
@@ -83,6 +82,14 @@ def test_a_project_is_written_with_the_params_that_the_plan_shows(root, capsys):
     assert report.split()[0] == "projects/mine/metrics/report.html"
     assert params.split()[0] == "projects/mine/params.yaml"
     assert folds.strip().startswith("maskline folds 5 --folder projects/mine  ")
+
+
+@pytest.mark.parametrize("name", ["mine", "a-name-that-takes-half-of-a-line-of-it"])
+def test_what_to_type_next_fits_80_columns(name, root, capsys):
+    plan("cells", "--write", f"projects/{name}")
+    _, _, commands = capsys.readouterr().out.partition("Next\n")
+    assert len(commands.splitlines()) in (4, 8)
+    assert max(map(len, commands.splitlines())) <= 80
 
 
 def test_weights_of_the_users_are_named_as_the_project_finds_them(root, capsys):

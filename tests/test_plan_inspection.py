@@ -1,6 +1,7 @@
 """What plan finds in a folder: the source that reads it, params that prepare, and what to look at before training."""
 
 import itertools
+import json
 import os
 import shutil
 from pathlib import Path
@@ -26,6 +27,7 @@ from maskline.planning.inspection.coding import propose_coding
 from maskline.planning.inspection.inspect import inspect
 from maskline.planning.inspection.measuring import MaskValues, Measured, _stored
 from maskline.planning.inspection.survey import survey
+from maskline.planning.wording import short
 from maskline.shards.decode import decode_mask
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,22 @@ def test_the_params_of_annotations_prepare(form, tmp_path):
     found = inspect(str(tmp_path / "mine"))
     prepare.prepare(params_of(found), 1, tmp_path / "raw")
     assert [c.name for c in read_source(tmp_path / "raw").classes] == [each.name for each in found.classes]
+
+
+def test_overlaps_of_annotations_are_counted(tmp_path):
+    WRITERS["coco text"][1](tmp_path, [labeled(f"{i}.png", scene(i)) for i in range(5)])
+    assert not warned(inspect(str(tmp_path)), "overlap")
+    file = tmp_path / "annotations/instances_train.json"
+    content = json.loads(file.read_text())
+    first, second = (
+        content["annotations"][0],
+        next(
+            each for each in content["annotations"] if each["category_id"] != content["annotations"][0]["category_id"]
+        ),
+    )
+    content["annotations"].append({**first, "id": 999, "category_id": second["category_id"]})
+    file.write_text(json.dumps(content))
+    assert warned(inspect(str(tmp_path)), "overlap in 1 image", "dataset.overlap")
 
 
 def camvid(tree: Path) -> None:
@@ -204,6 +222,11 @@ def test_shapes_needs_no_folder():
 
 def test_an_unknown_name():
     assert "neither a folder nor a data set" in sentence("nowhere")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "instances.json").write_text("{}")
+    assert "is a file; name the folder" in sentence(tmp_path / "instances.json")
 
 
 # Codings.
@@ -336,6 +359,33 @@ def test_names_that_do_not_fit(tmp_path):
     assert warned(found, "classes.txt", "2 names")
 
 
+def test_colors_keep_the_order_of_their_file(tmp_path):
+    colors = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)
+    tree = pairs(tmp_path, [colors[halves([0, 1, 2])]] * 3)
+    (tree / "labelmap.txt").write_text("background:0,0,0::\ncell:128,0,0::\nnucleus:0,128,0::\n")
+    values = chosen(inspect(str(tree)))
+    assert values["classes"] == ["background", "cell", "nucleus"]
+    assert values["colors"] == ["#000000", "#800000", "#008000"]
+
+
+def test_the_most_frequent_of_many_values_are_listed(tmp_path):
+    mask = np.repeat(np.arange(40, dtype=np.uint8), 100 * np.arange(40, 0, -1)).reshape(200, -1)
+    text = topic(inspect(str(pairs(tmp_path, [mask] * 3))), "mask values")
+    assert text == (
+        "3 8-bit gray; 40 values (pixels): 0 (12 k), 1 (12 k), 2 (11 k), 3 (11 k), 4 (11 k), 5 (10 k), 6 (10 k), "
+        "7 (9,900) and 32 others"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (9_999, "9,999"), (10_000, "10 k"), (999_499, "999 k"), (999_500, "1.0 M"), (5_400_000, "5.4 M"),
+     (9_950_000, "9.9 M"), (12_345_678, "12 M"), (2_100_000_000, "2.1 G")],
+)  # fmt: skip
+def test_counts_in_short_form(count, text):
+    assert short(count) == text
+
+
 def test_palette_masks_are_read_by_index(tmp_path):
     tree = pairs(tmp_path, [halves([0, 1])] * 3)
     for path in (tree / "masks").iterdir():
@@ -466,6 +516,13 @@ def test_kinds_of_images(tmp_path):
     assert found.sampled == 4 and found.smallest == found.largest == (24, 32)
 
 
+def test_dark_sixteen_bit_images_are_a_warning(tmp_path):
+    tree = pairs(tmp_path, [halves([0, 1])] * 3)
+    os.remove(tree / "images/photo 000.jpg")
+    save(tree / "images/photo 000.tif", RNG.integers(0, 4096, (24, 32)).astype(np.uint16))
+    assert warned(inspect(str(tree)), "1 16-bit image uses less than a quarter", "stretch")
+
+
 def test_a_tiff_of_several_pages_is_a_warning(tmp_path):
     tree = pairs(tmp_path, [halves([0, 1])] * 3)
     os.remove(tree / "images/photo 000.jpg")
@@ -546,8 +603,14 @@ def test_copies_are_counted(tmp_path):
     assert warned(inspect(str(tree)), "1 image file is a copy", "photo 003.jpg")
 
 
-def test_few_images_ask_for_folds(tmp_path):
-    assert warned(inspect(str(pairs(tmp_path, [halves([0, 1])] * 30))), "2 images of validation", "folds")
+def test_files_that_differ_in_the_middle_are_no_copies(tmp_path):
+    tree = pairs(tmp_path, [halves([0, 1])] * 3)
+    for number in range(2):
+        image = np.zeros((200, 200, 3), np.uint8)
+        image[50, 50] = number
+        (tree / f"images/photo 00{number}.jpg").unlink()
+        save(tree / f"images/photo 00{number}.tif", image)
+    assert not warned(inspect(str(tree)), "cop")
 
 
 # Folders that no source reads.

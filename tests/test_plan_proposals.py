@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from maskline.datasets.weights import IMAGENET
 from maskline.errors import InputError
 from maskline.params.check import check_params
-from maskline.planning.choice import Choice
+from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint, FoundClass
 from maskline.planning.machine import Machine
+from maskline.planning.proposals.defaults import default_params
+from maskline.planning.proposals.held_out import few_warnings
 from maskline.planning.proposals.propose import propose
-from maskline.planning.proposals.proposed import default_params, with_choices
 from maskline.planning.proposals.size import STRIDE, aspect, sizes
 from maskline.planning.proposals.storage import storage
 from maskline.planning.proposals.weights import encoder_of, weights_at_hand
+from maskline.planning.splits import images_by_role
 from maskline.planning.trial.measured import EvaluationCost, Measured, TrainingCost
 
 CPU = Machine(cores=2, memory=12 << 30, gpus=[], bfloat16=True)
@@ -148,6 +150,12 @@ def test_a_short_run_takes_smaller_batches_for_more_steps():
     assert "too few steps" in short["train.batch_size"].reason
 
 
+def test_a_batch_that_is_small_because_images_are_few_says_so():
+    chosen = {choice.key: choice for choice in proposed(fingerprint(images={"train": 30}))}
+    assert chosen["train.batch_size"].value == 3
+    assert "larger batches of 15 images" in chosen["train.batch_size"].reason
+
+
 def test_what_never_fits_is_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"smallest images fits into memory; free some"):
         proposed(fingerprint(), trial=fake_trial(base=64 << 30))
@@ -160,6 +168,14 @@ def test_a_trial_that_is_refused_is_one_that_does_not_fit():
         return fake_trial()(params)
 
     assert values(proposed(fingerprint(), trial=trial))["train.batch_size"] == 2
+
+
+def test_what_cannot_be_tried_says_why():
+    def trial(params):
+        raise InputError("a trial failed (ValueError: no such layer); choose other params.")
+
+    with pytest.raises(InputError, match="no such layer"):
+        proposed(fingerprint(), trial=trial)
 
 
 def test_few_trials_are_made():
@@ -183,6 +199,24 @@ def test_held_out_shares_fit_the_number_of_images(images, validation, test):
     chosen = values(proposed(fingerprint(images={"train": images})))
     assert chosen["dataset.validation_fraction"] == pytest.approx(validation, abs=0.005)
     assert chosen["dataset.test_fraction"] == test
+
+
+@pytest.mark.parametrize(("images", "least"), [({"train": 2}, 3), ({"train": 1, "test": 5}, 2)])
+def test_each_split_needs_an_image(images, least):
+    with pytest.raises(InputError, match=rf"^the data set has {images['train']} image.* at least {least} are needed"):
+        proposed(fingerprint(images=images))
+    assert proposed(fingerprint(images=images | {"train": least}))
+
+
+def test_few_images_ask_for_folds():
+    found = fingerprint(images={"train": 30})
+    params = with_choices(default_params(), [*found.source, *proposed(found)])
+    few = few_warnings(images_by_role(params, found))
+    assert few == [
+        "validation will have 6 images, and test 9 images, so that the figures depend on chance; `maskline folds 5` "
+        "tests on all images"
+    ]
+    assert not few_warnings({"train": 300, "validation": 20, "test": 20})
 
 
 def test_splits_of_the_source_stay():

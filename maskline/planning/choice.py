@@ -1,5 +1,7 @@
-"""A value for a param, with its reason."""
+"""A value for a param, with its reason; and params with such values."""
 
+import copy
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 
@@ -15,3 +17,21 @@ class Choice(NamedTuple):
     key: str
     value: Any
     reason: str
+
+
+def with_choices(params: dict[str, Any], choices: Iterable[Choice]) -> dict[str, Any]:
+    """Return a copy of params, shaped like params.yaml, with the values of choices.
+
+    Raises:
+        KeyError: a key is not there.
+    """
+    changed = copy.deepcopy(params)
+    for choice in choices:
+        *sections, last = choice.key.split(".")
+        section = changed
+        for name in sections:
+            section = section[name]
+        if last not in section:
+            raise KeyError(choice.key)
+        section[last] = choice.value
+    return changed

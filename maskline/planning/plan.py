@@ -1,16 +1,16 @@
 """The plan: what is in a data set, the params that suit it on this machine, and what they will cost."""
 
-import copy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from maskline.files.yaml12 import read_yaml
-from maskline.planning.choice import Choice
+from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.forecast import StageForecast
 from maskline.planning.machine import Machine
 from maskline.planning.params_text import leaves
+from maskline.planning.wording import plural
 
 
 class Change(NamedTuple):
@@ -61,7 +61,9 @@ def make_plan(path: str, root: Path, minutes: float | None, weights: Path | None
     from maskline.planning.forecast import forecast
     from maskline.planning.inspection.inspect import inspect
     from maskline.planning.machine import this_machine
+    from maskline.planning.proposals.held_out import few_warnings
     from maskline.planning.proposals.propose import propose
+    from maskline.planning.splits import images_by_role
     from maskline.planning.trial.trials import Trials
 
     defaults = read_yaml(root / "params.yaml")
@@ -79,6 +81,8 @@ def make_plan(path: str, root: Path, minutes: float | None, weights: Path | None
         chosen = propose(found, machine, minutes, weights, trial)
         params = with_choices(defaults, [*found.source, *chosen])
         stages = forecast(params, found, machine, of_found(params))
+    few = few_warnings(images_by_role(params, found))
+    found = found._replace(warnings=[*found.warnings, *few])
     return Plan(found, machine, changes(defaults, [*found.source, *chosen]), stages)
 
 
@@ -92,25 +96,8 @@ def changes(defaults: dict[str, Any], choices: Iterable[Choice]) -> list[Change]
     ]
 
 
-def with_choices(params: dict[str, Any], choices: Iterable[Choice]) -> dict[str, Any]:
-    """Return a copy of params with other values; their keys must be there."""
-    changed = copy.deepcopy(params)
-    for choice in choices:
-        *sections, last = choice.key.split(".")
-        section = changed
-        for name in sections:
-            section = section[name]
-        if last not in section:
-            raise KeyError(choice.key)
-        section[last] = choice.value
-    return changed
-
-
 def _trying(params: dict[str, Any]) -> str:
     model, size = params["model"], params["preprocess"]
-    network = (
-        model["architecture"]
-        if model["architecture"] == model["encoder"]
-        else (f"{model['architecture']} with {model['encoder']}")
-    )
-    return f"trying {network} at {size['height']} x {size['width']}, {params['train']['batch_size']} images a step"
+    encoder = "" if model["architecture"] == model["encoder"] else f" with {model['encoder']}"
+    batch = plural(params["train"]["batch_size"], "image")
+    return f"trying {model['architecture']}{encoder} at {size['height']} x {size['width']}, {batch} a step"

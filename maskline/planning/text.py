@@ -146,17 +146,20 @@ def _commands(path: str, project: Path | None) -> str:
         name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in Path(path).resolve().name)
         folder = f"projects/{name.strip('-').lower() or 'mine'}"
         return f"  maskline plan {printable(shlex.quote(path))} --write {folder}"
-    place = shlex.quote(project.as_posix())
+    place = printable(shlex.quote(project.as_posix()))
     return _aligned_commands(
         [
-            (f"dvc repro {place}/dvc.yaml", "trains, and writes the report"),
+            (f"dvc repro {place}/dvc.yaml", "train, and write the report"),
             (f"{place}/metrics/report.html", "open it in a browser"),
-            (f"{place}/params.yaml", "change it, and repro again"),
-            (f"maskline folds 5 --folder {place}", "after a commit: 5 folds"),
+            (f"{place}/params.yaml", "correct it, and repro again"),
+            (f"maskline folds 5 --folder {place}", "commit, then test on all images"),
         ]
     )
 
 
 def _aligned_commands(rows: list[tuple[str, str]]) -> str:
+    """Return commands and what they do, next to each other where that fits, else one below the other."""
     width = max(len(command) for command, _ in rows)
+    if 2 + width + 3 + max(len(what) for _, what in rows) > _WIDTH:
+        return "\n".join(f"  {command}\n      {what}" for command, what in rows)
     return "\n".join(f"  {command:{width}}   {what}" for command, what in rows)

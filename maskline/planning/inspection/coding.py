@@ -11,7 +11,7 @@ from maskline.planning.choice import Choice
 from maskline.planning.fingerprint import FoundClass
 from maskline.planning.inspection.class_names import NamedClass, NamesFile
 from maskline.planning.inspection.survey import Survey
-from maskline.planning.inspection.wording import joined, percent, plural, some
+from maskline.planning.wording import joined, percent, plural, some
 
 _MOST_CLASSES = 255
 _LABELS_END = 16  # labels of few classes are below this
@@ -238,7 +238,8 @@ def _aligned(entries: Sequence[NamedClass], values: Sequence[int]) -> dict[int, 
 def _by_file(found: Survey, classes: dict[int, NamedClass], names: NamesFile, scale: int, how: str) -> _Plan:
     """Return the classes that a file names by their values; values without a name get one, with a warning."""
     void = sorted(value * scale for value, each in classes.items() if each.is_void)
-    named = [_Class(each.name, [value * scale]) for value, each in sorted(classes.items()) if not each.is_void]
+    order = list(classes.items()) if found.masks == "color" else sorted(classes.items())  # colors have no order
+    named = [_Class(each.name, [value * scale]) for value, each in order if not each.is_void]
     unnamed = sorted(value for value in found.pixels if value // scale not in classes)
     warnings = []
     void_reason = (

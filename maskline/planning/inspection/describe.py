@@ -1,20 +1,18 @@
 """What plan tells about a data set: a line for each topic, and warnings on what would come up later."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from maskline.planning.fingerprint import Finding, FoundClass
 from maskline.planning.inspection.examples import Listing
-from maskline.planning.inspection.measuring import Measured, Problem
+from maskline.planning.inspection.measuring import DARK, Measured, Problem
 from maskline.planning.inspection.survey import Survey
-from maskline.planning.inspection.wording import joined, percent, plural, some
+from maskline.planning.wording import joined, percent, plural, short, some
 
-_MOST_VALUES = 12  # that a line shows
+_MOST_VALUES = 8  # that a line shows
 _RARE = 0.01  # share of a class that is worth a warning
-_FEW = 20  # images of a validation split that choose an epoch by chance
-_VALIDATION, _TEST = 0.1, 0.2  # held out where the data set has no such split, as params.yaml does
 
 
 def split_finding(listing: Listing) -> Finding:
@@ -53,19 +51,14 @@ def channel_finding(measured: Sequence[Measured]) -> tuple[Finding, dict[str, in
 
 
 def value_finding(found: Survey) -> Finding:
-    """Return a line on the values or colors of masks: the most frequent, with pixels and images."""
-    total = found.pixels.total()
-    shown = sorted(value for value, _ in found.pixels.most_common(_MOST_VALUES))
-    parts = [
-        f"{found.shown(value)} ({found.pixels[value]:,} pixels, {percent(found.pixels[value], total)}, in "
-        f"{plural(found.images[value], 'image')})"
-        for value in shown
-    ]
+    """Return a line on the values or colors of masks: the most frequent first, with their pixels."""
+    shown = sorted(found.pixels, key=lambda value: (-found.pixels[value], value))[:_MOST_VALUES]
+    parts = [f"{found.shown(value)} ({short(found.pixels[value])})" for value in shown]
     others = len(found.pixels) - len(shown)
     more = f" and {plural(others, 'other')}" if others else ""
     word = "value" if found.masks == "index" else "color"
     kinds = joined(f"{n:,} {kind}" for kind, n in found.kinds.most_common())
-    return Finding("mask values", f"{kinds}; {plural(len(found.pixels), word)}: {', '.join(parts)}{more}")
+    return Finding("mask values", f"{kinds}; {plural(len(found.pixels), word)} (pixels): {', '.join(parts)}{more}")
 
 
 def class_finding(classes: Sequence[FoundClass], void_pixels: int) -> Finding:
@@ -92,6 +85,30 @@ def class_warnings(classes: Sequence[FoundClass]) -> list[str]:
     return warnings
 
 
+def dark_warnings(kinds: Mapping[str, int]) -> list[str]:
+    """Return a warning on 16-bit images of which preprocess keeps little; see `channel_finding` for their kinds."""
+    dark = sum(count for kind, count in kinds.items() if kind.endswith(DARK))
+    if not dark:
+        return []
+    return [
+        f"{plural(dark, '16-bit image')} {'uses' if dark == 1 else 'use'} less than a quarter of the range and will be "
+        "dark, because preprocess keeps the high 8 bits; stretch the values to 16 bits, or save 8 bits"
+    ]
+
+
+def overlap_warnings(measured: Sequence[Measured]) -> list[str]:
+    """Return a warning on annotations of two classes that claim the same pixels."""
+    images = sum(each.overlap > 0 for each in measured)
+    if not images:
+        return []
+    total = sum(each.size[0] * each.size[1] for each in measured)
+    share = percent(sum(each.overlap for each in measured), total)
+    return [
+        f"annotations of two classes overlap in {plural(images, 'image')} ({share} of the pixels); dataset.overlap "
+        "says which is on top: the last (the default) or the smallest"
+    ]
+
+
 def sample_finding(listing: Listing, measured: int) -> Finding:
     """Return a line on what was looked at."""
     total = len(listing.examples)
@@ -108,18 +125,3 @@ def problem_warnings(problems: Sequence[Problem]) -> list[str]:
         return []
     names = some([problem.name for problem in problems])
     return [f"{plural(len(problems), 'sampled image')} cannot be used ({names}): {problems[0].sentence.rstrip('.')}"]
-
-
-def few_warnings(listing: Listing) -> list[str]:
-    """Return a warning if the images that choose the epoch are few."""
-    train = len(listing.splits.get("train", []))
-    test = len(listing.splits["test"]) if "test" in listing.splits else max(1, round(_TEST * train))
-    train -= 0 if "test" in listing.splits else test
-    given = "validation" in listing.splits
-    validation = len(listing.splits["validation"]) if given else max(1, round(_VALIDATION * train))
-    if validation >= _FEW:
-        return []
-    return [
-        f"{plural(validation, 'image')} of validation would choose the epoch, and {plural(test, 'image')} of test "
-        "would give the figures, both by chance; folds (dataset.folds) validate on all images in turn"
-    ]

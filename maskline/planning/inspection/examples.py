@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from maskline.datasets.formats.annotations import Drawn
 from maskline.datasets.formats.classes import ClassTable
 
 SPLITS = ("train", "validation", "test")
@@ -17,13 +16,13 @@ class Example(NamedTuple):
     Attributes:
         name: as download stores it.
         image: returns the bytes that download stores, of a PNG or JPEG.
-        mask: returns the bytes of the mask's file, or labels uint8 [H, W] that are drawn from annotations.
+        mask: returns the bytes of the mask's file, or the mask that is drawn from annotations.
         files: of the image and the mask on disk; empty where they are records of a file or drawn.
     """
 
     name: str
     image: Callable[[], bytes]
-    mask: Callable[[], bytes | np.ndarray]
+    mask: Callable[[], bytes | Drawn]
     files: tuple[Path, ...] = ()
 
 

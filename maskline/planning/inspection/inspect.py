@@ -24,7 +24,7 @@ from maskline.planning.inspection.measuring import MOST, Measured, Problem, meas
 from maskline.planning.inspection.no_layout import nothing_fits
 from maskline.planning.inspection.prepared import Features, find_features, list_prepared, list_shapes
 from maskline.planning.inspection.survey import Survey, survey
-from maskline.planning.inspection.wording import joined, plural, some
+from maskline.planning.wording import joined, plural, some
 
 _MOST_DRAWN = 48  # images of a sample that the project draws, which takes longer than decoding
 _MOST_COMPARED = 600_000_000  # pixels of the images that are compared across splits
@@ -50,6 +50,7 @@ def inspect(path: str) -> Fingerprint:
 
     Raises:
         InputError: nothing is there, no source reads it, or none of its images can be used.
+        OSError: the system does not let it read a folder.
     """
     place = _of_folder(Path(path)) if Path(path).is_dir() else _of_name(path)
     listing = place.listing
@@ -85,12 +86,13 @@ def inspect(path: str) -> Fingerprint:
     warnings = [
         *listing.warnings,
         *describe.problem_warnings(problems),
+        *describe.dark_warnings(kinds),
+        *describe.overlap_warnings(measured),
         *name_warnings,
         *coding.warnings,
         *describe.class_warnings(coding.classes),
         *([] if isinstance(leaks, str) else leaks),
         *find_duplicates(listing.splits),
-        *describe.few_warnings(listing),
     ]
     return Fingerprint(
         path=place.path,
@@ -140,8 +142,10 @@ def _of_name(name: str) -> _Place:
         return _Place(None, choices, list_shapes(), "shapes, which the project draws")
     entry = SOURCES.get(name)
     if entry is None:
+        if Path(name).exists():
+            raise InputError(f"{name} is a file; name the folder that holds it.")
         known = joined([source for source, each in SOURCES.items() if each.published or source == "shapes"], "or")
-        raise InputError(f"{name!r} is neither a folder nor a data set of a name ({known}); correct it.")
+        raise InputError(f"{name!r} is neither a folder nor a data set with a name ({known}); correct it.")
     for place in tfds_dirs() if entry.published else []:
         if (found := find_prepared(place, name, entry.version)) is not None:
             choices = _source(name, "none", f"{found} is a prepared copy of it, which download finds")
@@ -237,9 +241,9 @@ def _groups(listing: Listing) -> tuple[list[Choice], list[Finding], int | None]:
 
 
 def _leaks(listing: Listing, measured: Sequence[Measured], hashes: dict[Example, bytes]) -> str | list[str]:
-    """Return warnings on leaks between the splits of the data set, or a sentence on what was looked at."""
+    """Return warnings on leaks between the data set's own splits, or a sentence on what was looked at."""
     if not listing.splits.keys() & {"validation", "test"}:
-        return "the data set has no lists of splits, so there is nothing to compare"
+        return []
     if not listing.other_files and not any(example.files for example in listing.examples[:1]):
         return "none, because every image is drawn by itself"
     pixels = sum(each.size[0] * each.size[1] for each in measured) / len(measured)

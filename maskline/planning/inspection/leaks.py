@@ -11,12 +11,12 @@ import numpy as np
 from maskline.contracts.classes import Role
 from maskline.planning.inspection.examples import SPLITS, Example
 from maskline.planning.inspection.measuring import hash_of, in_threads
-from maskline.planning.inspection.wording import percent, plural
+from maskline.planning.wording import percent, plural
 from maskline.shards.write.leakage import leakage
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 MUCH = 0.05  # share of a split's images with a near neighbor in train that is worth a warning, as in the report
-_PART = 4096  # bytes at the start, the middle and the end of a file; no two compressed images agree in them
+_PART = 4096  # bytes at the start, the middle and the end of a file, in which few files agree that are not copies
 
 
 def find_leaks(splits: dict[str, list[Example]], known: Mapping[Example, bytes]) -> list[str]:
@@ -70,9 +70,9 @@ def find_duplicates(splits: dict[str, list[Example]]) -> list[str]:
 
 
 def _same(paths: Sequence[Path]) -> list[list[Path]]:
-    """Return the files of one size with the same bytes at their start, middle and end, in sets of two or more."""
+    """Return the files of the same bytes, in sets of two or more; only those that agree in size and parts are read."""
     groups: list[list[Path]] = [list(paths)]
-    for key in (_size, _parts):
+    for key in (_size, _parts, _content):
         groups = [finer for group in groups for finer in _by(key, group) if len(finer) > 1]
     return groups
 
@@ -96,3 +96,8 @@ def _parts(path: Path) -> bytes:
             file.seek(place)
             parts.append(file.read(_PART))
     return hashlib.blake2b(b"".join(parts)).digest()
+
+
+def _content(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, hashlib.blake2b).digest()

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from maskline.contracts.annotations import BACKGROUND
 from maskline.contracts.classes import VOID
 from maskline.datasets.catalogue import SOURCES
 from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
-from maskline.datasets.formats.annotations import AnnotatedImage, class_order, draw, labels_by_name
+from maskline.datasets.formats.annotations import AnnotatedImage, Drawn, class_order, draw, labels_by_name
 from maskline.datasets.formats.as_png import image_bytes, mask_bytes
 from maskline.datasets.formats.pairing import Unpaired, match
 from maskline.datasets.formats.pairs import JPEG, checked_example, read_list
@@ -21,7 +19,7 @@ from maskline.datasets.sources import ade20k, camvid, cityscapes, folder, voc201
 from maskline.errors import InputError
 from maskline.planning.inspection.examples import Example, Listing
 from maskline.planning.inspection.layouts import Layout
-from maskline.planning.inspection.wording import plural, some
+from maskline.planning.wording import plural, some
 
 
 def _pets(tree: Path) -> dict[str, list[dict[str, str]]]:
@@ -109,7 +107,7 @@ def _own_pairs(tree: Path) -> Listing:
     left_out = len(pairs) - sum(map(len, splits.values()))
     lists = tuple(tree / name for each in LISTS.values() for name in each if (tree / name).is_file())
     warnings = [*_of_unpaired(unpaired), *_of_refused(refused)]
-    notes = [f"{plural(len(pairs), 'pair')} in images/ and masks/", *_endings(pairs)]
+    notes = [plural(len(pairs), "pair"), *_endings(pairs)]
     if listed:
         notes.append(f"splits from {some([path.name for path in lists])}")
     return Listing(splits, left_out=left_out, other_files=lists, notes=tuple(notes), warnings=tuple(warnings))
@@ -176,7 +174,7 @@ def _drawn(image: AnnotatedImage, labels: dict[str, int], rest: int) -> Example:
     return Example(image.name, partial(image_bytes, image.path), partial(_mask, image, labels, rest), (image.path,))
 
 
-def _mask(image: AnnotatedImage, labels: dict[str, int], rest: int) -> np.ndarray:
+def _mask(image: AnnotatedImage, labels: dict[str, int], rest: int) -> Drawn:
     height, width = image_size(image.path)
     if image.size not in (None, (height, width)):
         given = f"{image.size[1]} x {image.size[0]}" if image.size else ""
@@ -184,4 +182,4 @@ def _mask(image: AnnotatedImage, labels: dict[str, int], rest: int) -> np.ndarra
             f"{image.where}: the annotations are of {given} pixels, but {image.path} has {width} x {height} (upright); "
             "annotate this image, or restore the one that was annotated."
         )
-    return draw(image, height, width, labels, rest, "last").mask
+    return draw(image, height, width, labels, rest, "last")

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from maskline.datasets.formats.annotations import Drawn
 from maskline.datasets.formats.pairs import JPEG
 from maskline.engine.cores import cores
 from maskline.errors import InputError
@@ -28,6 +29,7 @@ _MOST_PIXELS = 600_000_000  # of a sample, which a core decodes in some ten seco
 _PROBED = 16  # images whose size tells how many the sample can have
 _SIZE = (256, 256)  # at which resizing is timed
 _SHORT = 2  # pixels of a run that may be the soft edge of a smoothed mask
+DARK = " in dark tones"  # of a kind
 _PATIENCE = 2  # seconds before the bar shows
 
 _Result = TypeVar("_Result")
@@ -54,7 +56,18 @@ class MaskValues(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """An example: height and width, the image's kind, whether EXIF turns it, hash, mask values, and CPU seconds."""
+    """What an example holds.
+
+    Attributes:
+        name: as download stores it.
+        size: height and width, pixels.
+        kind: of the image, such as '8-bit RGB'.
+        is_turned: whether EXIF turns it.
+        hash: the image's difference hash.
+        mask: its values.
+        seconds: of a core, to decode and resize both.
+        overlap: pixels that annotations of two classes claim.
+    """
 
     name: str
     size: tuple[int, int]
@@ -63,6 +76,7 @@ class Measured(NamedTuple):
     hash: bytes
     mask: MaskValues
     seconds: float
+    overlap: int = 0
 
 
 class Problem(NamedTuple):
@@ -132,7 +146,7 @@ def _measure(example: Example) -> Measured:
     data, mask = example.image(), example.mask()
     start = time.thread_time()
     image, conversions = decode_image(data, example.name)
-    pixels = mask if isinstance(mask, np.ndarray) else _decoded(mask, example.name)
+    pixels = mask.mask if isinstance(mask, Drawn) else _decoded(mask, example.name)
     height, width = (pixels.height, pixels.width) if isinstance(pixels, Image.Image) else pixels.shape
     if (height, width) != (image.height, image.width):
         raise InputError(
@@ -143,17 +157,25 @@ def _measure(example: Example) -> Measured:
     fitted_labels(np.zeros((height, width), np.uint8), _SIZE, "stretch")
     seconds = time.thread_time() - start
     values = _drawn(pixels) if isinstance(pixels, np.ndarray) else _stored(pixels)
-    if not isinstance(mask, np.ndarray) and mask.startswith(JPEG):
+    if not isinstance(mask, Drawn) and mask.startswith(JPEG):
         values = values._replace(kind=f"JPEG {values.kind}")
-    turned = "exif_rotated" in conversions
-    return Measured(example.name, (height, width), _kind(conversions), turned, difference_hash(image), values, seconds)
+    return Measured(
+        example.name,
+        (height, width),
+        _kind(conversions),
+        "exif_rotated" in conversions,
+        difference_hash(image),
+        values,
+        seconds,
+        mask.overlap if isinstance(mask, Drawn) else 0,
+    )
 
 
 def _kind(conversions: Sequence[str]) -> str:
     """Return what an image is, such as '8-bit RGB' or '16-bit gray with alpha'."""
     colors = next((new for old, new in (("palette", "palette"), ("greyscale", "gray")) if old in conversions), "RGB")
     bits = "16-bit" if "sixteen_bit" in conversions else "8-bit"
-    dark = ", dark" if "dark_sixteen_bit" in conversions else ""
+    dark = DARK if "dark_sixteen_bit" in conversions else ""
     return f"{bits} {colors}{' with alpha' if 'alpha' in conversions else ''}{dark}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from maskline.datasets.formats.pairing import is_mask_name, match
-from maskline.planning.inspection.wording import plural
+from maskline.planning.wording import plural
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 _MASK_WORDS = ("mask", "label", "annot", "seg", "gt", "truth", "target")

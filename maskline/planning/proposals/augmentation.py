@@ -4,6 +4,7 @@ import re
 
 from maskline.planning.choice import Choice
 from maskline.planning.fingerprint import Fingerprint
+from maskline.planning.wording import plural
 
 _FEW, _MANY = 100, 5000  # train images
 _SHORT, _LONG = 10, 30  # epochs
@@ -18,7 +19,7 @@ def augmentation(fingerprint: Fingerprint, images: int, epochs: int) -> list[Cho
         epochs: passes over them.
     """
     strength = _strength(images, epochs)
-    reason = f"{images} train images are each seen {epochs} times"
+    reason = f"each of {plural(images, 'train image')} is seen {epochs:,} times"
     if not strength:
         reason += ", too rarely to be learned by heart"
     rotation = 10.0 * strength if images < _FEW else 0.0

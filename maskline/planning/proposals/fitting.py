@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from maskline.errors import InputError
-from maskline.planning.choice import Choice
-from maskline.planning.proposals.proposed import with_choices
+from maskline.planning.choice import Choice, with_choices
 from maskline.planning.proposals.size import Size
 from maskline.planning.trial.measured import TrainingCost, Trial
+from maskline.planning.wording import plural
 
 MOST_EPOCHS = 300
 
@@ -15,6 +15,7 @@ _REFERENCE = 128 * 128  # pixels at which the fewest steps suffice
 _FEW_STEPS = 600  # below it, half the batch and twice the steps learn more from the same images
 _SPARE = 0.95  # share of the time that is planned, because no two runs take the same
 _FREE = 0.8  # share of the memory that is planned
+_TOO_LARGE = "not even a batch of the smallest images fits into memory; free some, or use a larger machine."
 _GROWTH = 1.1  # exponent of a step's time over the pixels, measured
 
 
@@ -88,22 +89,22 @@ def fitted(
         memory: bytes that this process may take; None if unknown.
 
     Raises:
-        InputError: not even the smallest size fits into memory.
+        InputError: not even the smallest size fits into memory, or can be tried.
     """
 
-    def attempt(size: Size, batch_size: int) -> Fitted | None:
+    def attempt(size: Size, batch_size: int) -> Fitted | InputError:
         wanted = demand._replace(batch_size=batch_size)
         return _attempt(params, size, wanted, images, seconds, memory, trial)
 
     found = _sized(lambda level: attempt(ladder[level], demand.batch_size), ladder, demand, images, seconds)
     if found.steps < _FEW_STEPS and demand.short_batch < found.batch_size:
         shorter = attempt(found.size, demand.short_batch)
-        return shorter._replace(is_short=True) if shorter else found
+        return shorter._replace(is_short=True) if isinstance(shorter, Fitted) else found
     return found
 
 
 def _sized(
-    attempt: Callable[[int], Fitted | None],
+    attempt: Callable[[int], Fitted | InputError],
     ladder: list[Size],
     demand: Demand,
     images: tuple[int, int],
@@ -121,33 +122,48 @@ def _sized(
         if ladder[lower] == found.size:
             return found
         other = attempt(lower)
-        if other and (lower == 0 or other.steps >= _needed(demand, other.size)):
+        if isinstance(other, Fitted) and (lower == 0 or other.steps >= _needed(demand, other.size)):
             return other
     return found
 
 
-def batch_choice(found: Fitted, demand: Demand, memory: int | None) -> Choice:
-    """Choose the batch size."""
+def batch_choice(found: Fitted, demand: Demand, train: int, memory: int | None) -> Choice:
+    """Choose the batch size.
+
+    Args:
+        found: what fits.
+        demand: what the network needs.
+        train: number of train images.
+        memory: bytes that this process may take; None if unknown.
+    """
     amount = f"{found.memory / 1e9:.2g} GB"
     forecast = f"{amount} of {memory / 1e9:.3g} GB forecast" if memory else f"{amount} forecast"
     if found.is_short:
         return Choice(
             "train.batch_size", found.batch_size, f"{forecast}; a larger batch leaves too few steps in the time"
         )
-    if found.batch_size < demand.batch_size:
+    if found.batch_size < _first_batch(demand, train):
         return Choice("train.batch_size", found.batch_size, f"{forecast}; larger batches do not fit")
+    if found.batch_size < demand.batch_size:
+        reason = f"{forecast}; larger batches of {plural(train, 'image')} would make a pass of few steps"
+        return Choice("train.batch_size", found.batch_size, reason)
     return Choice("train.batch_size", found.batch_size, f"{forecast}; small batches take more steps in the same time")
 
 
 def epochs_choice(found: Fitted, seconds: float) -> Choice:
     """Choose the epochs."""
     evidence = (
-        f"{found.steps:,} steps of {found.cost.step:.3g} s and {found.epochs} validations take about "
-        f"{found.seconds / 60:.2g} of {seconds / 60:.3g} minutes"
+        f"{plural(found.steps, 'step')} of {found.cost.step:.2g} s and {plural(found.epochs, 'validation')} take about "
+        f"{found.seconds / 60:,.{_digits(found.seconds)}f} of {seconds / 60:,.{_digits(seconds)}f} min"
     )
     if found.epochs == MOST_EPOCHS and found.seconds < _SPARE * seconds:
         evidence += "; more epochs would add little"
     return Choice("train.epochs", found.epochs, evidence)
+
+
+def _digits(seconds: float) -> int:
+    """Return the digits after the point of a time in minutes."""
+    return 0 if seconds >= 600 else 1
 
 
 def size_reason(found: Fitted, ladder: list[Size]) -> str:
@@ -165,22 +181,27 @@ def _attempt(
     seconds: float,
     memory: int | None,
     trial: Trial,
-) -> Fitted | None:
-    """Try a size with smaller and smaller batches, and return what fits into memory, or None."""
-    batch_size = max(demand.least_batch, min(demand.batch_size, images[0] // 4))
+) -> Fitted | InputError:
+    """Try a size with smaller and smaller batches, and return what fits into memory, or why nothing does."""
+    batch_size = _first_batch(demand, images[0])
     while True:
         tried = with_choices(params, _tried(size, batch_size))
         try:
             cost = trial(tried).training
-        except InputError:
-            if batch_size == demand.least_batch:
-                return None
+        except InputError as error:
+            refusal = error
         else:
             if memory is None or _memory(cost) <= _FREE * memory:
                 return _with_epochs(size, batch_size, cost, images, seconds)
-            if batch_size == demand.least_batch:
-                return None
+            refusal = InputError(_TOO_LARGE)
+        if batch_size == demand.least_batch:
+            return refusal
         batch_size = max(demand.least_batch, batch_size // 2)
+
+
+def _first_batch(demand: Demand, train: int) -> int:
+    """Return the batch size to begin with: small enough for four steps in a pass."""
+    return max(demand.least_batch, min(demand.batch_size, train // 4))
 
 
 def _tried(size: Size, batch_size: int) -> list[Choice]:
@@ -188,11 +209,13 @@ def _tried(size: Size, batch_size: int) -> list[Choice]:
     return [Choice(key, value, "") for key, value in values.items()]
 
 
-def _largest(attempt: Callable[[int], Fitted | None], level: int) -> Fitted:
-    for lower in range(level, -1, -1):
-        if found := attempt(lower):
-            return found
-    raise InputError("not even a batch of the smallest images fits into memory; free some, or use a larger machine.")
+def _largest(attempt: Callable[[int], Fitted | InputError], level: int) -> Fitted:
+    found = attempt(level)
+    if isinstance(found, Fitted):
+        return found
+    if level == 0:
+        raise found
+    return _largest(attempt, level - 1)
 
 
 def _with_epochs(size: Size, batch_size: int, cost: TrainingCost, images: tuple[int, int], seconds: float) -> Fitted:

@@ -7,16 +7,16 @@ from typing import Any
 
 from maskline.models.catalogue import NETWORKS
 from maskline.params.check import check_params
-from maskline.planning.choice import Choice
+from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.machine import Machine
 from maskline.planning.proposals.augmentation import augmentation
+from maskline.planning.proposals.defaults import default_params
 from maskline.planning.proposals.fitting import MOST_EPOCHS, Demand, batch_choice, epochs_choice, fitted, size_reason
-from maskline.planning.proposals.held_out import held_out
+from maskline.planning.proposals.held_out import check_enough, held_out
 from maskline.planning.proposals.loss import loss
 from maskline.planning.proposals.network import network
 from maskline.planning.proposals.precision import precision
-from maskline.planning.proposals.proposed import default_params, with_choices
 from maskline.planning.proposals.schedule import schedule
 from maskline.planning.proposals.scoring import scoring
 from maskline.planning.proposals.size import size_choices, sizes
@@ -45,8 +45,9 @@ def propose(
         is_reachable: function of a URL; the default tries to connect to its host for two seconds.
 
     Raises:
-        InputError: the weights file cannot be used, or no training fits into memory.
+        InputError: the images are too few, the weights file cannot be used, or no training fits into memory.
     """
+    check_enough(fingerprint)
     seconds = 60 * (MINUTES if minutes is None else minutes)
     at_hand = weights_at_hand(weights, bool(machine.gpus), is_reachable)
     choices = [
@@ -72,7 +73,7 @@ def propose(
     choices += [
         *size_choices(fingerprint, found.size, size_reason(found, ladder)),
         *storage(sum(images.values()), found.size, machine.cores, shutil.disk_usage(Path.cwd()).free),
-        batch_choice(found, demand, machine.memory),
+        batch_choice(found, demand, images["train"], machine.memory),
         epochs_choice(found, seconds),
         *by_steps(found.epochs, found.epoch_steps),
     ]

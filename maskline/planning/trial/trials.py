@@ -23,6 +23,7 @@ _EQUAL = {
     "train": {"epochs": 1, "learning_rate": 0.001, "schedule": "constant", "warmup_epochs": 0.0, "early_stopping": 0},
     "model": {"encoder_weights": "none", "freeze_encoder": False},
 }
+_SMALL = 0.1  # stands for any amount of augmentation, or decay of a moving average, above 0
 _SECTIONS = ("preprocess", "model", "augment", "train", "evaluate")
 
 
@@ -116,8 +117,15 @@ class Trials:
 
 
 def _without_equals(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the sections that a trial reads."""
-    return {name: {**params[name], **_EQUAL.get(name, {})} for name in _SECTIONS}
+    """Return the sections that a trial reads, with amounts that cost nothing by their size as on or off."""
+    sections = {name: {**params[name], **_EQUAL.get(name, {})} for name in _SECTIONS}
+    sections["augment"] = {key: _on_or_off(value) for key, value in sections["augment"].items()}
+    sections["train"]["ema"] = _on_or_off(sections["train"]["ema"])
+    return sections
+
+
+def _on_or_off(value: Any) -> Any:
+    return _SMALL if isinstance(value, float) and value else value
 
 
 def _environment(folder: str) -> dict[str, str]:

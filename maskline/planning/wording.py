@@ -21,6 +21,14 @@ def some(names: Sequence[str], most: int = 3) -> str:
     return joined([*names[:most], f"{len(names) - most:,} more"])
 
 
+def short(count: int) -> str:
+    """Return a count in three digits: '9,800', '54 k', '513 k', '5.4 M', '2.1 G'."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= (10_000 if unit == "k" else 0.9995 * size):
+            return f"{count / size:.1f} {unit}" if round(count / size, 1) < 10 else f"{count / size:.0f} {unit}"
+    return f"{count:,}"
+
+
 def percent(part: float, whole: float) -> str:
     """Return a share, as precise as it needs to be: '43 %', '1.2 %', '0.03 %', 'less than 0.01 %'."""
     share = 100 * part / (whole or 1)
