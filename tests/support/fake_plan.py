@@ -74,9 +74,6 @@ def put_in_place(monkeypatch) -> None:
         module = ModuleType(f"maskline.planning.{name}")
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        package = module.__name__.rpartition(".")[0]
-        if package != "maskline.planning" and package not in sys.modules:
-            monkeypatch.setitem(sys.modules, package, ModuleType(package))
 
 
 def _propose(found, machine, minutes, weights, trial):
