@@ -500,6 +500,16 @@ def test_damaged_images_are_warnings(tmp_path):
     assert warned(found, "2 sampled images cannot be used", "photo 002.jpg and photo 003.jpg")
 
 
+def test_broken_links_and_pipes_are_warnings(tmp_path):
+    tree = pairs(tmp_path, [halves([0, 1])] * 5)
+    for number in range(2):
+        (tree / f"images/photo 00{number}.jpg").unlink()
+    (tree / "images/photo 000.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(tree / "images/photo 001.jpg")
+    found = inspect(str(tree))
+    assert found.sampled == 3 and warned(found, "download refuses 2 pairs", "photo 000.jpg")
+
+
 def test_kinds_of_images(tmp_path):
     tree = pairs(tmp_path, [halves([0, 1])] * 4)
     rgb = picture()

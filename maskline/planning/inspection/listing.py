@@ -103,8 +103,9 @@ def _own_pairs(tree: Path) -> Listing:
                 checked_example(image, mask, by_name[name][0])
             except InputError as error:
                 refused.append(str(error))
-            splits[split].append(_of_paths(image, mask, by_name[name][0]))
-    left_out = len(pairs) - sum(map(len, splits.values()))
+            if image.is_file() and mask.is_file():  # not a broken link, nor a pipe that nobody writes to
+                splits[split].append(_of_paths(image, mask, by_name[name][0]))
+    left_out = len(pairs) - sum(name in pairs for of_split in names.values() for name in of_split)
     lists = tuple(tree / name for each in LISTS.values() for name in each if (tree / name).is_file())
     warnings = [*_of_unpaired(unpaired), *_of_refused(refused)]
     notes = [plural(len(pairs), "pair"), *_endings(pairs)]
