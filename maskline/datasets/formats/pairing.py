@@ -76,6 +76,11 @@ def match(images: Mapping[str, str], masks: Mapping[str, str], folder: Path) -> 
     return {name: pairs[name] for name in images if name in pairs}, unpaired
 
 
+def stems(name: str) -> set[str]:
+    """Return a name without suffix, and what is left of it without the ending of a mask or of an image."""
+    return {name, _OF_MASKS.sub("", name), _OF_IMAGES.sub("", name)}
+
+
 def is_mask_name(name: str) -> bool:
     """Return whether a name without suffix ends as those of masks do."""
     return _OF_MASKS.search(name) is not None

@@ -1,11 +1,12 @@
 """The sentence on a folder that no source reads: what is there, and how to name it."""
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from maskline.datasets.formats.pairing import is_mask_name, match
+from maskline.datasets.formats.pairing import is_mask_name, match, stems
 from maskline.planning.wording import plural
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -74,13 +75,14 @@ def _paired_folders(images: Sequence[str]) -> tuple[list[tuple[str, str]], int] 
     """Return the folders of images and their masks, most pairs first, and the number of pairs."""
     folders = _by_folder(images)
     places = sorted(folders, key=lambda place: -len(folders[place]))[:_MOST_FOLDERS]
+    likeness = {place: _is_of_masks(place, folders) for place in places}
+    of_place = {place: set().union(*map(stems, folders[place])) for place in places}
     found: list[tuple[int, str, str]] = []
-    for first in places:
-        for second in places:
-            if _is_of_masks(second, folders) > _is_of_masks(first, folders):
-                pairs, _ = match(folders[first], folders[second], Path())
-                if 2 * len(pairs) > min(len(folders[first]), len(folders[second])):
-                    found.append((len(pairs), first, second))
+    for first, second in itertools.permutations(places, 2):
+        if likeness[second] > likeness[first] and not of_place[first].isdisjoint(of_place[second]):
+            pairs, _ = match(folders[first], folders[second], Path())
+            if 2 * len(pairs) > min(len(folders[first]), len(folders[second])):
+                found.append((len(pairs), first, second))
     chosen: list[tuple[str, str]] = []
     total = 0
     for count, first, second in sorted(found, key=lambda each: (-each[0], _steps(each[1], each[2]), each[1:])):
