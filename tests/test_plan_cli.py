@@ -11,6 +11,7 @@ from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
 from maskline.planning.choice import Choice, with_choices
 from maskline.planning.params_text import leaves
+from maskline.planning.text import _value
 
 EXPECTED = """\
 cells
@@ -90,6 +91,21 @@ def test_what_to_type_next_fits_80_columns(name, root, capsys):
     _, _, commands = capsys.readouterr().out.partition("Next\n")
     assert len(commands.splitlines()) in (4, 8)
     assert max(map(len, commands.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([list(range(128)), list(range(128, 256))], "[[0 ... 127], [128 ... 255]]"),
+        ([f"c{i}" for i in range(14)], f"[{', '.join(f'c{i}' for i in range(11))}, ... 3 more]"),
+        (["a, b", "null", "cell"], '["a, b", "null", cell]'),
+        ([0, 1, 255], "[0, 1, 255]"),
+        ([], "[]"),
+        (None, "null"),
+    ],
+)
+def test_long_lists_are_shortened(value, text):
+    assert _value(value) == text
 
 
 def test_weights_of_the_users_are_named_as_the_project_finds_them(root, capsys):

@@ -7,11 +7,12 @@ import pytest
 from fake_plan import root_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from maskline.errors import InputError
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
-from maskline.planning.params_text import _without, leaves, with_keys_of, with_values
+from maskline.planning.params_text import _without, leaves, with_keys_of, with_values, written
 from maskline.planning.project import check_new, path_for, project_root, update_project, write_project
 
 ROOT = Path(__file__).parents[1]
@@ -188,6 +189,12 @@ def test_a_whole_section_comes_back():
     end = TEXT.index("\ntrain:")
     updated, new, _ = with_keys_of(TEXT[:start] + TEXT[end + 1 :], TEXT)
     assert updated == TEXT and new[0] == "augment"
+
+
+@given(st.lists(st.text("a,:#[]{}'- 1~é", max_size=6) | st.sampled_from(["null", "yes", 'a "b"', "1e3"]), max_size=3))
+def test_values_on_one_line_are_yaml(names):
+    assert YAML(typ="safe").load(written(names)) == names
+    assert [YAML(typ="safe").load(written(name)) for name in names] == names
 
 
 def test_an_unknown_key_is_a_defect():

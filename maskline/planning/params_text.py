@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 
 class _Block(NamedTuple):
@@ -44,10 +45,23 @@ def leaves(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def written(value: Any) -> str:
-    """Return a value as YAML has it on one line."""
+    """Return a value as YAML has it on one line; text that would be read as another value is in quotes."""
     if isinstance(value, list):
-        return f"[{', '.join(map(written, value))}]"
-    return value if isinstance(value, str) else json.dumps(value)
+        items = (each if _is_plain(each, [each], f"[{each}]") else _quoted(each) for each in value)
+        return f"[{', '.join(items)}]"
+    return value if _is_plain(value, value, value) else _quoted(value)
+
+
+def _quoted(value: Any) -> str:
+    return written(value) if isinstance(value, list) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(value: Any, meant: Any, text: Any) -> bool:
+    """Return whether a value is a string, and YAML reads `text`, which has it without quotes, as what is meant."""
+    try:
+        return isinstance(value, str) and bool(YAML(typ="safe").load(text) == meant)
+    except YAMLError:
+        return False
 
 
 def with_keys_of(text: str, model: str) -> tuple[str, list[str], list[str]]:

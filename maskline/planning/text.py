@@ -14,6 +14,7 @@ from maskline.planning.params_text import written
 from maskline.planning.plan import Change, Plan
 
 _WIDTH = 80
+_MOST_ITEMS = 12  # of a list
 _REASONS = 36  # column where reasons start
 
 
@@ -95,13 +96,30 @@ def _hanging(start: str, text: str, indent: int | None = None) -> str:
 
 def _change(change: Change) -> str:
     """Return a param and its reason, next to each other where the value is short, else one below the other."""
-    head = printable(f"  {change.key}: {written(change.value)}")
+    head = printable(f"  {change.key}: {_value(change.value)}")
     if isinstance(change.value, list):
         head = _hanging("", head, 6)
     reason = _hanging(" " * _REASONS, printable(change.reason))
     if "\n" not in head and len(head) <= _REASONS - 2:
         return head + reason[len(head) :]
     return f"{head}\n{reason}"
+
+
+def _value(value: Any) -> str:
+    """Return a value as YAML has it, with what is in the middle of long lists left out."""
+    if not isinstance(value, list):
+        return written(value)
+    if _is_row(value):
+        return f"[{value[0]} ... {value[-1]}]"
+    items = [_value(each) if isinstance(each, list) else written([each])[1:-1] for each in value]
+    if len(items) > _MOST_ITEMS:
+        items[_MOST_ITEMS - 1 :] = [f"... {len(items) - _MOST_ITEMS + 1} more"]
+    return f"[{', '.join(items)}]"
+
+
+def _is_row(values: list[Any]) -> bool:
+    """Return whether values are more than three whole numbers without a gap."""
+    return len(values) > 3 and isinstance(values[0], int) and values == list(range(values[0], values[0] + len(values)))
 
 
 def _machine(machine: Machine) -> str:
