@@ -77,6 +77,8 @@ def expected(values: dict, found: Fingerprint, measured: Measured = MEASURED) ->
         ({"train": 100}, {}, (72, 8, 20)),
         ({"train": 100}, {"dataset_limit": 16}, (16, 8, 16)),
         ({"train": 100}, {"dataset_test_fraction": 0.5, "dataset_validation_fraction": 0.5}, (25, 25, 50)),
+        ({"train": 100}, {"dataset_folds": 5}, (72, 8, 20)),
+        ({"train": 60, "validation": 40, "test": 30}, {"dataset_folds": 5}, (72, 8, 20)),
     ],
 )
 def test_splits_are_those_of_download_and_preprocess(images, changes, splits):
