@@ -55,7 +55,7 @@ def _statistics(examples: Sequence[Example], known: Mapping[Example, bytes]) -> 
 def find_duplicates(splits: dict[str, list[Example]]) -> list[str]:
     """Return a sentence on image files that are copies of each other."""
     split_of = {example.files[0]: split for split, found in splits.items() for example in found if example.files}
-    sets = [sorted(same) for same in _same(list(split_of))]
+    sets = [sorted(same) for same in _same([path for path in split_of if path.is_file()])]
     if not sets:
         return []
     number = sum(map(len, sets)) - len(sets)
