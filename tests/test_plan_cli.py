@@ -11,14 +11,14 @@ from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
 from maskline.planning.choice import Choice, with_choices
 from maskline.planning.params_text import leaves
-from maskline.planning.text import _value
+from maskline.planning.text import _hanging, _value
 
 EXPECTED = """\
 cells
 
   layout       folder, because images/ and masks/ hold 30 pairs of the same name
   images       30 images: train 30; validation and test are held out of train
-  mask values  30 8-bit gray; 2 values (pixels): 0 (5.4 M), 255 (498 k)
+  mask values  8-bit gray (30); 2 values (pixels): 0 (5.4 M), 255 (498 k)
 
 Look at this before you train
   - 2 masks have no image
@@ -91,6 +91,14 @@ def test_what_to_type_next_fits_80_columns(name, root, capsys):
     _, _, commands = capsys.readouterr().out.partition("Next\n")
     assert len(commands.splitlines()) in (4, 8)
     assert max(map(len, commands.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("start", range(60, 78))
+def test_a_count_and_its_unit_are_on_one_line(start):
+    text = _hanging("", f"{'x' * start} 128 (54 k), 255 (3.2 M), cell 4.9 %, all (12 of them)")
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any(line.startswith(("(", "k", "M", "%")) for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -372,7 +372,7 @@ def test_the_most_frequent_of_many_values_are_listed(tmp_path):
     mask = np.repeat(np.arange(40, dtype=np.uint8), 100 * np.arange(40, 0, -1)).reshape(200, -1)
     text = topic(inspect(str(pairs(tmp_path, [mask] * 3))), "mask values")
     assert text == (
-        "3 8-bit gray; 40 values (pixels): 0 (12 k), 1 (12 k), 2 (11 k), 3 (11 k), 4 (11 k), 5 (10 k), 6 (10 k), "
+        "8-bit gray (3); 40 values (pixels): 0 (12 k), 1 (12 k), 2 (11 k), 3 (11 k), 4 (11 k), 5 (10 k), 6 (10 k), "
         "7 (9,900) and 32 others"
     )
 
@@ -530,7 +530,7 @@ def test_dark_sixteen_bit_images_are_a_warning(tmp_path):
     tree = pairs(tmp_path, [halves([0, 1])] * 3)
     os.remove(tree / "images/photo 000.jpg")
     save(tree / "images/photo 000.tif", RNG.integers(0, 4096, (24, 32)).astype(np.uint16))
-    assert warned(inspect(str(tree)), "1 16-bit image uses less than a quarter", "stretch")
+    assert warned(inspect(str(tree)), "1 image of 16 bits uses less than a quarter", "stretch")
 
 
 def test_a_tiff_of_several_pages_is_a_warning(tmp_path):

@@ -1,5 +1,6 @@
 """A plan as text for a terminal of 80 columns, and as JSON for programs."""
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from maskline.planning.params_text import written
 from maskline.planning.plan import Change, Plan
 
 _WIDTH = 80
+_TOGETHER = re.compile(r" (?=\(|[%kMG](?![A-Za-z]))")  # spaces where no line ends: '12 %' and '255 (73 k)'
 _MOST_ITEMS = 12  # of a list
 _REASONS = 36  # column where reasons start
 
@@ -85,13 +87,13 @@ def _bullets(lines: Iterable[str]) -> str:
 def _hanging(start: str, text: str, indent: int | None = None) -> str:
     """Return text that begins after `start`, and goes on below its beginning or at the column `indent`."""
     return textwrap.fill(
-        text,
+        _TOGETHER.sub("\0", text),
         _WIDTH,
         initial_indent=start,
         subsequent_indent=" " * (len(start) if indent is None else indent),
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ).replace("\0", " ")
 
 
 def _change(change: Change) -> str:

@@ -1,5 +1,6 @@
 """Words of the sentences that plan prints."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 
@@ -19,6 +20,11 @@ def some(names: Sequence[str], most: int = 3) -> str:
     if len(names) <= most:
         return joined(names)
     return joined([*names[:most], f"{len(names) - most:,} more"])
+
+
+def counted(counts: Counter[str]) -> str:
+    """Return '8-bit gray (30) and RGB (2)', the most frequent first."""
+    return joined(f"{word} ({count:,})" for word, count in counts.most_common())
 
 
 def short(count: int) -> str:

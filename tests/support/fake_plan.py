@@ -44,7 +44,7 @@ def fingerprint(path: Path | None) -> Fingerprint:
         findings=[
             Finding("layout", "folder, because images/ and masks/ hold 30 pairs of the same name"),
             Finding("images", "30 images: train 30; validation and test are held out of train"),
-            Finding("mask values", "30 8-bit gray; 2 values (pixels): 0 (5.4 M), 255 (498 k)"),
+            Finding("mask values", "8-bit gray (30); 2 values (pixels): 0 (5.4 M), 255 (498 k)"),
         ],
         warnings=["2 masks have no image"],
         images={"train": 30},

@@ -11,7 +11,7 @@ from maskline.planning.choice import Choice
 from maskline.planning.fingerprint import FoundClass
 from maskline.planning.inspection.class_names import NamedClass, NamesFile
 from maskline.planning.inspection.survey import Survey
-from maskline.planning.wording import joined, percent, plural, some
+from maskline.planning.wording import counted, joined, percent, plural, some
 
 _MOST_CLASSES = 255
 _LABELS_END = 16  # labels of few classes are below this
@@ -101,7 +101,7 @@ def _shown(found: Survey, values: Sequence[int]) -> str:
 
 
 def _choices(found: Survey, plan: _Plan, names: NamesFile | None) -> list[Choice]:
-    kinds = joined(f"{count:,} {kind}" for kind, count in found.kinds.most_common())
+    kinds = counted(found.kinds)
     values: Any = [each.values[0] if len(each.values) == 1 else each.values for each in plan.classes]
     choices = [Choice("dataset.classes", [each.name for each in plan.classes], plan.reason)]
     if found.masks == "index":

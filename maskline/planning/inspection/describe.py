@@ -1,4 +1,4 @@
-"""What plan tells about a data set: a line for each topic, and warnings on what would come up later."""
+"""What plan says about a data set: a line for each topic, and warnings on what would come up later."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from maskline.planning.fingerprint import Finding, FoundClass
 from maskline.planning.inspection.examples import Listing
 from maskline.planning.inspection.measuring import DARK, Measured, Problem
 from maskline.planning.inspection.survey import Survey
-from maskline.planning.wording import joined, percent, plural, short, some
+from maskline.planning.wording import counted, joined, percent, plural, short, some
 
 _MOST_VALUES = 8  # that a line shows
 _RARE = 0.01  # share of a class that is worth a warning
@@ -47,7 +47,7 @@ def channel_finding(measured: Sequence[Measured]) -> tuple[Finding, dict[str, in
     counts = Counter(each.kind for each in measured)
     turned = sum(each.is_turned for each in measured)
     note = f"; {plural(turned, 'image')} turned by EXIF" if turned else ""
-    return Finding("channels", f"{joined(f'{n:,} {kind}' for kind, n in counts.most_common())}{note}"), dict(counts)
+    return Finding("channels", f"{counted(counts)}{note}"), dict(counts)
 
 
 def value_finding(found: Survey) -> Finding:
@@ -57,8 +57,9 @@ def value_finding(found: Survey) -> Finding:
     others = len(found.pixels) - len(shown)
     more = f" and {plural(others, 'other')}" if others else ""
     word = "value" if found.masks == "index" else "color"
-    kinds = joined(f"{n:,} {kind}" for kind, n in found.kinds.most_common())
-    return Finding("mask values", f"{kinds}; {plural(len(found.pixels), word)} (pixels): {', '.join(parts)}{more}")
+    return Finding(
+        "mask values", f"{counted(found.kinds)}; {plural(len(found.pixels), word)} (pixels): {', '.join(parts)}{more}"
+    )
 
 
 def class_finding(classes: Sequence[FoundClass], void_pixels: int) -> Finding:
@@ -91,7 +92,7 @@ def dark_warnings(kinds: Mapping[str, int]) -> list[str]:
     if not dark:
         return []
     return [
-        f"{plural(dark, '16-bit image')} {'uses' if dark == 1 else 'use'} less than a quarter of the range and will be "
+        f"{plural(dark, 'image')} of 16 bits {'uses' if dark == 1 else 'use'} less than a quarter of the range and will be "
         "dark, because preprocess keeps the high 8 bits; stretch the values to 16 bits, or save 8 bits"
     ]
 
