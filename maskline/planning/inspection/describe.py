@@ -92,8 +92,8 @@ def dark_warnings(kinds: Mapping[str, int]) -> list[str]:
     if not dark:
         return []
     return [
-        f"{plural(dark, 'image')} of 16 bits {'uses' if dark == 1 else 'use'} less than a quarter of the range and will "
-        "be dark, because preprocess keeps the high 8 bits; stretch the values to 16 bits, or save 8 bits"
+        f"{plural(dark, 'image')} of 16 bits {'uses' if dark == 1 else 'use'} less than a quarter of the range and "
+        "will be dark, because preprocess keeps the high 8 bits; stretch the values to 16 bits, or save 8 bits"
     ]
 
 
