@@ -150,6 +150,13 @@ def test_a_short_run_takes_smaller_batches_for_more_steps():
     assert "too few steps" in short["train.batch_size"].reason
 
 
+def test_a_time_that_is_too_short_is_said_to_be():
+    chosen = {choice.key: choice for choice in proposed(fingerprint(images={"train": 12}), minutes=0.1)}
+    assert chosen["train.epochs"].value == 1
+    assert "of 0.1 min; not even one pass fits" in chosen["train.epochs"].reason
+    assert chosen["train.ema"].value == 0.0 and "too few" in chosen["train.ema"].reason
+
+
 def test_a_batch_that_is_small_because_images_are_few_says_so():
     chosen = {choice.key: choice for choice in proposed(fingerprint(images={"train": 30}))}
     assert chosen["train.batch_size"].value == 3

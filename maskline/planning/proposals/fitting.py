@@ -156,6 +156,8 @@ def epochs_choice(found: Fitted, seconds: float) -> Choice:
         f"{plural(found.steps, 'step')} of {found.cost.step:.2g} s and {plural(found.epochs, 'validation')} take about "
         f"{found.seconds / 60:,.{_digits(found.seconds)}f} of {seconds / 60:,.{_digits(seconds)}f} min"
     )
+    if found.seconds > seconds:
+        evidence += "; not even one pass fits"
     if found.epochs == MOST_EPOCHS and found.seconds < _SPARE * seconds:
         evidence += "; more epochs would add little"
     return Choice("train.epochs", found.epochs, evidence)
@@ -170,7 +172,7 @@ def size_reason(found: Fitted, ladder: list[Size]) -> str:
     """Return why the size was chosen."""
     if found.size == ladder[-1]:
         return "no larger, because there are no more details to see"
-    return f"no larger, because {found.steps:,} steps fit into the time, and larger images need more"
+    return f"no larger, because the run has {plural(found.steps, 'step')}, and larger images need more"
 
 
 def _attempt(

@@ -1,6 +1,7 @@
 """Optimizer, learning rate, warm-up, moving average and early stopping, by the start of the weights and the steps."""
 
 from maskline.planning.choice import Choice
+from maskline.planning.wording import plural
 
 _WARMUP_STEPS, _WARMUP_SHARE = 500, 0.1
 _AVERAGED = 0.05  # share of the run that the moving average looks back over
@@ -40,6 +41,8 @@ def _warmup(steps: int, epoch_steps: int) -> Choice:
 
 def _average(steps: int) -> Choice:
     window = max(10.0, min(1000.0, _AVERAGED * steps))
+    if steps < 2 * window:
+        return Choice("train.ema", 0.0, f"{plural(steps, 'step')} are too few to average over")
     return Choice("train.ema", round(1 - 1 / window, 3), f"averages about {window:.0f} of {steps:,} steps")
 
 
