@@ -224,9 +224,14 @@ def test_an_unknown_name():
     assert "neither a folder nor a data set" in sentence("nowhere")
 
 
+def test_a_part_of_a_data_set(tmp_path):
+    pairs(tmp_path, [halves([0, 1])] * 3)
+    assert "is a part of a data set; name the folder that it is in" in sentence(tmp_path / "images")
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "instances.json").write_text("{}")
-    assert "is a file; name the folder" in sentence(tmp_path / "instances.json")
+    assert "is a file; name the folder of your images" in sentence(tmp_path / "instances.json")
 
 
 # Codings.

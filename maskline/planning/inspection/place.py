@@ -16,6 +16,9 @@ from maskline.planning.inspection.prepared import Features, find_features, list_
 from maskline.planning.wording import joined
 
 
+_PARTS = ("images", "masks", "annotations", "labels", "jpegimages", "segmentationclass")
+
+
 class Place(NamedTuple):
     """Where a data set is, and what is there.
 
@@ -59,6 +62,8 @@ def _of_folder(folder: Path) -> Place:
         return Place(folder, choices, list_prepared(name, found, features), f"a prepared TFDS data set, {name}")
     layout = find_layout(folder)
     if layout is None:
+        if folder.name.lower() in _PARTS and find_layout(folder.absolute().parent) is not None:
+            raise InputError(f"{folder} is a part of a data set; name the folder that it is in.")
         raise InputError(nothing_fits(folder))
     choices = _source(layout.source, str(layout.path), layout.evidence)
     text = f"{layout.source}, because {layout.evidence}"
@@ -77,7 +82,7 @@ def _of_name(name: str) -> Place:
     entry = SOURCES.get(name)
     if entry is None:
         if Path(name).exists():
-            raise InputError(f"{name} is a file; name the folder that holds it.")
+            raise InputError(f"{name} is a file; name the folder of your images and masks or annotations.")
         known = joined([source for source, each in SOURCES.items() if each.published or source == "shapes"], "or")
         raise InputError(f"{name!r} is neither a folder nor a data set with a name ({known}); correct it.")
     for place in tfds_dirs() if entry.published else []:
