@@ -15,7 +15,6 @@ from maskline.planning.inspection.no_layout import nothing_fits
 from maskline.planning.inspection.prepared import Features, find_features, list_prepared, list_shapes
 from maskline.planning.wording import joined
 
-
 _PARTS = ("images", "masks", "annotations", "labels", "jpegimages", "segmentationclass")
 
 
