@@ -79,6 +79,11 @@ def test_a_gpu_that_is_not_of_the_driver_has_the_name_that_tensorflow_gives(mach
     assert device.choose_device() == "NVIDIA A10"
 
 
+def test_a_gpu_that_tensorflow_leaves_out_is_not_named(machine):
+    machine(driver=[A10, H100], usable=[H100])
+    assert device.choose_device() == "NVIDIA H100 80GB HBM3"
+
+
 def test_a_gpu_that_tensorflow_cannot_use_is_named_with_the_remedy(machine):
     visible = machine(driver=[H100])
     assert device.choose_device() == (

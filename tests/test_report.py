@@ -445,7 +445,8 @@ def test_labels_to_check_are_shown_with_their_places(page: str, inputs: Inputs) 
         for name in ("image", "label", "prediction"):
             assert f'alt="{name} of {html.escape(picture.filename).replace("&quot;", "&#34;")}"' in shown
     words = text_of(shown)
-    assert "candidates" in words and "of 60 images" in words
+    assert "candidates" in words and "2 of 60 images are shown here" in words
+    assert "in these pictures' pixels" in words and "up to 200 boxes in the original images' pixels" in words
     assert re.search(r"predicted ring \(12 . 40 pixels at 60, 4\)", words)
     assert shown.count('class="inner"') == 3 * 3
 

@@ -275,3 +275,14 @@ def test_the_largest_regions_of_an_image_are_kept():
     found = find_regions(labels, prediction, confidence, true_class(labels, prediction, confidence))
     assert len(found) == 32
     assert min(region.pixels for region in found) >= 81
+
+
+def test_a_large_region_is_kept_next_to_many_small_ones_of_other_pairs():
+    labels, prediction, confidence = predicted(np.zeros((200, 200), np.uint8))
+    squares = [(row, column) for row in range(0, 195, 6) for column in range(0, 195, 6)]
+    for number, (row, column) in enumerate(squares):
+        prediction[row : row + 4, column : column + 4] = 1 + number % 40
+    prediction[90:104, 90:104], prediction[91:103, 91:103] = 0, 41
+    found = find_regions(labels, prediction, confidence, 1 - confidence)
+    assert len(found) == 32
+    assert (found[0].predicted, found[0].pixels, found[0].confidence.sum()) == (41, 144, 100)

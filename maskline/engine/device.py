@@ -33,7 +33,10 @@ def choose_device() -> str:
     if not usable:
         return _cores() + _unused(gpus)
     tf.config.set_visible_devices(usable[0], "GPU")
-    name = str(gpus[0]) if gpus else tf.config.experimental.get_device_details(usable[0]).get("device_name", "a GPU")
+    if len(gpus) == len(usable):
+        name = str(gpus[0])
+    else:  # TensorFlow leaves out old GPUs
+        name = tf.config.experimental.get_device_details(usable[0]).get("device_name", "a GPU")
     return name if len(usable) == 1 else f"{name}, one of {len(usable)} GPUs"
 
 

@@ -19,6 +19,7 @@ from maskline.contracts.pictures import GROUPS
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.contracts.suspects import IMAGES as SUSPECT_IMAGES
 from maskline.contracts.suspects import KINDS as SUSPECT_KINDS
+from maskline.contracts.suspects import MOST as MOST_SUSPECTS
 from maskline.contracts.suspects import PATH as SUSPECTS
 from maskline.contracts.suspects import REGIONS as SUSPECT_REGIONS
 from maskline.report.borders import near_borders
@@ -127,6 +128,7 @@ def _suspects(inputs: Inputs) -> dict[str, Any]:
         "suspect_uris": embedded(inputs.folder / SUSPECTS.parent, pictures, SUSPECT_KINDS, share=SUSPECTS_SHARE),
         "suspect_kinds": {"image": "image", "truth": "label", "prediction": "prediction"},
         "suspect_tables": [SUSPECT_IMAGES.as_posix(), SUSPECT_REGIONS.as_posix()],
+        "most_suspects": MOST_SUSPECTS,
         "class_colors": {c.name: c.color for c in inputs.manifest.classes},
         "small_suspects": all(picture.width <= PIXELATED for picture in pictures),
     }

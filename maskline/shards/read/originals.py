@@ -52,9 +52,9 @@ def _places(raw: Path, source: Source, role: Role, names: set[str]) -> dict[str,
     """Return the examples with the names, which preprocess may have held out of another split of the source."""
     places: dict[str, SourceExample] = {}
     for split in sorted(source.splits, key=lambda split: split != role):
-        if len(places) == len(names):
-            break
         for example, features in read_features(list_examples(raw, source, split), source):
+            if len(places) == len(names):
+                return places
             name = example_name(example, features, source)
             if name in names:
                 places.setdefault(name, example)
