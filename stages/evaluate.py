@@ -1,4 +1,4 @@
-"""Evaluate: predict the test split, count each image's pixels by class, and derive every metric from the counts."""
+"""Evaluate: predict the test split, count pixels by image and class, derive every metric, and list labels to check."""
 
 import entry
 

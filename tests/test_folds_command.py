@@ -17,7 +17,10 @@ from maskline.cli.main import main
 from maskline.comparison.compare import Result, compare
 from maskline.comparison.revisions import read_result
 from maskline.errors import InputError
+from maskline.folds.pipeline import read_pipeline
+from maskline.folds.results import Fold
 from maskline.folds.summary import _T, summarize
+from maskline.folds.suspects import write_suspects
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
@@ -254,6 +257,17 @@ def test_an_experiment_of_that_name_with_other_params_is_refused(project):
     head = git(project, "rev-parse", "HEAD").strip()
     git(project, "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/fold-1-of-2", other)
     assert "fold-1-of-2 has another dataset.fold than" in refused(2)
+
+
+def test_a_name_with_a_carriage_return_stays_whole_in_the_joined_table(project, tmp_path):
+    text = 'rank,split,filename,score\n1,test,"a\rb, c.png",0.50\n2,validation,d.png,0.25\n'
+    (project / "metrics").mkdir()
+    (project / "metrics/suspects.csv").write_text(text, newline="")
+    commit(project, "A table")
+    fold = Fold(3, "fold-3-of-5", git(project, "rev-parse", "HEAD").strip(), next(simulated_folds(1)))
+    assert write_suspects(read_pipeline(Path()), [fold], tmp_path / "all.csv") == 1
+    with open(tmp_path / "all.csv", newline="") as file:
+        assert list(csv.DictReader(file)) == [{"rank": "1", "fold": "3", "filename": "a\rb, c.png", "score": "0.50"}]
 
 
 @pytest.mark.parametrize("number", ["1", "21", "two"])

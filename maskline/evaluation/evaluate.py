@@ -62,7 +62,7 @@ def evaluate(
     """Score the model on the test split, and list the labels of validation and test to check.
 
     Args:
-        raw: the prepared data set, read where images are scored at their own size.
+        raw: the prepared data set: images are read where they are scored at their own size, else their sizes alone.
         shards: folder of shards and manifest.
         model_file: the .keras file.
         out: folder to make, of counts.npz, about.json, figures.json, images.csv, pictures.json, suspects.json and the

@@ -44,11 +44,16 @@ def write_table(path: Path, rows: Sequence[BaseModel], kind: type[BaseModel] | N
 
     Without rows, `kind` gives the names of the columns.
     """
-    import pandas as pd  # not at the top, because a stage that only reads tables starts faster without it
-
     values = [row.model_dump(by_alias=True) for row in rows]
     cells = [[_cell(value) for value in row.values()] for row in values]
     columns = list(values[0]) if values else list(kind.model_fields) if kind else []
+    write_cells(path, columns, cells)
+
+
+def write_cells(path: Path, columns: list[str], cells: list[list[Any]]) -> None:
+    """Write a CSV file with Unix line endings from the cells of its rows; None becomes an empty cell."""
+    import pandas as pd  # not at the top, because a stage that only reads tables starts faster without it
+
     table = pd.DataFrame(cells, columns=columns, dtype=object)
     # Python's writer leaves a carriage return without quotes, and readers take it for the end of a line.
     returns = any(isinstance(cell, str) and "\r" in cell for row in (columns, *cells) for cell in row)

@@ -15,14 +15,14 @@ def git(folder: Path, *arguments: str) -> str:
     """
     command = ["git", "-c", "core.quotePath=false", *arguments]
     try:
-        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True)
     except FileNotFoundError as error:
         missing = "the command git was not found; install Git" if error.filename == "git" else f"{folder} is missing"
         raise InputError(f"{missing} and try again.") from None
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"`git {arguments[0]}` failed in {folder} ({reason}); fix that and try again.")
-    return done.stdout.rstrip("\n")
+    return done.stdout.decode(errors="surrogateescape").rstrip("\n")  # a file name may hold a carriage return
 
 
 def environment() -> dict[str, str]:

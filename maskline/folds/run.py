@@ -29,8 +29,10 @@ def run_folds(pipeline: Pipeline, folds: int, done: Collection[int]) -> None:
         return
     refuse_changes(pipeline)
     _refuse_waiting(pipeline, folds, _waiting(pipeline, folds))
+    if done:
+        print(f"folds: {len(done)} of {folds} folds are finished already.", file=sys.stderr, flush=True)
     for fold in missing:
-        print(f"folds: fold {fold} of {folds} runs; {folds - len(missing)} were finished.", file=sys.stderr, flush=True)
+        print(f"folds: running fold {fold} of {folds}.", file=sys.stderr, flush=True)
         if code := _run(_command(pipeline, fold, folds, "--temp"), pipeline.folder):
             raise InputError(
                 f"fold {fold} of {folds} failed with exit code {code}; mend what is named above, and run the command "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskline.contracts.suspects import REGIONS
 from maskline.errors import InputError
-from maskline.files.artifacts import write_bytes
+from maskline.files.records import write_cells
 from maskline.folds.pipeline import Pipeline, read_committed
 from maskline.folds.results import Fold
 
@@ -26,11 +26,8 @@ def write_suspects(pipeline: Pipeline, folds: Sequence[Fold], out: Path) -> int:
     rows.sort(key=lambda row: -float(row["score"]))
     for rank, row in enumerate(rows, 1):
         row["rank"] = str(rank)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _columns(pipeline, folds[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(out, text.getvalue().encode())
+    columns = _columns(pipeline, folds[0])
+    write_cells(out, columns, [[row[column] for column in columns] for row in rows])
     return len(rows)
 
 

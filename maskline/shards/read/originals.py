@@ -53,9 +53,9 @@ def _places(raw: Path, source: Source, role: Role, names: set[str]) -> dict[str,
     places: dict[str, SourceExample] = {}
     for split in sorted(source.splits, key=lambda split: split != role):
         for example, features in read_features(list_examples(raw, source, split), source):
-            if len(places) == len(names):
-                return places
             name = example_name(example, features, source)
             if name in names:
                 places.setdefault(name, example)
+                if len(places) == len(names):
+                    return places
     return places
