@@ -3,7 +3,7 @@
 Each case inspects the data set, tries its params, runs the five stages in a folder of its own, and prints seconds, peak
 memory and disk, each as forecast, as measured, and as their ratio. Run it on a machine that does nothing else:
 
-    python benchmarks/forecasts.py --work /tmp/forecasts --camvid ../shared/data/CamVid --pet
+    python benchmarks/forecasts.py --work forecasts --camvid .../CamVid --pet
 
 Oxford-IIIT Pet is read from TFDS_DATA_DIR. The network cases are trained on a part of the data set.
 """
