@@ -6,6 +6,7 @@ import numpy as np
 
 from maskline.comparison.compare import Result
 from maskline.comparison.revisions import read_result
+from maskline.contracts import folders
 from maskline.errors import InputError
 from maskline.files.yaml12 import parse_yaml
 from maskline.folds.pipeline import Pipeline, read_committed
@@ -52,7 +53,7 @@ def _data(pipeline: Pipeline, fold: Fold) -> Any:
     text = read_committed(pipeline, fold.commit, "dvc.lock") or ""
     lock = parse_yaml(text, pipeline.inside / "dvc.lock")
     try:
-        (md5,) = [out["md5"] for out in lock["stages"]["download"]["outs"] if out["path"] == "data/raw"]
+        (md5,) = [out["md5"] for out in lock["stages"]["download"]["outs"] if out["path"] == folders.RAW.as_posix()]
     except (TypeError, KeyError, ValueError):
         raise InputError(
             f"the experiment {fold.name} has no data/raw in its dvc.lock; remove it with `dvc exp remove {fold.name}` "

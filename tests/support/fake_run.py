@@ -60,6 +60,7 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
     _write_pictures(folder / folders.EVALUATION, filenames, truths, predictions, matrices, samples, uncertainty)
     _write_suspects(folder / folders.EVALUATION, filenames, truths, predictions)
     _write_tables(folder, record, matrices.sum(0))
+    _write_suspect_tables(folder, filenames)
     seal(folder)
 
 
@@ -371,6 +372,16 @@ def _write_suspects(
             )
         )
     write_record(folder / suspects.PATH.name, suspects.Suspects(images=60, pictures=entries))
+
+
+def _write_suspect_tables(folder: Path, filenames: list[str]) -> None:
+    """Write the tables with the image of the first place."""
+    common = {"rank": 1, "split": "test", "filename": filenames[0], "score": 0.9}
+    box = {"x": 8, "y": 20, "width": 30, "height": 24, "image_width": WIDTH, "image_height": HEIGHT}
+    names = {"label": NAMES[2], "predicted": "triangle"}
+    region = suspects.SuspectRegion(**common, **box, **names, pixels=500, confidence=0.9)
+    write_table(folder / suspects.REGIONS, [region])
+    write_table(folder / suspects.IMAGES, [suspects.SuspectImage(**common, regions=1)])
 
 
 def _panels(truth: np.ndarray, prediction: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
