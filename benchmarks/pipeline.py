@@ -1,17 +1,20 @@
 """Helpers of the benchmarks: run the pipeline's stages with changed params in another folder."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from maskline.comparison.compare import Result  # noqa: E402
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
 from maskline.shards.source_examples import list_examples, read_features  # noqa: E402
@@ -42,6 +45,20 @@ def write_pipeline(folder: Path, changes: Mapping[str, Any]) -> None:
     YAML(typ="safe").dump(changed_params({"repo": str(ROOT), **changes}), folder / "params.yaml")
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     (folder / "baseline.json").write_text("{}")
+
+
+def result_of(name: str, folder: Path) -> Result:
+    """Return the counts that evaluate left in `folder`."""
+    about = json.loads((folder / "data/evaluation/about.json").read_text())
+    with np.load(folder / "data/evaluation/counts.npz") as arrays:
+        return Result(
+            name,
+            arrays["filenames"],
+            arrays["matrices"],
+            about["classes"],
+            about["test_split"],
+            about["resolution"],
+        )
 
 
 def write_files(raw: Path, role: Role, folder: Path) -> list[tuple[Path, Path]]:

@@ -11,7 +11,6 @@ Without --weights, encoders have no weights, as on a machine without a network.
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -24,10 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import result_of, run_stages  # noqa: E402
 
-from maskline.comparison.compare import Result, compare  # noqa: E402
+from maskline.comparison.compare import compare  # noqa: E402
 from maskline.comparison.text import as_markdown  # noqa: E402
 from maskline.planning.choice import Choice, with_choices  # noqa: E402
 from maskline.planning.forecast import forecast  # noqa: E402
@@ -61,20 +59,6 @@ def planned(data: str, seconds: float, weights: Path | None) -> tuple[list[Choic
         params = with_choices(default_params(), [*found.source, *choices])
         expected = next(s.seconds for s in forecast(params, found, machine, trial(params)) if s.stage == "train")
     return choices, expected, time.perf_counter() - begun
-
-
-def result_of(name: str, folder: Path) -> Result:
-    """Return the counts of evaluate."""
-    about = json.loads((folder / "data/evaluation/about.json").read_text())
-    with np.load(folder / "data/evaluation/counts.npz") as arrays:
-        return Result(
-            name,
-            arrays["filenames"],
-            arrays["matrices"],
-            about["classes"],
-            about["test_split"],
-            about["resolution"],
-        )
 
 
 def main() -> None:

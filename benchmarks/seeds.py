@@ -9,7 +9,6 @@ without Dice of the same seed. Finished runs are not repeated:
 
 import argparse
 import itertools
-import json
 import os
 import sys
 from collections import Counter
@@ -20,8 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import result_of, run_stages  # noqa: E402
 
 from maskline.comparison.compare import Comparison, Result, compare  # noqa: E402
 
@@ -41,21 +39,11 @@ RESAMPLES = 10_000
 VERDICTS = ("better", "worse", "can't tell", "the same")
 
 
-def result_of(name: str, changes: dict, folder: Path) -> Result:
+def finished_result(name: str, changes: dict, folder: Path) -> Result:
     """Run the pipeline in `folder` if it is not finished, and return the counts of evaluate."""
-    evaluation = folder / "data/evaluation"
-    if not evaluation.exists():
+    if not (folder / "data/evaluation").exists():
         run_stages(folder, changes, STAGES)
-    about = json.loads((evaluation / "about.json").read_text())
-    with np.load(evaluation / "counts.npz") as arrays:
-        return Result(
-            name,
-            arrays["filenames"],
-            arrays["matrices"],
-            about["classes"],
-            about["test_split"],
-            about["resolution"],
-        )
+    return result_of(name, folder)
 
 
 def verdicts(title: str, comparisons: Iterable[Comparison]) -> None:
@@ -81,7 +69,9 @@ def main() -> None:
     }
     runs = {
         loss: [
-            result_of(f"{loss}, seed {seed}", TRAINING | paths | changes | {"seed": seed}, options.work / f"{i}-{seed}")
+            finished_result(
+                f"{loss}, seed {seed}", TRAINING | paths | changes | {"seed": seed}, options.work / f"{i}-{seed}"
+            )
             for seed in range(1, options.seeds + 1)
         ]
         for i, (loss, changes) in enumerate(LOSSES.items())

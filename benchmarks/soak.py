@@ -28,6 +28,12 @@ from pathlib import Path
 
 from pipeline import ROOT, digests, run_stages
 
+sys.path.insert(0, str(ROOT / "stages"))
+
+from declared import outputs
+
+from maskline.files.yaml12 import read_yaml
+
 CHANGES = {
     "dataset.limit": 32,
     "preprocess.height": 32,
@@ -45,27 +51,8 @@ CHANGES = {
     "evaluate.samples": 3,
 }
 SHARES = {"download": 0.1, "preprocess": 0.15, "train": 0.5, "evaluate": 0.15, "report": 0.1}  # of all kills
-OUTPUTS = {
-    "download": ["data/raw", "data/weights"],
-    "preprocess": ["data/shards"],
-    "train": ["data/model"],
-    "evaluate": ["data/evaluation", "metrics/evaluation.json", "metrics/samples"]
-    + [
-        f"metrics/{name}.csv"
-        for name in (
-            "headlines",
-            "classes",
-            "conventions",
-            "confusion",
-            "sizes",
-            "calibration",
-            "trimap",
-            "suspects",
-            "suspect_images",
-        )
-    ],
-    "report": ["metrics/report.html", "metrics/history.csv", "metrics/dataset.json"],
-}
+PIPELINE = read_yaml(ROOT / "dvc.yaml")["stages"]
+OUTPUTS = {stage: [path for paths in outputs(entry) for path in paths] for stage, entry in PIPELINE.items()}
 SIGNALS = [
     ("SIGKILL", signal.SIGKILL, True),
     ("SIGTERM", signal.SIGTERM, True),
