@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from maskline.cli.folder import add_folder
+from maskline.cli.numbers import whole
 
 _DESCRIPTION = """\
 Divide the images into K folds by group and class, and train K models from the last
@@ -32,18 +33,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folds", metavar="K", type=_folds, help="number of folds, 2 to 20")
+    parser.add_argument("folds", metavar="K", type=whole(2, 20), help="number of folds, 2 to 20")
     add_folder(parser)
     parser.add_argument("--queue", action="store_true", help="put the missing folds into DVC's queue, and run none")
     parser.add_argument("--suspects", type=Path, metavar="CSV", help="write the labels to check of all folds to a file")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
-
-
-def _folds(text: str) -> int:
-    if not text.isdecimal() or not 2 <= int(text) <= 20:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 2 to 20. Received: {text}")
-    return int(text)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from maskline.cli.numbers import number
+from maskline.cli.numbers import number, whole
 from maskline.prediction.bounds import DROPOUT_SAMPLES, SCALE, WINDOW
 
 _DESCRIPTION = """\
@@ -45,7 +44,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--window",
         metavar="N",
-        type=_whole(*WINDOW),
+        type=whole(*WINDOW),
         help=f"predict at the image's own size, in windows of N x N pixels, {WINDOW[0]} to {WINDOW[1]}",
     )
     parser.add_argument(
@@ -59,7 +58,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--dropout-samples",
         metavar="N",
-        type=_whole(*DROPOUT_SAMPLES),
+        type=whole(*DROPOUT_SAMPLES),
         default=0,
         help="average over N samples of dropout; .keras only",
     )
@@ -80,15 +79,6 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--force", action="store_true", help="replace an earlier run in OUT, and overwrite files that no run wrote"
     )
     parser.set_defaults(run=_run, coco=None)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}. Received: {text}")
-        return int(text)
-
-    return parse
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -4,9 +4,8 @@ from typing import Any
 
 from maskline.comparison.dependencies import present_hash
 from maskline.errors import InputError
-from maskline.files.yaml12 import parse_yaml
 from maskline.folds.own_files import is_tracked, resolved
-from maskline.folds.pipeline import OWN_FILES, Pipeline, leaves, read_committed
+from maskline.folds.pipeline import OWN_FILES, Pipeline, leaves, recorded
 
 
 def refuse_changed_files(pipeline: Pipeline, folds: int, commits: dict[int, str]) -> None:
@@ -32,9 +31,5 @@ def refuse_changed_files(pipeline: Pipeline, folds: int, commits: dict[int, str]
 
 def _recorded(pipeline: Pipeline, commit: str, path: str) -> Any:
     """Return the hash of a file or folder in the dvc.lock of an experiment, which may have its absolute path."""
-    lock = parse_yaml(read_committed(pipeline, commit, "dvc.lock") or "", pipeline.inside / "dvc.lock")
-    try:
-        deps = {dep["path"]: dep.get("md5") for dep in lock["stages"]["download"]["deps"]}
-    except (TypeError, KeyError, AttributeError):
-        return None
+    deps = recorded(pipeline, commit, "deps")
     return deps.get(path, deps.get(str(resolved(pipeline, path))))

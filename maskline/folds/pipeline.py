@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from maskline.errors import InputError
 from maskline.files.yaml12 import parse_yaml
@@ -104,6 +104,15 @@ def _check_params(pipeline: Pipeline, name: str, commit: str, own: Mapping[str, 
 def read_committed(pipeline: Pipeline, commit: str, name: str) -> str | None:
     """Return a text file of the pipeline's folder in a commit; None if the commit has no such file."""
     return _shown(pipeline.root, commit, (pipeline.inside / name).as_posix())
+
+
+def recorded(pipeline: Pipeline, commit: str, kind: Literal["deps", "outs"]) -> dict[str, Any]:
+    """Return the hash of each dependency or output of download in a commit's dvc.lock; none if it has no such lock."""
+    lock = parse_yaml(read_committed(pipeline, commit, "dvc.lock") or "", pipeline.inside / "dvc.lock")
+    try:
+        return {entry["path"]: entry.get("md5") for entry in lock["stages"]["download"][kind]}
+    except (TypeError, KeyError, AttributeError):
+        return {}
 
 
 def _params(root: Path, commit: str, inside: Path) -> dict[str, Any]:

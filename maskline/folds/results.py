@@ -8,8 +8,7 @@ from maskline.comparison.compare import Result
 from maskline.comparison.revisions import read_result
 from maskline.contracts import folders
 from maskline.errors import InputError
-from maskline.files.yaml12 import parse_yaml
-from maskline.folds.pipeline import Pipeline, read_committed
+from maskline.folds.pipeline import Pipeline, recorded
 
 
 class Fold(NamedTuple):
@@ -50,16 +49,13 @@ def _check(pipeline: Pipeline, folds: list[Fold]) -> None:
 
 def _data(pipeline: Pipeline, fold: Fold) -> Any:
     """Return the hash of the data set that a fold's experiment divided, as its dvc.lock has it."""
-    text = read_committed(pipeline, fold.commit, "dvc.lock") or ""
-    lock = parse_yaml(text, pipeline.inside / "dvc.lock")
-    try:
-        (md5,) = [out["md5"] for out in lock["stages"]["download"]["outs"] if out["path"] == folders.RAW.as_posix()]
-    except (TypeError, KeyError, ValueError):
+    found = recorded(pipeline, fold.commit, "outs").get(folders.RAW.as_posix())
+    if found is None:
         raise InputError(
             f"the experiment {fold.name} has no data/raw in its dvc.lock; remove it with `dvc exp remove {fold.name}` "
             "and run the command again."
-        ) from None
-    return md5
+        )
+    return found
 
 
 def _refusal(one: Fold, other: Fold, reason: str, folds: list[Fold]) -> InputError:

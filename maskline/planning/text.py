@@ -13,6 +13,7 @@ from maskline.planning.forecast import StageForecast
 from maskline.planning.machine import Machine
 from maskline.planning.params_text import written
 from maskline.planning.plan import Change, Plan
+from maskline.planning.wording import plural
 
 _WIDTH = 80
 _TOGETHER = re.compile(r" (?=\(|[%kMG](?![A-Za-z]))")  # spaces where no line ends: '12 %' and '255 (73 k)'
@@ -126,7 +127,7 @@ def _is_row(values: list[Any]) -> bool:
 
 def _machine(machine: Machine) -> str:
     parts = [
-        f"{machine.cores} core{'s' * (machine.cores != 1)}",
+        plural(machine.cores, "core"),
         *([] if machine.memory is None else [_bytes(machine.memory)]),
         ", ".join(map(printable, machine.gpus)) or "no GPU",
     ]
