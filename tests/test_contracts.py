@@ -24,6 +24,7 @@ from maskline.contracts import (
     manifest,
     pictures,
     source,
+    suspects,
     tables,
 )
 from maskline.contracts.counts import Counts, entries, new_counts, read_matrices
@@ -37,11 +38,11 @@ from maskline.metrics import scores
 FOLDERS = [folders.RAW, folders.WEIGHTS, folders.SHARDS, folders.MODEL, folders.EVALUATION]
 CACHED = [
     source.PATH, encoder_weights.PATH, manifest.PATH, audit.PATH, examples.PATH, history.PATH, folders.MODEL_FILE,
-    about.PATH, counts.PATH, figures.PATH, images.PATH, pictures.PATH,
+    about.PATH, counts.PATH, figures.PATH, images.PATH, pictures.PATH, suspects.PATH,
 ]  # fmt: skip
 TRACKED = [
     evaluation.PATH, dataset.PATH, tables.HEADLINES, tables.CLASSES, tables.CONVENTIONS, tables.CONFUSION,
-    tables.CALIBRATION, tables.TRIMAP, tables.SIZES,
+    tables.CALIBRATION, tables.TRIMAP, tables.SIZES, suspects.REGIONS, suspects.IMAGES,
 ]  # fmt: skip
 
 
