@@ -50,6 +50,7 @@ FAST = {
     "test_report_charts",
     "test_report_plots",
     "test_suspects",
+    "test_tasks",
     "test_web_runtime",
     "test_yaml12",
 }

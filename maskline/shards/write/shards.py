@@ -11,7 +11,7 @@ import numpy as np
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Shard
 from maskline.contracts.source import Source
-from maskline.engine import pool
+from maskline.engine.tasks import map_tasks
 from maskline.shards.source_examples import SourceExample, example_name, read_features
 from maskline.shards.tfrecord import frame
 from maskline.shards.write.convert import Target, convert
@@ -37,7 +37,7 @@ def write_shards(
         InputError: an example cannot be used; the message names it.
     """
     write = partial(_write_shard, folder=folder, source=source, target=target)
-    return pool.map_tasks(write, tasks, lambda task: len(task.examples), "writing shards", workers)
+    return map_tasks(write, tasks, lambda task: len(task.examples), "writing shards", workers)
 
 
 def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) -> tuple[Shard, ShardStatistics]:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from maskline.contracts.source import Source
-from maskline.engine import pool
+from maskline.engine.tasks import map_tasks
 from maskline.shards.decode import decode_mask
 from maskline.shards.source_examples import SourceExample, example_name, read_features
 from maskline.shards.write.problems import collected, raise_if_any
@@ -18,7 +18,7 @@ _CHUNK = 64  # examples per task
 def survey(examples: Sequence[SourceExample], source: Source, workers: int | None = None) -> list[ClassPresence]:
     """Read every mask, and return the classes in each, in the order of `examples`."""
     chunks = [examples[i : i + _CHUNK] for i in range(0, len(examples), _CHUNK)]
-    found = pool.map_tasks(partial(_survey, source=source), chunks, len, "reading masks", workers)
+    found = map_tasks(partial(_survey, source=source), chunks, len, "reading masks", workers)
     return [presence for chunk in found for presence in chunk]
 
 
