@@ -12,7 +12,7 @@ from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Shard
 from maskline.contracts.source import Source
 from maskline.engine.tasks import map_tasks
-from maskline.shards.source_examples import SourceExample, example_name, read_features
+from maskline.shards.source_examples import Examples, example_name, read_features
 from maskline.shards.tfrecord import frame
 from maskline.shards.write.convert import Target, convert
 from maskline.shards.write.problems import collected, raise_if_any
@@ -25,7 +25,7 @@ class ShardTask:
 
     file: str
     role: Role
-    examples: Sequence[SourceExample]
+    examples: Examples
 
 
 def write_shards(
@@ -49,7 +49,7 @@ def _write_shard(task: ShardTask, folder: Path, source: Source, target: Target) 
         for example, features in read_features(task.examples, source):
             with collected(problems):
                 data = frame(convert(example, features, source, target, statistics))
-                statistics.names.append(f"{task.role}/{example_name(example, features, source)}")
+                statistics.names.append(example_name(example, features, source))
                 file.write(data)
                 digest.update(data)
                 size += len(data)
