@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maskline.metrics import bootstrap
 from maskline.metrics.bootstrap import interval, intervals, resampled
@@ -109,5 +112,80 @@ def test_95_percent_intervals_hold_the_truth_in_about_95_of_100_data_sets(metric
     held = 0
     for seed in range(200):
         low, high = interval(some_matrices(40, seed), metric, seed=10_000 + seed, resamples=400)
+        held += low <= truth <= high
+    assert 176 <= held <= 198
+
+
+# Groups of images.
+
+
+def unequal_matrices(images, seed):
+    """Confusion matrices [images, 2, 2] of images with heavy-tailed sizes, and a class that few of them show."""
+    generator = np.random.default_rng(seed)
+    size = (200 * (1 + generator.pareto(2.5, images))).astype(np.int64)
+    truth = generator.multinomial(size, [0.98, 0.02]) * (generator.random((images, 1)) < [1, 0.1])
+    right = generator.binomial(truth, generator.beta(8, 2, (images, 1)))
+    wrong = truth - right
+    return np.stack([np.stack([right[:, 0], wrong[:, 0]], -1), np.stack([wrong[:, 1], right[:, 1]], -1)], axis=1)
+
+
+def drawn_in_groups(counts, seed, resamples, groups):
+    with mock.patch.object(bootstrap, "GROUPS", groups):
+        return np.concatenate(list(resampled(counts, seed, resamples)))
+
+
+@given(st.integers(2, 40), st.integers(0, 60), st.integers(0, 5))
+def test_groups_hold_every_image_once_in_even_numbers(groups, more, seed):
+    """Each image counts in a column of its own, and all images count in the last."""
+    images = groups + 1 + more
+    counts = np.column_stack([np.eye(images, dtype=np.int64), np.ones(images, np.int64)])
+    with mock.patch.object(bootstrap, "GROUPS", groups), mock.patch.object(bootstrap, "_draws", every_unit_once):
+        (each,) = resampled(counts, seed, groups)
+    assert each.shape == (groups, images + 1)
+    np.testing.assert_array_equal(each[:, :-1].sum(axis=0), 1)
+    np.testing.assert_array_equal(each[:, :-1].sum(axis=1), each[:, -1])
+    assert np.ptp(each[:, -1]) <= 1
+
+
+def every_unit_once(generator, units, resamples):
+    return np.eye(units)
+
+
+@given(st.integers(1, 200), st.integers(0, 5))
+def test_as_many_images_as_groups_are_resampled_one_by_one(images, seed):
+    counts = some_matrices(images, 1)
+    plain = np.concatenate(list(resampled(counts, seed, 7)))
+    np.testing.assert_array_equal(drawn_in_groups(counts, seed, 7, images), plain)
+
+
+def test_groups_and_images_give_sums_of_one_mean_and_spread():
+    counts = unequal_matrices(6000, 1)
+    ratios = []
+    for seed in range(40):
+        parts = [drawn_in_groups(counts, seed, 200, groups) for groups in (6000, 300)]
+        np.testing.assert_allclose(parts[1].mean(axis=0), counts.sum(axis=0), rtol=0.05)
+        ratios.append(parts[1].var(axis=0) / parts[0].var(axis=0))
+    np.testing.assert_allclose(np.mean(ratios, axis=0), 1.0, atol=0.06)
+
+
+def test_intervals_from_groups_are_as_wide_as_from_images():
+    """Over 40 data sets with heavy tails, where 300 groups may move each width by 4 %."""
+    names, ratios = ["most", "rare"], []
+    for seed in range(40):
+        counts = unequal_matrices(3000, seed)
+        plain = intervals(counts, names, seed, 300)
+        with mock.patch.object(bootstrap, "GROUPS", 300):
+            of_groups = intervals(counts, names, seed, 300)
+        ratios.append([np.diff(of_groups[key])[0] / np.diff(plain[key])[0] for key in plain])
+    np.testing.assert_allclose(np.mean(ratios, axis=0), 1.0, atol=0.03)
+
+
+@pytest.mark.parametrize("metric", [mean_iou, pixel_accuracy])
+def test_95_percent_intervals_from_groups_hold_the_truth_in_about_95_of_100_data_sets(metric):
+    truth = metric(unequal_matrices(1_000_000, 99).sum(axis=0))
+    held = 0
+    for seed in range(200):
+        with mock.patch.object(bootstrap, "GROUPS", 100):
+            low, high = interval(unequal_matrices(1000, seed), metric, seed=10_000 + seed, resamples=400)
         held += low <= truth <= high
     assert 176 <= held <= 198

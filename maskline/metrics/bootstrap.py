@@ -3,6 +3,13 @@
 A resample draws as many images as there are, with replacement, and sums their counts. The spread of a figure over many
 resamples estimates its spread over other test sets of the same kind. Images are resampled instead of pixels, because
 the pixels of an image are not independent.
+
+Of more than GROUPS images, GROUPS groups are resampled instead (random groups: Wolter, Introduction to Variance
+Estimation, 2007, chapter 2). Images are dealt to groups at random, in even numbers, so that the sums of groups vary as
+those of images do: the expected variance of a resample's sums is 1 - 1 / GROUPS times that of resampled images. It is
+known less surely from fewer units, which moves the width of an interval by sqrt(1 / (2 GROUPS)) = 0.5 %, however
+unequal the images are; the draw of 1,000 resamples moves it by 3 %. Where groups are not quite even, one has one image
+more than another, which a figure does not see, as it is a share of pixels.
 """
 
 import warnings
@@ -14,11 +21,14 @@ from maskline.metrics.scores import HEADLINES, iou, rounded
 
 Metric = Callable[[np.ndarray], np.ndarray]
 
+GROUPS = 20_000  # the most images that are resampled one by one
+
+_READ = 1 << 16  # images that are dealt to groups at once
 _NUMBERS = 1 << 21  # numbers held for resamples that are drawn at once: 16 MiB
 
 
 def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yield the sums of counts over resamples of the images, in blocks of resamples.
+    """Yield the sums of counts over resamples of the images, or of GROUPS groups of them, in blocks of resamples.
 
     The same seed and number of images draw the same images. Sums of integers are exact, and therefore the same on
     every machine and for any number of threads.
@@ -32,12 +42,23 @@ def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndar
         float64 [B, ...], the sums of B resamples.
     """
     images = len(counts)
-    rows = counts.reshape(images, -1).astype(np.float64)
+    rows = counts.reshape(images, -1)
     generator = np.random.Generator(np.random.PCG64(seed))
+    rows = rows.astype(np.float64) if images <= GROUPS else _grouped(rows, generator.permutation(images) % GROUPS)
     step = max(1, _NUMBERS // max(rows.shape))
     for start in range(0, resamples, step):
-        draws = _draws(generator, images, min(step, resamples - start))
+        draws = _draws(generator, len(rows), min(step, resamples - start))
         yield (draws @ rows).reshape(-1, *counts.shape[1:])
+
+
+def _grouped(rows: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return the sum of the rows [N, K] of each of GROUPS groups, float64 [GROUPS, K], from each row's group [N]."""
+    sums = np.zeros((GROUPS, rows.shape[1]))
+    for start in range(0, len(rows), _READ):
+        read, of_read = np.asarray(rows[start : start + _READ]), group[start : start + _READ]
+        for column, values in zip(sums.T, read.T, strict=True):
+            column += np.bincount(of_read, values, GROUPS)
+    return sums
 
 
 def _draws(generator: np.random.Generator, images: int, resamples: int) -> np.ndarray:
