@@ -130,7 +130,7 @@ def unequal_matrices(images, seed):
 
 
 def drawn_in_groups(counts, seed, resamples, groups):
-    with mock.patch.object(bootstrap, "GROUPS", groups):
+    with mock.patch.object(bootstrap, "RANDOM_GROUPS", groups):
         return np.concatenate(list(resampled(counts, seed, resamples)))
 
 
@@ -139,7 +139,7 @@ def test_groups_hold_every_image_once_in_even_numbers(groups, more, seed):
     """Each image counts in a column of its own, and all images count in the last."""
     images = groups + 1 + more
     counts = np.column_stack([np.eye(images, dtype=np.int64), np.ones(images, np.int64)])
-    with mock.patch.object(bootstrap, "GROUPS", groups), mock.patch.object(bootstrap, "_draws", every_unit_once):
+    with mock.patch.object(bootstrap, "RANDOM_GROUPS", groups), mock.patch.object(bootstrap, "_draws", every_unit_once):
         (each,) = resampled(counts, seed, groups)
     assert each.shape == (groups, images + 1)
     np.testing.assert_array_equal(each[:, :-1].sum(axis=0), 1)
@@ -174,7 +174,7 @@ def test_intervals_from_groups_are_as_wide_as_from_images():
     for seed in range(40):
         counts = unequal_matrices(3000, seed)
         plain = intervals(counts, names, seed, 300)
-        with mock.patch.object(bootstrap, "GROUPS", 300):
+        with mock.patch.object(bootstrap, "RANDOM_GROUPS", 300):
             of_groups = intervals(counts, names, seed, 300)
         ratios.append([np.diff(of_groups[key])[0] / np.diff(plain[key])[0] for key in plain])
     np.testing.assert_allclose(np.mean(ratios, axis=0), 1.0, atol=0.03)
@@ -185,7 +185,7 @@ def test_95_percent_intervals_from_groups_hold_the_truth_in_about_95_of_100_data
     truth = metric(unequal_matrices(1_000_000, 99).sum(axis=0))
     held = 0
     for seed in range(200):
-        with mock.patch.object(bootstrap, "GROUPS", 100):
+        with mock.patch.object(bootstrap, "RANDOM_GROUPS", 100):
             low, high = interval(unequal_matrices(1000, seed), metric, seed=10_000 + seed, resamples=400)
         held += low <= truth <= high
     assert 176 <= held <= 198

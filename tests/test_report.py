@@ -215,6 +215,13 @@ def test_the_fold_is_named_where_the_test_images_are_counted(page: str, inputs: 
     assert "1,234 images of the source's test split are left out; dataset.folds divides the others." in shown
 
 
+def test_how_to_read_says_when_groups_of_images_are_resampled(page: str, inputs: Inputs) -> None:
+    assert "random groups" not in page
+    many = replace(inputs, figures=inputs.figures.model_copy(update={"images": 20_001}))
+    words = "the images are resampled with replacement, many times (here 20,000 random groups of them"
+    assert words in text_of(section(render_page(many, PARAMS), "reading"))
+
+
 def test_headline_says_the_change_against_the_baseline(page: str, run_folder: Path) -> None:
     """The made-up one: mean IoU 0.05 lower, accuracy 0.03 higher, Dice a little lower, calibration error higher."""
     head = text_of(page.split('<dl class="headline">')[1].split("</dl>")[0])

@@ -4,10 +4,10 @@ A resample draws as many images as there are, with replacement, and sums their c
 resamples estimates its spread over other test sets of the same kind. Images are resampled instead of pixels, because
 the pixels of an image are not independent.
 
-Of more than GROUPS images, GROUPS groups are resampled instead (random groups: Wolter, Introduction to Variance
-Estimation, 2007, chapter 2). Images are dealt to groups at random, in even numbers, so that the sums of groups vary as
-those of images do: the expected variance of a resample's sums is 1 - 1 / GROUPS times that of resampled images. It is
-known less surely from fewer units, which moves the width of an interval by sqrt(1 / (2 GROUPS)) = 0.5 %, however
+Of more than RANDOM_GROUPS images, as many groups of images are resampled instead (random groups: Wolter, Introduction
+to Variance Estimation, 2007, chapter 2). Images are dealt to the G groups at random, in even numbers, so that the sums
+of groups vary as those of images do: the expected variance of a resample's sums is 1 - 1 / G times that of resampled
+images. It is known less surely from fewer units, which moves the width of an interval by sqrt(1 / 2 G) = 0.5 %, however
 unequal the images are; the draw of 1,000 resamples moves it by 3 %. Where groups are not quite even, one has one image
 more than another, which a figure does not see, as it is a share of pixels.
 """
@@ -21,14 +21,14 @@ from maskline.metrics.scores import HEADLINES, iou, rounded
 
 Metric = Callable[[np.ndarray], np.ndarray]
 
-GROUPS = 20_000  # the most images that are resampled one by one
+RANDOM_GROUPS = 20_000  # the most images that are resampled one by one
 
 _READ = 1 << 16  # images that are dealt to groups at once
 _NUMBERS = 1 << 21  # numbers held for resamples that are drawn at once: 16 MiB
 
 
 def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yield the sums of counts over resamples of the images, or of GROUPS groups of them, in blocks of resamples.
+    """Yield the sums of counts over resamples of the images, or of random groups of them, in blocks of resamples.
 
     The same seed and number of images draw the same images. Sums of integers are exact, and therefore the same on
     every machine and for any number of threads.
@@ -44,7 +44,11 @@ def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndar
     images = len(counts)
     rows = counts.reshape(images, -1)
     generator = np.random.Generator(np.random.PCG64(seed))
-    rows = rows.astype(np.float64) if images <= GROUPS else _grouped(rows, generator.permutation(images) % GROUPS)
+    rows = (
+        rows.astype(np.float64)
+        if images <= RANDOM_GROUPS
+        else _grouped(rows, generator.permutation(images) % RANDOM_GROUPS)
+    )
     step = max(1, _NUMBERS // max(rows.shape))
     for start in range(0, resamples, step):
         draws = _draws(generator, len(rows), min(step, resamples - start))
@@ -52,12 +56,12 @@ def resampled(counts: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndar
 
 
 def _grouped(rows: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return the sum of the rows [N, K] of each of GROUPS groups, float64 [GROUPS, K], from each row's group [N]."""
-    sums = np.zeros((GROUPS, rows.shape[1]))
+    """Return the sum of the rows [N, K] of each group, float64 [RANDOM_GROUPS, K], from the group of each row [N]."""
+    sums = np.zeros((RANDOM_GROUPS, rows.shape[1]))
     for start in range(0, len(rows), _READ):
         read, of_read = np.asarray(rows[start : start + _READ]), group[start : start + _READ]
         for column, values in zip(sums.T, read.T, strict=True):
-            column += np.bincount(of_read, values, GROUPS)
+            column += np.bincount(of_read, values, RANDOM_GROUPS)
     return sums
 
 

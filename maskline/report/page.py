@@ -22,6 +22,7 @@ from maskline.contracts.suspects import KINDS as SUSPECT_KINDS
 from maskline.contracts.suspects import MOST as MOST_SUSPECTS
 from maskline.contracts.suspects import PATH as SUSPECTS
 from maskline.contracts.suspects import REGIONS as SUSPECT_REGIONS
+from maskline.metrics.bootstrap import RANDOM_GROUPS
 from maskline.report.borders import near_borders
 from maskline.report.curves import curve, kept_epoch, thinned
 from maskline.report.findings import findings
@@ -81,6 +82,7 @@ def _figures(inputs: Inputs) -> dict[str, Any]:
         "manifest": inputs.manifest,
         "about": inputs.about,
         "images": inputs.figures.images,
+        "random_groups": RANDOM_GROUPS,
         "has_baseline": baseline is not None,
         "other_baseline": baseline is not inputs.baseline,
         "set_baseline": SET_BASELINE,
