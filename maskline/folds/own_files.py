@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from maskline.files.git import git
 from maskline.folds.pipeline import OWN_FILES, Pipeline, leaves
-from maskline.folds.repository import git
 
 
 def overrides(pipeline: Pipeline, fold: int, folds: int) -> list[str]:
