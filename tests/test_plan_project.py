@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from maskline.errors import InputError
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
-from maskline.planning.params_text import _without, leaves, with_keys_of, with_values, written
+from maskline.planning.params_text import _without, with_keys_of, with_values, written
 from maskline.planning.project import check_new, path_for, project_root, update_project, write_project
 
 ROOT = Path(__file__).parents[1]

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from maskline.files.dotted import leaves
 from maskline.files.git import git
-from maskline.folds.pipeline import OWN_FILES, Pipeline, leaves
+from maskline.folds.pipeline import OWN_FILES, Pipeline
 
 
 def overrides(pipeline: Pipeline, fold: int, folds: int) -> list[str]:

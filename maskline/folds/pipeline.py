@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from maskline.errors import InputError
 from maskline.files.committed import committed
+from maskline.files.dotted import leaves
 from maskline.files.git import git
 from maskline.files.yaml12 import parse_yaml
 
@@ -98,14 +99,6 @@ def _params(root: Path, commit: str, inside: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{path} of the commit {commit[:7]} must hold a mapping of params. Received: {values!r}")
     return values
-
-
-def leaves(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Return nested params as (dotted key, value)."""
-    found = []
-    for key, value in values.items():
-        found += leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
 
 
 def _shown(root: Path, commit: str, path: str) -> str | None:

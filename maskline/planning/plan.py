@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.forecast import StageForecast
 from maskline.planning.machine import Machine
-from maskline.planning.params_text import leaves
 from maskline.planning.wording import plural
 
 

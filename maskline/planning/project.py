@@ -11,9 +11,10 @@ from ruamel.yaml import YAML
 from maskline.contracts.figures import BASELINE
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_bytes
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
-from maskline.planning.params_text import leaves, with_keys_of, with_values, written
+from maskline.planning.params_text import with_keys_of, with_values, written
 from maskline.planning.plan import Plan
 
 _COPIED = ("dvc.yaml", "none", "imagenet")
