@@ -1,4 +1,4 @@
-"""What Git's HEAD holds: the files of a pipeline's folder, and whether the working tree differs."""
+"""What comes with a checkout: the files of a pipeline's folder in Git's HEAD, and those that Git or DVC tracks."""
 
 import os
 from collections.abc import Iterable
@@ -54,3 +54,21 @@ def refuse_changes(root: Path, reason: str) -> None:
             f"{changed[0]}{more} changed since the last commit, {reason}; "
             "commit the changes, or set them aside with `git stash`."
         )
+
+
+def is_tracked(root: Path, path: Path) -> bool:
+    """Return whether every file at a path comes with a checkout of the repository, by Git or by `dvc add`.
+
+    Args:
+        root: of the repository; a folder that is in none has no tracked files.
+        path: absolute.
+    """
+    if not path.is_relative_to(root):
+        return False
+    if any(Path(f"{place}.dvc").is_file() for place in (path, *path.parents) if place.is_relative_to(root)):
+        return True
+    where = os.path.relpath(path, root)
+    try:
+        return bool(git(root, "ls-files", "--", where)) and not git(root, "ls-files", "--others", "--", where)
+    except InputError:
+        return False
