@@ -189,7 +189,7 @@ def _attempt(
     while True:
         tried = with_choices(params, _tried(size, batch_size))
         try:
-            cost = trial(tried).training
+            cost = trial(tried)
         except InputError as error:
             refusal = error
         else:

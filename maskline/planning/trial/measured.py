@@ -81,12 +81,12 @@ class EvaluationCost(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a trial measures."""
+    """What the trials of training and of evaluation measure."""
 
     training: TrainingCost
     evaluation: EvaluationCost
 
 
-# Tries params, a dict shaped like params.yaml. It raises InputError, one sentence, where training does not fit into
-# memory or cannot work.
-Trial = Callable[[dict[str, Any]], Measured]
+# Tries to train with params, a dict shaped like params.yaml. It raises InputError, one sentence, where training does
+# not fit into memory or cannot work.
+Trial = Callable[[dict[str, Any]], TrainingCost]
