@@ -115,8 +115,8 @@ def case(
     params = changed_params(changes)
     machine = this_machine(trials.gpus)
     begun = time.perf_counter()
-    trial = trials.of(fingerprint)(params)
-    print(f"{name}: the trial took {time.perf_counter() - begun:.1f} s; {trial}", flush=True)
+    trial = trials.measured(fingerprint, params)
+    print(f"{name}: the trials took {time.perf_counter() - begun:.1f} s; {trial}", flush=True)
     write_pipeline(folder, changes)
     rows = []
     for expected in forecast(params, fingerprint, machine, trial):
@@ -130,7 +130,8 @@ def proposed(fingerprint: Fingerprint, minutes: float, trials: Trials) -> dict[s
     """Return the params that plan proposes, by dotted key."""
     from maskline.planning.proposals.propose import propose
 
-    choices = propose(fingerprint, this_machine(trials.gpus), minutes, None, trials.of(fingerprint))
+    machine = this_machine(trials.gpus)
+    choices = propose(changed_params({}), fingerprint, machine, minutes, None, trials.of(fingerprint))
     return {choice.key: choice.value for choice in choices}
 
 

@@ -17,18 +17,14 @@ sys.path.insert(0, str(ROOT))
 from maskline.comparison.compare import Result  # noqa: E402
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
+from maskline.files.dotted import set_values  # noqa: E402
 from maskline.shards.source_examples import list_examples, read_features  # noqa: E402
 
 
 def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the project's params.yaml with dotted keys changed."""
-    values = YAML(typ="safe").load(ROOT / "params.yaml")
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        place = values
-        for section in sections:
-            place = place[section]
-        place[last] = value
+    values: dict[str, Any] = YAML(typ="safe").load(ROOT / "params.yaml")
+    set_values(values, changes)
     return values
 
 

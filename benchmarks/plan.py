@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from pipeline import result_of, run_stages  # noqa: E402
+from pipeline import changed_params, result_of, run_stages  # noqa: E402
 
 from maskline.comparison.compare import compare  # noqa: E402
 from maskline.comparison.text import as_markdown  # noqa: E402
@@ -31,7 +31,6 @@ from maskline.planning.choice import Choice, with_choices  # noqa: E402
 from maskline.planning.forecast import forecast  # noqa: E402
 from maskline.planning.inspection.inspect import inspect  # noqa: E402
 from maskline.planning.machine import this_machine  # noqa: E402
-from maskline.planning.proposals.defaults import default_params  # noqa: E402
 from maskline.planning.proposals.propose import propose  # noqa: E402
 from maskline.planning.trial.trials import Trials  # noqa: E402
 
@@ -54,10 +53,11 @@ def planned(data: str, seconds: float, weights: Path | None) -> tuple[list[Choic
     begun = time.perf_counter()
     with Trials() as trials:
         found = inspect(data)
-        machine, trial = this_machine(trials.gpus), trials.of(found)
-        choices = propose(found, machine, seconds / 60, weights, trial, lambda url: False)
-        params = with_choices(default_params(), [*found.source, *choices])
-        expected = next(s.seconds for s in forecast(params, found, machine, trial(params)) if s.stage == "train")
+        machine, defaults = this_machine(trials.gpus), changed_params({})
+        choices = propose(defaults, found, machine, seconds / 60, weights, trials.of(found), lambda url: False)
+        params = with_choices(defaults, [*found.source, *choices])
+        stages = forecast(params, found, machine, trials.measured(found, params))
+        expected = next(stage.seconds for stage in stages if stage.stage == "train")
     return choices, expected, time.perf_counter() - begun
 
 

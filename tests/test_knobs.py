@@ -15,6 +15,7 @@ from raw_data import pairs, source, write_raw
 from maskline.engine import pool
 from maskline.errors import InputError
 from maskline.files.artifacts import sha256
+from maskline.files.dotted import leaves, set_values
 from maskline.files.yaml12 import read_yaml
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders import unet
@@ -116,22 +117,9 @@ DOWNLOAD = {
 }
 
 
-def leaves(values: dict, prefix: str = "") -> dict:
-    """Return nested params by dotted key."""
-    found = {}
-    for key, value in values.items():
-        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
-
-
 def params(**changes) -> Params:
     values = read_yaml(ROOT / "params.yaml")
-    for key, value in (BASE | changes).items():
-        *sections, last = key.split(".")
-        place = values
-        for section in sections:
-            place = place[section]
-        place[last] = value
+    set_values(values, BASE | changes)
     return Params.model_validate(values)
 
 
@@ -190,7 +178,7 @@ def shards(raw):
 
 def test_every_key_is_turned_somewhere():
     turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), *BESIDE, "train.deterministic", "repo"}
-    known = leaves(read_yaml(ROOT / "params.yaml"))
+    known = dict(leaves(read_yaml(ROOT / "params.yaml")))
     assert turned == {key for key in known if not key.startswith("evaluate.")}
 
 

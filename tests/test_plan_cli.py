@@ -7,10 +7,10 @@ import pytest
 from fake_plan import CHOSEN, root_files
 
 from maskline.cli.main import main
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
 from maskline.planning.choice import Choice, with_choices
-from maskline.planning.params_text import leaves
 from maskline.planning.text import _hanging, _value
 
 EXPECTED = """\

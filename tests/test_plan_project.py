@@ -1,5 +1,6 @@
 """Projects: the root's pipeline with params of their own, which an update renews without touching the user's values."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from maskline.errors import InputError
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
-from maskline.planning.params_text import _without, leaves, with_keys_of, with_values, written
+from maskline.planning.params_text import _without, with_keys_of, with_values, written
 from maskline.planning.project import check_new, path_for, project_root, update_project, write_project
 
 ROOT = Path(__file__).parents[1]
@@ -216,6 +218,13 @@ def test_a_path_is_relative_only_where_every_clone_has_it(root):
     (tracked / "1.png").write_bytes(b"1")
     subprocess.run(["git", "add", "photos"], cwd=root, check=True)
     assert path_for(tracked, folder, root) == "../../photos"
+    (tracked / "2.png").write_bytes(b"2")
+    assert path_for(tracked, folder, root) == str(tracked)
+
+
+def test_a_path_is_absolute_where_there_is_no_repository(root):
+    shutil.rmtree(root / ".git")
+    assert path_for(Path("none"), Path("projects/mine"), root) == str(root / "none")
 
 
 @pytest.mark.parametrize("path", ["projects/mine/data/raw", "projects/mine/dvc_plots/x", "data/own/cells/1.png"])

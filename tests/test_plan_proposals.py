@@ -7,21 +7,22 @@ from hypothesis import strategies as st
 
 from maskline.datasets.weights import IMAGENET
 from maskline.errors import InputError
+from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
 from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint, FoundClass
 from maskline.planning.machine import Machine
-from maskline.planning.proposals.defaults import default_params
 from maskline.planning.proposals.held_out import few_warnings
 from maskline.planning.proposals.propose import propose
 from maskline.planning.proposals.size import STRIDE, aspect, sizes
 from maskline.planning.proposals.storage import storage
 from maskline.planning.proposals.weights import encoder_of, weights_at_hand
 from maskline.planning.splits import images_by_role
-from maskline.planning.trial.measured import EvaluationCost, Measured, TrainingCost
+from maskline.planning.trial.measured import TrainingCost
 
 CPU = Machine(cores=2, memory=12 << 30, gpus=[], bfloat16=True)
 PIXELS = st.integers(16, 3000)
+DEFAULTS = read_yaml(Path(__file__).parents[1] / "params.yaml")
 
 
 def fake_trial(per_pixel=1e-6, bytes_per_pixel=2_000, base=1 << 30):
@@ -31,12 +32,11 @@ def fake_trial(per_pixel=1e-6, bytes_per_pixel=2_000, base=1 << 30):
         size = params["preprocess"]["height"] * params["preprocess"]["width"]
         batch = size * params["train"]["batch_size"]
         memory = int(base + bytes_per_pixel * batch)
-        training = TrainingCost(
+        return TrainingCost(
             start=4.0, build=3.0, first_step=1.0, preparation=0.01, step=0.01 + per_pixel * batch, first_validation=1.0,
             validation=per_pixel * size / 3, checkpoint=0.1, save=0.5, model_bytes=8_000_000, example_bytes=4 * size,
             forecast=memory, peak=memory, device="",
         )  # fmt: skip
-        return Measured(training, EvaluationCost(load=2.0, image=0.01, picture=0.1, picture_bytes=1000, peak=memory))
 
     return trial
 
@@ -54,7 +54,7 @@ def fingerprint(median=(375, 500), images=None, pixels=(500, 300, 200), **change
 
 
 def proposed(found, minutes=2.0, weights=None, machine=CPU, trial=None, is_reachable=lambda url: False):
-    return propose(found, machine, minutes, weights, trial or fake_trial(), is_reachable)
+    return propose(DEFAULTS, found, machine, minutes, weights, trial or fake_trial(), is_reachable)
 
 
 def values(choices):
@@ -97,10 +97,10 @@ def test_any_proposal_is_valid_with_reasons_of_one_line(median, images, pixels, 
     choices = proposed(found, minutes, machine=machine, is_reachable=lambda url: is_reachable)
     assert len(values(choices)) == len(choices)
     assert all(choice.reason and "\n" not in choice.reason and choice.reason[-1] != "." for choice in choices)
-    params = with_choices(default_params(), [*found.source, *choices])
+    params = with_choices(DEFAULTS, [*found.source, *choices])
     check_params(params, Path("params.yaml"))
     if machine.memory:
-        assert fake_trial()(params).training.peak <= machine.memory
+        assert fake_trial()(params).peak <= machine.memory
     size = params["preprocess"]["height"], params["preprocess"]["width"]
     assert size in sizes(median)
 
@@ -128,8 +128,8 @@ def test_more_minutes_never_give_smaller_images_nor_fewer_steps_of_the_same(minu
 @given(minutes=st.floats(1, 200))
 def test_training_fits_into_the_time(minutes):
     chosen = proposed(fingerprint(), minutes)
-    params = with_choices(default_params(), chosen)
-    cost, train, validation = fake_trial()(params).training, 320, 36
+    params = with_choices(DEFAULTS, chosen)
+    cost, train, validation = fake_trial()(params), 320, 36
     steps = params["train"]["epochs"] * (train // params["train"]["batch_size"])
     seconds = 9.5 + steps * cost.step + params["train"]["epochs"] * (validation * cost.validation + 0.1)
     assert seconds <= 60 * minutes
@@ -217,7 +217,7 @@ def test_each_split_needs_an_image(images, least):
 
 def test_few_images_ask_for_folds():
     found = fingerprint(images={"train": 30})
-    params = with_choices(default_params(), [*found.source, *proposed(found)])
+    params = with_choices(DEFAULTS, [*found.source, *proposed(found)])
     few = few_warnings(images_by_role(params, found))
     assert few == [
         "validation will have 6 images, and test 9 images, so that the figures depend on chance; `maskline folds 5` "

@@ -34,21 +34,23 @@ def test_trials_measure_refuse_and_remember():
     with Trials() as trials:
         trial = trials.of(fingerprint())
         assert isinstance(trials.gpus(), list)
-        measured = trial(params(**TINY))
-        numbers = [*measured.training[:-1], *measured.evaluation]
+        training = trial(params(**TINY))
+        measured = trials.measured(fingerprint(), params(**TINY, evaluate_flip=True))
+        assert measured.training is training
+        numbers = [*training[:-1], *measured.evaluation]
         assert all(number >= 0 for number in numbers)
-        assert measured.training.example_bytes == pytest.approx(32 * 32 * 4, rel=0.2)
-        assert 0.5 < measured.training.forecast / measured.training.peak < 1.5
+        assert training.example_bytes == pytest.approx(32 * 32 * 4, rel=0.2)
+        assert 0.5 < training.forecast / training.peak < 1.5
         begun = time.perf_counter()
-        assert trial(params(**TINY, train_epochs=99, train_learning_rate=0.5)) is measured
+        assert trial(params(**TINY, train_epochs=99, train_learning_rate=0.5)) is training
         for _ in range(2):
             with pytest.raises(InputError, match=r"^training needs about .* GB more memory.*train\.batch_size"):
                 trial(params(**TINY | {"preprocess_height": 8192, "preprocess_width": 8192}))
         with pytest.raises(InputError, match=r"no dropout to sample"):
-            trial(params(**TINY, evaluate_dropout_samples=2))
+            trials.measured(fingerprint(), params(**TINY, evaluate_dropout_samples=2))
         assert time.perf_counter() - begun < 120
         again = trial(params(**TINY, augment_rotation=10.0))
-        assert again is not measured
+        assert again is not training
     assert trials._child.poll() is not None
 
 
@@ -76,7 +78,7 @@ def test_the_forecast_of_memory_is_that_of_the_check_of_train():
     )
     needed = int(done.stdout.splitlines()[-1])
     with Trials() as trials:
-        found = trials.of(fingerprint())(params(**TINY)).training
+        found = trials.of(fingerprint())(params(**TINY))
     held = found.forecast - needed
     assert 2 * 10**8 < held < found.peak
 

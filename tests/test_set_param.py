@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from maskline.files.dotted import leaves, set_values
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
 
@@ -63,13 +64,6 @@ def set_param(path: Path, key: str, value: Any) -> None:
     apply_overrides(path, [f"{key}={words(value)}"])
 
 
-def put(values: dict[str, Any], key: str, value: Any) -> None:
-    *sections, last = key.split(".")
-    for section in sections:
-        values = values[section]
-    values[last] = value
-
-
 def comment(line: str) -> str:
     return line.partition("  #")[2].strip()
 
@@ -98,7 +92,7 @@ def test_a_set_param_changes_its_own_lines_alone(tmp_path_factory, name, sequenc
         before = path.read_text(encoding="utf-8")
         set_param(path, key, value)
         after = path.read_text(encoding="utf-8")
-        put(expected, key, value)
+        set_values(expected, {key: value})
         assert load_yaml(path) == read_yaml(path) == expected
         (start, end_before), (_, end_after) = keys(before)[key], keys(after)[key]
         lines_before, lines_after = before.splitlines(), after.splitlines()
@@ -120,14 +114,6 @@ def test_params_that_are_set_back_leave_the_file_as_it_was(tmp_path_factory, nam
         set_param(path, key, original[key])
     found = [re.sub(r" +#", " #", line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert found == [re.sub(r" +#", " #", line) for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
-
-
-def leaves(section: dict[str, Any], prefix: str = "") -> Any:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def test_a_value_once_set_may_be_emptied_again(tmp_path):

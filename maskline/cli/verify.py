@@ -26,12 +26,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from maskline.verification.clone import committed, reproduced
+    from maskline.verification.clone import committed_result, reproduced
     from maskline.verification.judgement import as_text, judge, recorded
 
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
-    source = committed(options.folder)
+    source = committed_result(options.folder)
     before = recorded(options.folder)
     print(f"verify: reproducing {source.commit[:7]} from scratch in a fresh clone.", file=sys.stderr, flush=True)
     with reproduced(source) as folder:

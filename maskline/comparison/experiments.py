@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from maskline.comparison.repository import dvc_errors, inside
 from maskline.contracts.evaluation import PATH as FIGURES
+from maskline.files.dotted import leaves
 
 _NAME_WIDTH = 28
 _WITHOUT_RESULT = ("failed", "queued", "running")
@@ -110,21 +111,13 @@ def _mean_iou(at: dict[str, Any], folder: str) -> float | None:
 
 
 def _params(at: dict[str, Any], folder: str) -> dict[str, Any]:
-    return dict(_leaves(_file(at, "params", folder, "params.yaml")))
+    return dict(leaves(_file(at, "params", folder, "params.yaml")))
 
 
 def _file(at: dict[str, Any], kind: str, folder: str, name: str) -> dict[str, Any]:
     """Return the content of a file that DVC shows; empty if the revision lacks it."""
     files = (at["data"] or {}).get(kind) or {}
     return files.get((Path(folder) / name).as_posix(), {}).get("data") or {}
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _written(value: Any) -> str:

@@ -4,8 +4,10 @@ from typing import Any
 
 from maskline.comparison.dependencies import present_hash
 from maskline.errors import InputError
-from maskline.folds.own_files import is_tracked, resolved
-from maskline.folds.pipeline import OWN_FILES, Pipeline, leaves, recorded
+from maskline.files.committed import is_tracked
+from maskline.files.dotted import leaves
+from maskline.folds.own_files import resolved
+from maskline.folds.pipeline import OWN_FILES, Pipeline, recorded
 
 
 def refuse_changed_files(pipeline: Pipeline, folds: int, commits: dict[int, str]) -> None:

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from maskline.folds.pipeline import OWN_FILES, Pipeline, leaves
-from maskline.folds.repository import git
+from maskline.files.committed import is_tracked
+from maskline.files.dotted import leaves
+from maskline.folds.pipeline import OWN_FILES, Pipeline
 
 
 def overrides(pipeline: Pipeline, fold: int, folds: int) -> list[str]:
@@ -27,13 +28,3 @@ def overrides(pipeline: Pipeline, fold: int, folds: int) -> list[str]:
 def resolved(pipeline: Pipeline, path: str) -> Path:
     """Return the absolute path of a user's file, which starts at the folder of params.yaml."""
     return Path(os.path.abspath(pipeline.folder / path))
-
-
-def is_tracked(root: Path, path: Path) -> bool:
-    """Return whether every file at a path comes with a checkout of the repository, by Git or by `dvc add`."""
-    if not path.is_relative_to(root):
-        return False
-    if any(Path(f"{place}.dvc").is_file() for place in (path, *path.parents) if place.is_relative_to(root)):
-        return True
-    where = os.path.relpath(path, root)
-    return bool(git(root, "ls-files", "--", where)) and not git(root, "ls-files", "--others", "--", where)

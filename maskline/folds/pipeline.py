@@ -1,14 +1,15 @@
 """The committed pipeline whose images are divided into folds, and the experiments that it has for them."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from maskline.errors import InputError
+from maskline.files.committed import committed
+from maskline.files.dotted import leaves
+from maskline.files.git import git
 from maskline.files.yaml12 import parse_yaml
-from maskline.folds.repository import git
 
 OWN_FILES = {"dataset.path": ("none",), "model.encoder_weights": ("none", "imagenet")}  # and the values that are none
 
@@ -42,32 +43,9 @@ def read_pipeline(folder: Path) -> Pipeline:
     Raises:
         InputError: the folder is not in a Git repository, or HEAD has no pipeline there.
     """
-    root = Path(git(folder, "rev-parse", "--show-toplevel"))
-    inside = Path(os.path.relpath(folder.resolve(), root.resolve()))
-    for name in ("dvc.yaml", "params.yaml"):
-        path = (inside / name).as_posix()
-        if not git(root, "ls-tree", "--name-only", "HEAD", "--", path):
-            raise InputError(
-                f"Git's HEAD has no {path}, and experiments start from a commit; commit it, or name another folder "
-                "with --folder."
-            )
-    commit = git(root, "rev-parse", "HEAD")
+    names, reason = ("dvc.yaml", "params.yaml"), ", and experiments start from a commit; commit it"
+    root, commit, inside = committed(folder, names, reason)
     return Pipeline(folder, root, inside, commit, _params(root, commit, inside))
-
-
-def refuse_changes(pipeline: Pipeline) -> None:
-    """Refuse to start experiments from files that are not committed, because a later start could not tell them apart.
-
-    Raises:
-        InputError: tracked files are changed.
-    """
-    changed = git(pipeline.root, "diff", "--name-only", "HEAD").splitlines()
-    if changed:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise InputError(
-            f"{changed[0]}{more} changed since the last commit, and all folds must start from one commit; "
-            "commit the changes, or set them aside with `git stash`."
-        )
 
 
 def finished(pipeline: Pipeline, folds: int) -> dict[int, str]:
@@ -121,14 +99,6 @@ def _params(root: Path, commit: str, inside: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{path} of the commit {commit[:7]} must hold a mapping of params. Received: {values!r}")
     return values
-
-
-def leaves(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Return nested params as (dotted key, value)."""
-    found = []
-    for key, value in values.items():
-        found += leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
 
 
 def _shown(root: Path, commit: str, path: str) -> str | None:

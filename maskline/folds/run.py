@@ -1,7 +1,6 @@
 """Running or queueing the experiments of the folds that have no result."""
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -9,11 +8,13 @@ from pathlib import Path
 
 from maskline.comparison.experiments import read_experiments
 from maskline.errors import InputError
+from maskline.files.committed import refuse_changes
+from maskline.files.git import environment
 from maskline.folds.own_files import overrides
-from maskline.folds.pipeline import Pipeline, refuse_changes
-from maskline.folds.repository import environment
+from maskline.folds.pipeline import Pipeline
 
 _PATIENCE = 20  # seconds in which an interrupted experiment can end by itself
+_ONE_COMMIT = "and all folds must start from one commit"  # a later start could not tell changed files apart
 
 
 def run_folds(pipeline: Pipeline, folds: int, done: Collection[int]) -> None:
@@ -27,7 +28,7 @@ def run_folds(pipeline: Pipeline, folds: int, done: Collection[int]) -> None:
     missing = [fold for fold in range(1, folds + 1) if fold not in done]
     if not missing:
         return
-    refuse_changes(pipeline)
+    refuse_changes(pipeline.root, _ONE_COMMIT)
     _refuse_waiting(pipeline, folds, _waiting(pipeline, folds))
     if done:
         print(f"folds: {len(done)} of {folds} folds are finished already.", file=sys.stderr, flush=True)
@@ -49,7 +50,7 @@ def queue_folds(pipeline: Pipeline, folds: int, done: Collection[int]) -> list[s
     waiting = _waiting(pipeline, folds)
     missing = [fold for fold in range(1, folds + 1) if fold not in done and fold not in waiting]
     if missing:
-        refuse_changes(pipeline)
+        refuse_changes(pipeline.root, _ONE_COMMIT)
     for fold in missing:
         if code := _run(_command(pipeline, fold, folds, "--queue"), pipeline.folder):
             raise InputError(f"DVC cannot queue fold {fold} of {folds} (exit code {code}); mend what is named above.")
@@ -81,9 +82,8 @@ def _command(pipeline: Pipeline, fold: int, folds: int, how: str) -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> int:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (
-        subprocess.Popen(command, cwd=folder, env=environment() | {"PATH": path}, stdout=sys.__stderr__) as process,
+        subprocess.Popen(command, cwd=folder, env=environment(), stdout=sys.__stderr__) as process,
         _ended(process),
     ):
         return process.wait()

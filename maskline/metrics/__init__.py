@@ -24,23 +24,7 @@ if TYPE_CHECKING:
         recall,
     )
 
-_MODULES = {
-    "bootstrap": ("interval", "intervals"),
-    "boundary": ("boundary_counts", "boundary_iou", "trimap_accuracy", "trimap_counts"),
-    "calibration": ("calibration_counts", "expected_calibration_error"),
-    "confusion": ("confusion_matrices",),
-    "scores": (
-        "dice",
-        "frequency_weighted_iou",
-        "iou",
-        "mean_accuracy",
-        "mean_dice",
-        "mean_iou",
-        "pixel_accuracy",
-        "precision",
-        "recall",
-    ),
-}
+_MODULES = ("scores", "confusion", "bootstrap", "calibration", "boundary")  # OpenCV, which boundary imports, comes last
 
 __all__ = [
     "boundary_counts",
@@ -65,9 +49,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"maskline.metrics.{module}"), name)
+    if name in __all__:
+        for module in _MODULES:
+            if found := getattr(importlib.import_module(f"maskline.metrics.{module}"), name, None):
+                return found
     raise AttributeError(f"module 'maskline.metrics' has no attribute {name!r}")
 
 

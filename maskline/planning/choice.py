@@ -4,6 +4,8 @@ import copy
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from maskline.files.dotted import set_values
+
 
 class Choice(NamedTuple):
     """A value for a param.
@@ -26,12 +28,5 @@ def with_choices(params: dict[str, Any], choices: Iterable[Choice]) -> dict[str,
         KeyError: a key is not there.
     """
     changed = copy.deepcopy(params)
-    for choice in choices:
-        *sections, last = choice.key.split(".")
-        section = changed
-        for name in sections:
-            section = section[name]
-        if last not in section:
-            raise KeyError(choice.key)
-        section[last] = choice.value
+    set_values(changed, {choice.key: choice.value for choice in choices})
     return changed

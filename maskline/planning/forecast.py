@@ -18,7 +18,6 @@ _DRAWING = 0.025  # seconds for an image of the source shapes
 _DOWNLOAD = 760 * _MB  # that download holds, with TensorFlow and TFDS
 _PYTHON = 70 * _MB  # that a process without TensorFlow holds
 _HASHING = 500 * _MB  # bytes of its inputs that a stage checks in a second
-_SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
 _FIGURES = 1.5e-4, 1e-7  # seconds of the bootstrap for an image, and for each number of its confusion matrix
 _REPORT = 1.5  # seconds
 _PAGE = 100_000  # bytes of the report without its pictures, which are smaller than those of evaluate
@@ -87,15 +86,9 @@ def _preprocess(
 
 def _train(params: dict[str, Any], train: int, validation: int, measured: Measured, shards: int) -> StageForecast:
     cost, epochs = measured.training, params["train"]["epochs"]
-    steps = epochs * max(1, train // params["train"]["batch_size"])
-    stepping = (steps - 1) * cost.step
-    checkpoints = epochs + stepping / _SAVE_EVERY
-    seconds = (
-        cost.start + shards / _HASHING + cost.build + cost.first_step + stepping + cost.first_validation
-        + epochs * validation * cost.validation + checkpoints * cost.checkpoint + cost.save
-    )  # fmt: skip
-    memory = cost.peak if cost.device else max(cost.forecast, cost.peak)  # the forecast is of training on the CPU
-    return StageForecast("train", seconds, memory, cost.model_bytes + 100 * epochs)
+    steps = max(1, train // params["train"]["batch_size"])
+    seconds = shards / _HASHING + cost.once + epochs * cost.epoch(steps, validation)
+    return StageForecast("train", seconds, cost.memory, cost.model_bytes + 100 * epochs)
 
 
 def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measured, shards: int) -> StageForecast:

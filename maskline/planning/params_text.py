@@ -9,6 +9,8 @@ import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from maskline.files.dotted import set_values
+
 
 class _Block(NamedTuple):
     """Where a key is in a text: lines of the comments above it from `head`, its own from `start` to before `end`."""
@@ -22,26 +24,10 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
     """Return params.yaml with other values, by dotted key; every key must be there."""
     editor = YAML()  # as DVC has it
     params = editor.load(text)
-    for key, value in values.items():
-        *sections, last = key.split(".")
-        section = params
-        for name in sections:
-            section = section[name]
-        if last not in section:
-            raise KeyError(key)
-        section[last] = value
+    set_values(params, values)
     out = io.StringIO()
     editor.dump(params, out)
     return out.getvalue()
-
-
-def leaves(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each dotted key and its value, in order."""
-    for key, value in params.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def written(value: Any) -> str:

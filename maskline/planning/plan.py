@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.forecast import StageForecast
 from maskline.planning.machine import Machine
-from maskline.planning.params_text import leaves
+from maskline.planning.trial.measured import TrainingCost
 from maskline.planning.wording import plural
 
 
@@ -74,13 +75,13 @@ def make_plan(path: str, root: Path, minutes: float | None, weights: Path | None
         machine = this_machine(trials.gpus)
         of_found = trials.of(found)
 
-        def trial(params: dict[str, Any]) -> Any:
+        def trial(params: dict[str, Any]) -> TrainingCost:
             say(_trying(params))
             return of_found(params)
 
-        chosen = propose(found, machine, minutes, weights, trial)
+        chosen = propose(defaults, found, machine, minutes, weights, trial)
         params = with_choices(defaults, [*found.source, *chosen])
-        stages = forecast(params, found, machine, of_found(params))
+        stages = forecast(params, found, machine, trials.measured(found, params))
     few = few_warnings(images_by_role(params, found))
     found = found._replace(warnings=[*found.warnings, *few])
     return Plan(found, machine, changes(defaults, [*found.source, *chosen]), stages)

@@ -1,7 +1,6 @@
 """A project: a folder with a pipeline of its own, as ci/ is, that keeps the user's params apart from the library's."""
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from ruamel.yaml import YAML
 from maskline.contracts.figures import BASELINE
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_bytes
+from maskline.files.committed import is_tracked
+from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
 from maskline.params.check import check_params
-from maskline.planning.params_text import leaves, with_keys_of, with_values, written
+from maskline.planning.params_text import with_keys_of, with_values, written
 from maskline.planning.plan import Plan
 
 _COPIED = ("dvc.yaml", "none", "imagenet")
@@ -125,7 +126,7 @@ def path_for(path: Path, folder: Path, root: Path) -> str:
     absolute, because DVC runs queued experiments, and `maskline verify` runs the pipeline, in another folder.
     """
     place = os.path.abspath(path)
-    if root in Path(place).parents and _tracked(Path(place), root):
+    if is_tracked(root, Path(place)):
         return Path(os.path.relpath(place, os.path.abspath(folder))).as_posix()
     return place
 
@@ -146,12 +147,3 @@ def _check(text: str, before: Mapping[str, Any], path: Path) -> None:
 
 def _holds(path: Path, content: bytes) -> bool:
     return path.exists() and path.read_bytes() == content
-
-
-def _tracked(path: Path, root: Path) -> bool:
-    """Return whether Git, or DVC by a file such as images.dvc, tracks a path or a folder that it is in."""
-    parts = [path, *(parent for parent in path.parents if root in parent.parents)]
-    if any(part.with_name(f"{part.name}.dvc").is_file() for part in parts):
-        return True
-    listed = subprocess.run(["git", "ls-files", "--", str(path)], cwd=root, capture_output=True, text=True)
-    return bool(listed.stdout.strip())

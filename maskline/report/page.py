@@ -1,14 +1,10 @@
 """The page: the rows of its tables, and the template that draws them."""
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from maskline.contracts.classes import ROLES
 from maskline.contracts.examples import PATH as EXAMPLES
@@ -22,6 +18,7 @@ from maskline.contracts.suspects import KINDS as SUSPECT_KINDS
 from maskline.contracts.suspects import MOST as MOST_SUSPECTS
 from maskline.contracts.suspects import PATH as SUSPECTS
 from maskline.contracts.suspects import REGIONS as SUSPECT_REGIONS
+from maskline.files.html import rendered
 from maskline.metrics.bootstrap import RANDOM_GROUPS
 from maskline.report.borders import near_borders
 from maskline.report.curves import curve, kept_epoch, thinned
@@ -52,19 +49,9 @@ def render_page(inputs: Inputs, params: dict[str, Any]) -> str:
     Raises:
         ArtifactError: a picture is missing or damaged.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    script = (TEMPLATE / "page.js").read_text(encoding="utf-8")
-    return environment.get_template("page.html.jinja").render(
-        style=Markup((TEMPLATE / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return rendered(
+        TEMPLATE,
+        ["page.js"],
         params=params,
         data_name=data_name(inputs, params),
         tables=tables(inputs, params),

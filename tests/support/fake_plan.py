@@ -76,7 +76,7 @@ def put_in_place(monkeypatch) -> None:
         monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
-def _propose(found, machine, minutes, weights, trial):
+def _propose(defaults, found, machine, minutes, weights, trial):
     tried = {
         "preprocess": {"height": 96, "width": 128},
         "model": {"architecture": "unet", "encoder": "unet"},
@@ -96,6 +96,9 @@ class _Trials(contextlib.nullcontext):
 
     def of(self, found):
         return lambda params: None
+
+    def measured(self, found, params):
+        return None
 
 
 def root_files(folder: Path) -> Path:

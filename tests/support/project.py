@@ -14,6 +14,7 @@ from PIL import Image
 from raw_data import painted, scene
 from ruamel.yaml import YAML
 
+from maskline.files.dotted import set_values
 from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -97,13 +98,7 @@ def set_params(folder: Path, changes: dict[str, Any]) -> None:
     """Set dotted keys of params.yaml."""
     yaml = YAML()
     values = yaml.load(folder / "params.yaml")
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        section = values
-        for name in sections:
-            section = section[name]
-        assert last in section
-        section[last] = value
+    set_values(values, changes)
     yaml.dump(values, folder / "params.yaml")
 
 

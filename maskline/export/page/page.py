@@ -2,14 +2,13 @@
 
 import base64
 import gzip
-import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from maskline.export.page.web_runtime import VERSION, WebRuntime, web_runtime
 from maskline.files.artifacts import write_bytes
+from maskline.files.html import joined, rendered
 from maskline.prediction.runtimes.onnx import OnnxRuntime
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -41,20 +40,10 @@ def write_page(onnx_path: Path, out: Path, runtime: WebRuntime | None = None) ->
     """
     info = OnnxRuntime(onnx_path).export
     runtime = runtime or web_runtime()
-    script = _joined(SCRIPT)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("page.html.jinja").render(
-        style=Markup((TEMPLATE / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        worker=Markup(_joined(WORKER)),
+    page = rendered(
+        TEMPLATE,
+        SCRIPT,
+        worker=Markup(joined(TEMPLATE, WORKER)),
         info=info,
         runtime_version=VERSION,
         packed={
@@ -64,10 +53,6 @@ def write_page(onnx_path: Path, out: Path, runtime: WebRuntime | None = None) ->
         },
     )
     write_bytes(out, page.encode())
-
-
-def _joined(names: tuple[str, ...]) -> str:
-    return "\n".join((TEMPLATE / name).read_text(encoding="utf-8") for name in names)
 
 
 def _packed(data: bytes) -> str:

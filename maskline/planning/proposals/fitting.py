@@ -64,7 +64,7 @@ class Fitted(NamedTuple):
     @property
     def memory(self) -> int:
         """Bytes that training takes."""
-        return _memory(self.cost)
+        return self.cost.memory
 
 
 def fitted(
@@ -189,11 +189,11 @@ def _attempt(
     while True:
         tried = with_choices(params, _tried(size, batch_size))
         try:
-            cost = trial(tried).training
+            cost = trial(tried)
         except InputError as error:
             refusal = error
         else:
-            if memory is None or _memory(cost) <= _FREE * memory:
+            if memory is None or cost.memory <= _FREE * memory:
                 return _with_epochs(size, batch_size, cost, images, seconds)
             refusal = InputError(_TOO_LARGE)
         if batch_size == demand.least_batch:
@@ -223,10 +223,9 @@ def _largest(attempt: Callable[[int], Fitted | InputError], level: int) -> Fitte
 def _with_epochs(size: Size, batch_size: int, cost: TrainingCost, images: tuple[int, int], seconds: float) -> Fitted:
     train, validation = images
     epoch_steps = max(1, train // batch_size)
-    epoch = epoch_steps * cost.step + validation * cost.validation + cost.checkpoint
-    fixed = cost.start + cost.build + cost.first_step + cost.first_validation + cost.save
-    epochs = max(1, min(MOST_EPOCHS, int((_SPARE * seconds - fixed) / epoch)))
-    return Fitted(size, batch_size, epochs, epoch_steps, cost, fixed + epochs * epoch)
+    epoch = cost.epoch(epoch_steps, validation)
+    epochs = max(1, min(MOST_EPOCHS, int((_SPARE * seconds - cost.once) / epoch)))
+    return Fitted(size, batch_size, epochs, epoch_steps, cost, cost.once + epochs * epoch)
 
 
 def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[int, int], seconds: float) -> int:
@@ -242,10 +241,6 @@ def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[
 
 def _needed(demand: Demand, size: Size) -> float:
     return demand.steps * max(1.0, _pixels(size) / _REFERENCE)
-
-
-def _memory(cost: TrainingCost) -> int:
-    return max(cost.forecast, cost.peak)
 
 
 def _pixels(size: Size) -> int:

@@ -11,7 +11,6 @@ from maskline.planning.choice import Choice, with_choices
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.machine import Machine
 from maskline.planning.proposals.augmentation import augmentation
-from maskline.planning.proposals.defaults import default_params
 from maskline.planning.proposals.fitting import MOST_EPOCHS, Demand, batch_choice, epochs_choice, fitted, size_reason
 from maskline.planning.proposals.held_out import check_enough, held_out
 from maskline.planning.proposals.loss import loss
@@ -30,6 +29,7 @@ _STEPS = 300  # with 128x128 pixels; larger images need more
 
 
 def propose(
+    defaults: dict[str, Any],
     fingerprint: Fingerprint,
     machine: Machine,
     minutes: float | None,
@@ -40,6 +40,7 @@ def propose(
     """Return params for a data set, each with its reason; the fingerprint's own choices are not among them.
 
     Args:
+        defaults: all params, shaped like params.yaml.
         minutes: that training may take; None: 30.
         weights: the user's file of encoder weights; None: those of Keras's cache or of their publisher, if it answers.
         is_reachable: function of a URL; the default tries to connect to its host for two seconds.
@@ -57,7 +58,7 @@ def propose(
         *loss(fingerprint),
         scoring(fingerprint),
     ]
-    params = with_choices(default_params(), [*fingerprint.source, *choices])
+    params = with_choices(defaults, [*fingerprint.source, *choices])
     images = images_by_role(params, fingerprint)
 
     def by_steps(epochs: int, epoch_steps: int) -> list[Choice]:

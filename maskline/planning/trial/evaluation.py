@@ -30,17 +30,14 @@ from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
 
 
-def try_evaluation(
-    folder: str, params: dict[str, Any], classes: int, batch: int, frozen: bool, size: list[int]
-) -> dict[str, Any]:
+def try_evaluation(folder: str, params: dict[str, Any], classes: int, batch: int, size: list[int]) -> dict[str, Any]:
     """Return the fields of EvaluationCost, for the shards and the model that `try_training` left in `folder`.
 
     Args:
         folder: that folder.
-        params: sections of params.yaml.
+        params: section evaluate of params.yaml.
         classes: their number.
         batch: images in a step.
-        frozen: whether the encoder is not trained; it makes no difference here.
         size: height and width of the original images; pixels.
 
     Raises:
@@ -50,7 +47,7 @@ def try_evaluation(
     tf.config.experimental.enable_op_determinism()
     place, watch = Path(folder), Stopwatch()
     manifest = read_manifest(place / SHARDS)
-    split = _split(place, manifest, EvaluateParams.model_validate(params["evaluate"]), (size[0], size[1]))
+    split = _split(place, manifest, EvaluateParams.model_validate(params), (size[0], size[1]))
     split.predict(split.example(0))
     load = watch.lap()
     with new_counts(place, split.reader.names, classes, len(TRIMAP_DISTANCES), BINS) as counts:

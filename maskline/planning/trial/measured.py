@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
+
 
 class TrainingCost(NamedTuple):
     """What training costs.
@@ -39,6 +41,26 @@ class TrainingCost(NamedTuple):
     peak: int
     device: str
 
+    @property
+    def once(self) -> float:
+        """Seconds that training takes apart from its epochs: start, end, and what the first step and validation add."""
+        first_step = self.first_step - self._stepping
+        return self.start + self.build + first_step + self.first_validation + self.save
+
+    def epoch(self, steps: int, validation: int) -> float:
+        """Return the seconds of an epoch of so many steps and validation images."""
+        return steps * self._stepping + validation * self.validation + self.checkpoint
+
+    @property
+    def _stepping(self) -> float:
+        """Seconds of a step with its share of the checkpoints inside an epoch."""
+        return self.step * (1 + self.checkpoint / SAVE_EVERY)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that training takes; the forecast is of training on the CPU."""
+        return self.peak if self.device else max(self.forecast, self.peak)
+
 
 class EvaluationCost(NamedTuple):
     """What evaluation costs.
@@ -59,12 +81,12 @@ class EvaluationCost(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a trial measures."""
+    """What the trials of training and of evaluation measure."""
 
     training: TrainingCost
     evaluation: EvaluationCost
 
 
-# Tries params, a dict shaped like params.yaml. It raises InputError, one sentence, where training does not fit into
-# memory or cannot work.
-Trial = Callable[[dict[str, Any]], Measured]
+# Tries to train with params, a dict shaped like params.yaml. It raises InputError, one sentence, where training does
+# not fit into memory or cannot work.
+Trial = Callable[[dict[str, Any]], TrainingCost]

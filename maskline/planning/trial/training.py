@@ -1,5 +1,6 @@
 """A trial of training: the train stage's own network, batches, steps, validation and checkpoint."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,4 +121,6 @@ def _checkpoint(trainer: Trainer, folder: Path) -> float:
     watch = Stopwatch()
     best = [np.array(variable.numpy()) for variable in trainer.model.variables]
     Checkpoints(folder, "trial").save(State(1, [], trainer.values(), best))
-    return watch.lap()
+    taken = watch.lap()
+    shutil.rmtree(folder)
+    return taken

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from maskline.errors import InputError
 from maskline.planning.fingerprint import Fingerprint
@@ -24,7 +24,15 @@ _EQUAL = {
     "model": {"encoder_weights": "none", "freeze_encoder": False},
 }
 _SMALL = 0.1  # stands for any amount of augmentation, or decay of a moving average, above 0
-_SECTIONS = ("preprocess", "model", "augment", "train", "evaluate")
+_SECTIONS = ("preprocess", "model", "augment", "train")
+
+
+class _Trained(NamedTuple):
+    """A trial of training: what was asked for, the folder with the shards and the model that it left, and its cost."""
+
+    request: dict[str, Any]
+    folder: str
+    cost: TrainingCost
 
 
 class Trials:
@@ -34,7 +42,7 @@ class Trials:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, Measured | InputError] = {}
+        self._known: dict[str, _Trained | InputError] = {}
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="maskline-trial-", ignore_cleanup_errors=True)
@@ -66,36 +74,43 @@ class Trials:
         return found
 
     def of(self, fingerprint: Fingerprint) -> Trial:
-        """Return the trial of params on synthetic images like those of a data set."""
+        """Return the trial of training on synthetic images like those of a data set."""
+        return lambda params: self._trained(fingerprint, params).cost
 
-        def trial(params: dict[str, Any]) -> Measured:
-            request = {
-                "params": _without_equals(params),
-                "classes": len(fingerprint.classes),
-                "batch": min(params["train"]["batch_size"], images_by_role(params, fingerprint)["train"]),
-                "size": list(fingerprint.median),
-                "frozen": params["model"]["freeze_encoder"],
-            }
-            key = json.dumps(request, sort_keys=True)
-            if key not in self._known:
-                self._known[key] = self._tried(request)
-            known = self._known[key]
-            if isinstance(known, InputError):
-                raise known
-            return known
+    def measured(self, fingerprint: Fingerprint, params: dict[str, Any]) -> Measured:
+        """Return what training costs, and evaluation of the model that the trial of training made.
 
-        return trial
+        Raises:
+            InputError: one of them does not fit into memory or cannot work.
+        """
+        trained = self._trained(fingerprint, params)
+        same = {name: trained.request[name] for name in ("classes", "batch", "size")}
+        evaluation = self._answer(work="evaluation", folder=trained.folder, params=params["evaluate"], **same)
+        return Measured(trained.cost, EvaluationCost(**evaluation))
 
-    def _tried(self, request: dict[str, Any]) -> Measured | InputError:
+    def _trained(self, fingerprint: Fingerprint, params: dict[str, Any]) -> _Trained:
+        request = {
+            "params": _without_equals(params),
+            "classes": len(fingerprint.classes),
+            "batch": min(params["train"]["batch_size"], images_by_role(params, fingerprint)["train"]),
+            "size": list(fingerprint.median),
+            "frozen": params["model"]["freeze_encoder"],
+        }
+        key = json.dumps(request, sort_keys=True)
+        if key not in self._known:
+            self._known[key] = self._tried(request)
+        known = self._known[key]
+        if isinstance(known, InputError):
+            raise known
+        return known
+
+    def _tried(self, request: dict[str, Any]) -> _Trained | InputError:
         folder = tempfile.mkdtemp(dir=self._folder.name)
         try:
-            training = self._answer(work="training", folder=folder, **request)
-            evaluation = self._answer(work="evaluation", folder=folder, **request)
+            return _Trained(request, folder, TrainingCost(**self._answer(work="training", folder=folder, **request)))
         except InputError as error:
-            return error
-        finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return Measured(TrainingCost(**training), EvaluationCost(**evaluation))
+            return error
 
     def _answer(self, **request: Any) -> dict[str, Any]:
         """Return the child's answer.
@@ -117,7 +132,7 @@ class Trials:
 
 
 def _without_equals(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the sections that a trial reads, with amounts that cost nothing by their size as on or off."""
+    """Return the sections that a trial of training reads, with amounts that cost nothing by their size as on or off."""
     sections = {name: {**params[name], **_EQUAL.get(name, {})} for name in _SECTIONS}
     sections["augment"] = {key: _on_or_off(value) for key, value in sections["augment"].items()}
     sections["train"]["ema"] = _on_or_off(sections["train"]["ema"])

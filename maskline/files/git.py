@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from maskline.errors import InputError
@@ -16,9 +17,8 @@ def git(folder: Path, *arguments: str) -> str:
     command = ["git", "-c", "core.quotePath=false", *arguments]
     try:
         done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True)
-    except FileNotFoundError as error:
-        missing = "the command git was not found; install Git" if error.filename == "git" else f"{folder} is missing"
-        raise InputError(f"{missing} and try again.") from None
+    except FileNotFoundError:
+        raise InputError("the command git was not found; install Git and try again.") from None
     if done.returncode:
         reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"`git {arguments[0]}` failed in {folder} ({reason}); fix that and try again.")
@@ -26,5 +26,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without the variables that a Git hook or a DVC stage sets for its own repository."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("GIT_DIR", "GIT_INDEX", "DVC_"))}
+    """Return the environment for Git and DVC: this Python's programs come first.
+
+    The variables that a Git hook or a DVC stage sets for its own repository are left out.
+    """
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_DIR", "GIT_INDEX", "DVC_"))}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
