@@ -17,6 +17,7 @@ from declared import Stage, code_digest, maker_of, outputs, read_stages, recorde
 
 from maskline.errors import InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
+from maskline.files.digests import check_choice  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
 from maskline.messages import printable, sentence, without_stderr  # noqa: E402
 from maskline.params.check import check_params  # noqa: E402
@@ -45,6 +46,7 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
     check_pipeline()
+    check_choice()
     entry, params = stages[name], read_yaml(PARAMS)
     repo = check_params(params, PARAMS).repo
     stage = Stage(name, tuple(entry.get("params", [])), params, code_digest(entry, repo))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maskline.errors import InputError
+from maskline.files.digests import VARIABLE as CHECKSUMS
 
 _PATIENCE = 20  # seconds in which interrupted stages can save their work
 _CONFIG = "[cache]\n    dir = cache\n[core]\n    autostage = true\n"  # autostage: DVC asks for no `git add`
@@ -104,5 +105,9 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the variables that a Git hook or a DVC stage sets for its own repository."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("GIT_DIR", "GIT_INDEX", "DVC_"))}
+    """Return the environment without what a Git hook or a DVC stage sets for its own repository.
+
+    Nor does it have the choice to trust files that were read before: a verification reads every byte.
+    """
+    own = ("GIT_DIR", "GIT_INDEX", "DVC_", CHECKSUMS)
+    return {key: value for key, value in os.environ.items() if not key.startswith(own)}
