@@ -295,6 +295,14 @@ def test_the_interval_is_students(tmp_path):
     assert [row.metric for row in summarize(results)][:2] == ["mean_iou", "pixel_accuracy"]
 
 
+def test_the_interval_does_not_leave_the_range_of_its_metric():
+    results = list(simulated_folds(2))
+    results[0].matrices[:, 0, 1] += 100 * results[0].matrices[:, 0, 0]
+    rows = summarize(results)
+    assert (rows[0].low, rows[0].high) == (0.0, 1.0)
+    assert all(0 <= row.low <= row.mean <= row.high <= 1 for row in rows)
+
+
 def test_a_class_that_a_fold_lacks_is_left_out_there():
     results = list(simulated_folds(3))
     lacking = results[0].matrices.copy()
