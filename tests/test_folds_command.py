@@ -204,7 +204,8 @@ def test_a_failed_fold_stops_and_the_finished_one_is_kept(project, capfd):
 def test_the_queue_is_filled_once_and_finished_folds_are_read_from_it(project, capsys):
     folds(2, "--queue")
     assert "In DVC's queue: fold-1-of-2, fold-2-of-2." in capsys.readouterr().out
-    folds(2, "--queue")
+    folds(2, "--queue", "--suspects", "to_check.csv")
+    assert "this command then sums up and writes to_check.csv.\n" in capsys.readouterr().out
     assert dvc(project, "queue", "status").count("Queued") == 2
     assert refused(2).startswith("maskline: the experiment fold-1-of-2 is queued; `dvc queue start` runs it, or remove")
     dvc(project, "exp", "run", "--run-all")
