@@ -42,8 +42,7 @@ def read(tree: Path) -> Annotations:
     seen: dict[Path, str] = {}
     splits = {
         split: [
-            _image(tree, _once(image, seen, path, key), names, skipped)
-            for image in _images(tree, path, values, key)
+            _image(tree, _once(image, seen, path, key), names, skipped) for image in _images(tree, path, values, key)
         ]
         for split, key in _SPLITS.items()
         if values.get(key)
