@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -107,7 +108,18 @@ def record_outputs(entry: dict) -> None:
 def _remedy(path: Path, stages: dict[str, dict]) -> str:
     """Return the end of an ArtifactError's sentence: the command that makes the artifact again, and where to run it."""
     maker = maker_of(path, stages)
-    return "" if maker is None else f"; run `dvc repro --force {maker}`{_where()}"
+    if maker is None:
+        return ""
+    again = f"`dvc repro --force {maker}`{_where()}"
+    if not _is_linked(path):
+        return f"; run {again}"
+    file = shlex.quote(str(path))
+    return f"; DVC's cache holds this damaged file too, so run `chmod u+w {file} && touch {file}` and then {again}"
+
+
+def _is_linked(path: Path) -> bool:
+    """Return whether an artifact is a link into DVC's cache. DVC trusts its own files until their times change."""
+    return path.is_file() and (path.is_symlink() or path.stat().st_nlink > 1)
 
 
 def _where() -> str:
