@@ -58,10 +58,11 @@ def cached_digests(paths: Sequence[Path]) -> list[str]:
     versions = [_version(path) for path in paths]
     if not _known.keys() >= set(versions) and _is_remembered():
         _known.update(_load())
+    unread = {version: path for version, path in zip(versions, paths, strict=True) if version not in _known}
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(lambda version, path: _known.get(version) or sha256(path), versions, paths))
-    _learn(dict(zip(versions, digests, strict=True)), start)
-    return digests
+        read = dict(zip(unread, pool.map(sha256, unread.values()), strict=True))
+    _learn(read, start)
+    return [read.get(version) or _known[version] for version in versions]
 
 
 def read_sha256(path: Path) -> str:
