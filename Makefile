@@ -75,7 +75,7 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/scaling.py --short
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints ci/.checkpoints ci/data projects/*/.checkpoints projects/*/data
+	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints .checksums ci/.check* ci/data projects/*/.check* projects/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from declared import Stage, code_digest, maker_of, outputs, read_stages, recorde
 
 from maskline.errors import InputError  # noqa: E402
 from maskline.files.checksums import check_sums, write_sums  # noqa: E402
+from maskline.files.digests import check_choice  # noqa: E402
 from maskline.files.yaml12 import read_yaml  # noqa: E402
 from maskline.messages import printable, sentence, without_stderr  # noqa: E402
 from maskline.params.check import check_params  # noqa: E402
@@ -45,6 +47,7 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
     check_pipeline()
+    check_choice()
     entry, params = stages[name], read_yaml(PARAMS)
     repo = check_params(params, PARAMS).repo
     stage = Stage(name, tuple(entry.get("params", [])), params, code_digest(entry, repo))
@@ -105,7 +108,18 @@ def record_outputs(entry: dict) -> None:
 def _remedy(path: Path, stages: dict[str, dict]) -> str:
     """Return the end of an ArtifactError's sentence: the command that makes the artifact again, and where to run it."""
     maker = maker_of(path, stages)
-    return "" if maker is None else f"; run `dvc repro --force {maker}`{_where()}"
+    if maker is None:
+        return ""
+    again = f"`dvc repro --force {maker}`{_where()}"
+    if not _is_linked(path):
+        return f"; run {again}"
+    file = shlex.quote(str(path))
+    return f"; DVC's cache holds this damaged file too, so run `chmod u+w {file} && touch {file}` and then {again}"
+
+
+def _is_linked(path: Path) -> bool:
+    """Return whether an artifact is a link into DVC's cache. DVC trusts its own files until their times change."""
+    return path.is_file() and (path.is_symlink() or path.stat().st_nlink > 1)
 
 
 def _where() -> str:

@@ -435,7 +435,12 @@ SPOILED = {
     "yolo: one image in two splits": (
         "yolo",
         lambda t: add(t / "data.yaml", "val: images/train\n"),
-        ["data.yaml", "train", "val", "0.png"],
+        ["data.yaml names", "0.png for both train and val, but no image may be in two splits", "or remove val"],
+    ),
+    "yolo: one image twice": (
+        "yolo",
+        lambda t: swap(t / "data.yaml", "train: images/train", "train: [images/train, images/train]"),
+        ["data.yaml names", "0.png twice for train"],
     ),
     "yolo: labels without image": (
         "yolo",

@@ -240,6 +240,20 @@ def test_an_artifact_that_cannot_be_used_is_said_with_the_stage_that_makes_it_ag
     assert run(project, "preprocess") == (1, "", f"preprocess: {Path(path)} is damaged{remedy}.\n")
 
 
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_damaged_link_into_the_cache_is_said_with_what_makes_dvc_look_at_it(project, link):
+    (project / "data/model").mkdir(parents=True)
+    (project / "cache").write_bytes(b"")
+    link(project / "cache", project / "data/model/a b")
+    body(project, "raise ArtifactError('data/model/a b', 'is damaged')")
+    assert run(project, "preprocess") == (
+        1,
+        "",
+        "preprocess: data/model/a b is damaged; DVC's cache holds this damaged file too, so run "
+        "`chmod u+w 'data/model/a b' && touch 'data/model/a b'` and then `dvc repro --force train`.\n",
+    )
+
+
 def test_an_artifact_of_a_folder_below_is_said_with_that_folder(project, below):
     code, _, errors = run(project, "preprocess", cwd=below)
     sentence = "data/raw/source.json is missing; run `dvc repro --force download` in ci/."

@@ -204,7 +204,8 @@ def test_a_failed_fold_stops_and_the_finished_one_is_kept(project, capfd):
 def test_the_queue_is_filled_once_and_finished_folds_are_read_from_it(project, capsys):
     folds(2, "--queue")
     assert "In DVC's queue: fold-1-of-2, fold-2-of-2." in capsys.readouterr().out
-    folds(2, "--queue")
+    folds(2, "--queue", "--suspects", "to_check.csv")
+    assert "this command then sums up and writes to_check.csv.\n" in capsys.readouterr().out
     assert dvc(project, "queue", "status").count("Queued") == 2
     assert refused(2).startswith("maskline: the experiment fold-1-of-2 is queued; `dvc queue start` runs it, or remove")
     dvc(project, "exp", "run", "--run-all")
@@ -293,6 +294,14 @@ def test_the_interval_is_students(tmp_path):
         low, high = stats.t.interval(0.95, 4, statistics.mean(row.folds), stats.sem(row.folds))
         assert (row.low, row.high) == pytest.approx((low, high), abs=1e-4)
     assert [row.metric for row in summarize(results)][:2] == ["mean_iou", "pixel_accuracy"]
+
+
+def test_the_interval_does_not_leave_the_range_of_its_metric():
+    results = list(simulated_folds(2))
+    results[0].matrices[:, 0, 1] += 100 * results[0].matrices[:, 0, 0]
+    rows = summarize(results)
+    assert (rows[0].low, rows[0].high) == (0.0, 1.0)
+    assert all(0 <= row.low <= row.mean <= row.high <= 1 for row in rows)
 
 
 def test_a_class_that_a_fold_lacks_is_left_out_there():

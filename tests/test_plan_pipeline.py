@@ -67,6 +67,19 @@ def test_the_commands_take_its_folder(repository, images, tmp_path):
     assert f"report    {repository / MINE / 'metrics/report.html'}" in made
 
 
+def test_its_committed_result_comes_out_again_in_a_fresh_clone(repository):
+    assert "0 different." in maskline(repository, "verify", "--folder", MINE)
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_its_model_is_exported_and_the_file_scores_as_the_model(repository, tmp_path):
+    model, out = f"{MINE}/data/model/model.keras", str(tmp_path / "model.onnx")
+    assert f"written   {out}" in maskline(
+        repository, "export", model, "--format", "onnx", "-o", out, "--folder", MINE, "--max-drop", "0"
+    )
+    assert "mean_iou" in maskline(repository, "check", out, "--folder", MINE, "--max-drop", "0")
+
+
 def test_an_edited_mask_runs_download_again(repository, images, tmp_path):
     folder = shutil.copytree(repository, tmp_path / "maskline", symlinks=True, ignore=shutil.ignore_patterns("tmp"))
     own = shutil.copytree(images, tmp_path / "own")

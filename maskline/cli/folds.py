@@ -56,7 +56,8 @@ def _run(options: argparse.Namespace) -> None:
     refuse_changed_files(pipeline, options.folds, done)
     if options.queue and len(done) < options.folds:
         names = queue_folds(pipeline, options.folds, done)
-        print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up.")
+        table = "" if options.suspects is None else f" and writes {options.suspects}"
+        print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up{table}.")
         return
     run_folds(pipeline, options.folds, done)
     folds = read_folds(pipeline, options.folds, finished(pipeline, options.folds))

@@ -2,23 +2,21 @@
 
 import hashlib
 import os
-import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 from maskline.errors import ArtifactError
-from maskline.files.artifacts import sha256, write_bytes
+from maskline.files.artifacts import write_bytes
+from maskline.files.digests import cached_digests, read_sha256
 
 NAME = "SHA256SUMS"
-_SETTLED = 2.0  # seconds; a file older than this cannot change without a new modification time
 
 
 def write_sums(folder: Path, others: Iterable[Path] = ()) -> None:
     """Write SHA256SUMS into a folder. It lists the folder's files and those of other places, by relative path."""
     files = [file for place in (folder, *others) for file in _files(place)]
-    lines = [f"{digest}  {_relative(file, folder)}\n" for file, digest in zip(files, _digests(files), strict=True)]
+    digests = cached_digests(files)
+    lines = [f"{digest}  {_relative(file, folder)}\n" for file, digest in zip(files, digests, strict=True)]
     write_bytes(folder / NAME, "".join(lines).encode())
 
 
@@ -51,8 +49,9 @@ def check_sums(folder: Path, wanted: Path) -> None:
     except ValueError as error:
         raise ArtifactError(folder / NAME, f"is damaged: {error}") from None
     files = _files(wanted)
-    for file, digest in zip(files, _digests(files), strict=True):
-        if sums.pop(_relative(file, folder), None) != digest:
+    for file, digest in zip(files, cached_digests(files), strict=True):
+        recorded = sums.pop(_relative(file, folder), None)
+        if recorded is None or (digest != recorded and read_sha256(file) != recorded):
             raise ArtifactError(file, f"is not the file that {folder / NAME} records")
     for name in sums:
         if (path := Path(os.path.normpath(folder / name))).is_relative_to(wanted):
@@ -86,21 +85,3 @@ def _files(place: Path) -> list[Path]:
 
 def _relative(file: Path, folder: Path) -> str:
     return Path(os.path.relpath(file, folder)).as_posix()
-
-
-def _digests(files: list[Path]) -> list[str]:
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(cached_sha256, files))
-
-
-def cached_sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hex; each process reads a file only once, unless it was just written."""
-    stat = os.stat(path)
-    if time.time() - stat.st_mtime < _SETTLED:
-        return sha256(path)
-    return _remembered(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-@cache
-def _remembered(path: str, inode: int, size: int, changed: int) -> str:
-    return sha256(Path(path))

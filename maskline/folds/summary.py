@@ -25,7 +25,7 @@ class Row(NamedTuple):
         folds: its value in each fold.
         mean: of the folds that have a value.
         deviation: their standard deviation, with n - 1.
-        low: lower end of the t interval of the mean; NaN with fewer than two values.
+        low: lower end of the t interval of the mean, cut to 0 to 1; NaN with fewer than two values.
         high: its upper end.
         pooled: from the sum of all folds' confusion matrices.
     """
@@ -52,8 +52,9 @@ def summarize(results: Sequence[Result]) -> list[Row]:
 def _row(metric: str, folds: np.ndarray, pooled: np.ndarray) -> Row:
     values = folds[~np.isnan(folds)]
     mean = float(values.mean()) if len(values) else math.nan
-    deviation, reach = math.nan, math.nan
+    deviation, low, high = math.nan, math.nan, math.nan
     if len(values) > 1:
         deviation = float(values.std(ddof=1))
         reach = _T[len(values) - 2] * deviation / math.sqrt(len(values))
-    return Row(metric, folds.tolist(), mean, deviation, mean - reach, mean + reach, float(pooled))
+        low, high = max(0.0, mean - reach), min(1.0, mean + reach)
+    return Row(metric, folds.tolist(), mean, deviation, low, high, float(pooled))

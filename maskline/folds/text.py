@@ -13,8 +13,9 @@ from maskline.messages import printable
 from maskline.metrics.scores import rounded
 
 _NOTES = (
-    "mean, deviation (n - 1) and interval (Student's t) are of the folds' figures; pooled is\n"
-    "the figure of all images together, each predicted by the model that did not train on it.",
+    "mean, deviation (n - 1) and interval (Student's t, cut to 0 to 1) are of the folds' figures;\n"
+    "pooled is the figure of all images together, each predicted by the model that did not train\n"
+    "on it.",
     "The folds are not independent, because any two models share most of their training\n"
     "images: the interval tends to be too narrow (Bengio and Grandvalet, 2004). It describes\n"
     "these params on data like these, and no single model.",

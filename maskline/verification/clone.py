@@ -11,6 +11,7 @@ from pathlib import Path
 
 from maskline.errors import InputError
 from maskline.files.committed import Committed, committed, refuse_changes
+from maskline.files.digests import VARIABLE as CHECKSUMS
 from maskline.files.git import environment, git
 
 _PATIENCE = 20  # seconds in which interrupted stages can save their work
@@ -42,7 +43,7 @@ def reproduced(source: Committed) -> Iterator[Path]:
         git(Path.cwd(), "clone", "--quiet", "--no-checkout", str(source.root), str(clone))
         git(clone, "checkout", "--quiet", "--detach", source.commit)
         (clone / ".dvc/config.local").write_text(_CONFIG)
-        own = environment() | {"TMPDIR": temporary, "DVC_SITE_CACHE_DIR": f"{temporary}/site"}
+        own = environment() | {"TMPDIR": temporary, "DVC_SITE_CACHE_DIR": f"{temporary}/site", CHECKSUMS: "always"}
         code = _run([sys.executable, "-m", "dvc", "repro", "--force", "dvc.yaml"], clone / source.inside, own)
         if code:
             raise InputError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from maskline.datasets.formats.annotations import AnnotatedImage, Annotations, Region
 from maskline.datasets.formats.pairs import read_list
-from maskline.datasets.formats.reading import IMAGE_SUFFIXES, once, visible_files
+from maskline.datasets.formats.reading import IMAGE_SUFFIXES, visible_files
 from maskline.datasets.formats.shapes import polygon
 from maskline.datasets.regular import require_regular
 from maskline.errors import InputError
@@ -42,8 +42,7 @@ def read(tree: Path) -> Annotations:
     seen: dict[Path, str] = {}
     splits = {
         split: [
-            _image(tree, once(image, seen, f"{path}: {key}"), names, skipped)
-            for image in _images(tree, path, values, key)
+            _image(tree, _once(image, seen, path, key), names, skipped) for image in _images(tree, path, values, key)
         ]
         for split, key in _SPLITS.items()
         if values.get(key)
@@ -52,6 +51,19 @@ def read(tree: Path) -> Annotations:
         raise InputError(f"{path} must name a folder or a list of images for train. Received: {values.get('train')!r}")
     _check_labels(tree, set(seen))
     return Annotations(path, names, splits, tree, skipped)
+
+
+def _once(image: Path, seen: dict[Path, str], path: Path, key: str) -> Path:
+    """Return an image's path, and raise InputError if data.yaml names it a second time."""
+    if seen.get(image) == key:
+        raise InputError(f"{path} names {image} twice for {key}; remove one of the two.")
+    if image in seen:
+        raise InputError(
+            f"{path} names {image} for both {seen[image]} and {key}, but no image may be in two splits; "
+            f"name other images for {key}, or remove {key}, and a part of train is held out for it."
+        )
+    seen[image] = key
+    return image
 
 
 def _yaml(tree: Path) -> Path | None:

@@ -15,7 +15,7 @@ from maskline.contracts.classes import Role
 from maskline.contracts.fit import Part, Size, middle
 from maskline.contracts.manifest import Manifest, Shard
 from maskline.errors import ArtifactError
-from maskline.files.checksums import cached_sha256
+from maskline.files.digests import has_sha256
 from maskline.shards.example import CONTENT, IMAGE, LABELS, NAME, decoded
 from maskline.shards.tfrecord import bytes_features, integer_features, read_record, records
 
@@ -160,5 +160,5 @@ def _check(path: Path, shard: Shard) -> None:
     size = path.stat().st_size
     if size != shard.bytes:
         raise ArtifactError(path, f"holds {size} bytes, but the manifest records {shard.bytes}")
-    if cached_sha256(path) != shard.sha256:
+    if not has_sha256(path, shard.sha256):
         raise ArtifactError(path, "is not the file the manifest records: its SHA-256 differs")
