@@ -7,6 +7,7 @@ import numpy as np
 
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
+from maskline.engine.replicas import count
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.model import ModelParams
@@ -51,7 +52,7 @@ def set_up(manifest: Manifest, weights: Path | None, model: ModelParams, params:
 def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params: TrainParams) -> None:
     """Refuse, before the first step, one that cannot work."""
     examples, size = manifest.splits["train"].examples, (manifest.height, manifest.width)
-    graph = trainer.graph(min(params.batch_size, examples), *size)
+    graph = trainer.graph(min(params.batch_size, examples) // count(), *size)
     check_normalised(graph, params, examples)
     check_memory(trainer, graph, model, params, size)
 
