@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.contracts.classes import VOID
+from maskline.engine.replicas import all_sum, all_sums, gather
 from maskline.training.void import without_void
 
 _TINY = float(np.finfo(np.float32).tiny)  # keeps the gradient of a power finite at 0
@@ -54,8 +55,8 @@ def ohem(
     """
     valid, safe = without_void(labels)
     each = _minus_log_p(safe, logits)
-    count = tf.maximum(tf.cast(tf.math.ceil(share * tf.reduce_sum(valid)), tf.int32), 1)
-    hardest, _ = tf.math.top_k(tf.reshape(tf.where(valid > 0, each, -1.0), [-1]), count)
+    count = tf.maximum(tf.cast(tf.math.ceil(share * all_sum(tf.reduce_sum(valid))), tf.int32), 1)
+    hardest, _ = tf.math.top_k(gather(tf.reshape(tf.where(valid > 0, each, -1.0), [-1])), count)
     kept = (tf.exp(-each) < threshold) | (each >= hardest[-1])
     return _mean(each, _weights(valid, safe, class_weights) * tf.cast(kept, tf.float32))
 
@@ -113,4 +114,4 @@ def _weights(valid: tf.Tensor, safe: tf.Tensor, class_weights: np.ndarray | None
 
 
 def _mean(each: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    return tf.math.divide_no_nan(tf.reduce_sum(each * weights), tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(*all_sums([tf.reduce_sum(each * weights), tf.reduce_sum(weights)]))

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from maskline.engine.replicas import all_sums, counted_once
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.training.ema import MovingAverage
@@ -14,6 +15,9 @@ from maskline.training.ema import MovingAverage
 
 class Trainer:
     """A model with its optimizer, moving average and running loss.
+
+    A step gives the same variables on every worker: its loss is that of the batch of all workers, and so are its
+    gradients, which are summed before the optimizer sees them.
 
     Args:
         model: a built model.
@@ -34,9 +38,9 @@ class Trainer:
         finished_steps = self.optimizer.iterations + 0
         with tf.GradientTape() as tape:
             loss = self.model.training_loss(images, labels, self._loss)
-            scaled = self.optimizer.scale_loss(loss)
+            scaled = counted_once(self.optimizer.scale_loss(loss))
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        self.optimizer.apply(all_sums(tape.gradient(scaled, variables)), variables)
         if self.average:
             self.average.update(finished_steps)
         self.loss_sum.assign_add(tf.cast(loss, tf.float64))

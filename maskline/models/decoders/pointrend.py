@@ -11,8 +11,10 @@ import tensorflow as tf
 from keras import layers
 
 from maskline.contracts.classes import VOID
+from maskline.engine.replicas import all_sums
 from maskline.models.interface import Architecture, Decoded, Features, Loss
 from maskline.models.layers.blocks import scaled
+from maskline.models.layers.noise import own_noise
 
 _Shape = tuple[int | None, int | None, int | None, int]  # shape of a tensor [B, H, W, channels]
 
@@ -56,7 +58,7 @@ def point_loss(points: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Te
     valid = truth != VOID
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.where(valid, truth, 0), logits=logits)
     weights = tf.cast(valid, tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(*all_sums([tf.reduce_sum(losses * weights), tf.reduce_sum(weights)]))
 
 
 @keras.saving.register_keras_serializable("maskline")
@@ -113,11 +115,14 @@ class PointRend(layers.Layer):
     def _uncertain_points(self, coarse: tf.Tensor) -> tf.Tensor:
         """Return points [B, N, 2]: most are the least certain of many random points, the others are random."""
         batch, count = tf.shape(coarse)[0], self._count(coarse)
-        many = keras.random.uniform((batch, _OVERSAMPLING * count, 2), seed=self._generator)
+        many = self._random_points(batch, _OVERSAMPLING * count)
         chosen = tf.cast(_UNCERTAIN_SHARE * tf.cast(count, tf.float32), tf.int32)
         _, best = tf.math.top_k(_uncertainty(_at_points(coarse, many)), chosen)
-        anywhere = keras.random.uniform((batch, count - chosen, 2), seed=self._generator)
+        anywhere = self._random_points(batch, count - chosen)
         return tf.stop_gradient(tf.concat([tf.gather(many, best, batch_dims=1), anywhere], axis=1))
+
+    def _random_points(self, batch: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        return own_noise(lambda rows: keras.random.uniform((rows, count, 2), seed=self._generator), batch)
 
     def _subdivided(self, coarse: tf.Tensor, fine: tf.Tensor) -> tf.Tensor:
         """Double the size of the logits up to the image's, and predict the least certain points again each time."""

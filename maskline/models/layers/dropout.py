@@ -1,11 +1,14 @@
 """Dropout that can also be sampled at inference; each sample depends only on its number."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
 from keras import layers
+
+from maskline.engine import replicas
+from maskline.models.layers.noise import own_noise
 
 
 @keras.saving.register_keras_serializable("maskline")
@@ -37,9 +40,7 @@ class MonteCarloDropout(layers.Layer):
         if not self.rate:
             return x
         if training:
-            return keras.random.dropout(
-                x, self.rate, self._mask_shape(tf.shape(x), tf.shape(x)[0]), seed=self._generator
-            )
+            return _with_drops(x, self.rate, self._mask_shape(tf.shape(x), tf.shape(x)[0]), self._generator)
         if self.constant is not None:
             return self._dropped(x, self.constant) if self.constant else x
         return tf.cond(self.sample > 0, lambda: self._dropped(x, tf.convert_to_tensor(self.sample)), lambda: x)
@@ -66,6 +67,43 @@ class MonteCarloDropout(layers.Layer):
     def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "rate": self.rate, "stream": self.stream, "spatial": self.spatial}
+
+
+@keras.saving.register_keras_serializable("maskline")
+class Dropout(layers.Dropout):
+    """Keras's layer, with a mask that is drawn for the batch of all workers.
+
+    The class has the same name as Keras's, because weights files use it.
+    """
+
+    @classmethod
+    def like(cls, layer: layers.Dropout) -> "Dropout":
+        """Return a layer with the name, the rate and the state of the generator of Keras's layer."""
+        made = cls.from_config(layer.get_config() | {"seed": 0})  # a given seed draws none
+        made.seed = layer.seed
+        made.seed_generator.state.assign(layer.seed_generator.state)
+        return made
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the inputs with features dropped, and the others scaled up to keep the mean."""
+        if not training or replicas.count() == 1:
+            return super().call(inputs, training)
+        own = self.noise_shape or (None,) * len(inputs.shape)
+        shape = [given or size for given, size in zip(own, tf.unstack(tf.shape(inputs)), strict=True)]
+        return _with_drops(inputs, self.rate, shape, self.seed_generator)
+
+
+def _with_drops(
+    x: tf.Tensor, rate: float, shape: Sequence[int | tf.Tensor], generator: keras.random.SeedGenerator
+) -> tf.Tensor:
+    """Return x with features dropped by a mask of this shape."""
+    if replicas.count() == 1:
+        return keras.random.dropout(x, rate, shape, seed=generator)
+
+    def scales(rows: int | tf.Tensor) -> tf.Tensor:
+        return keras.random.dropout(tf.ones((rows, *shape[1:]), x.dtype), rate, seed=generator)
+
+    return x * own_noise(scales, shape[0])
 
 
 @contextlib.contextmanager

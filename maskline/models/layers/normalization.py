@@ -4,6 +4,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from maskline.engine import replicas
+from maskline.models.layers.dropout import Dropout
+from maskline.models.layers.synchronized import normalized
+
 # Keras's 0.99, and 0.999 in its MobileNetV2, average over hundreds of steps, more than a small data set has.
 _MOMENTUM = 0.9
 
@@ -12,17 +16,25 @@ _MOMENTUM = 0.9
 class BatchNormalization(layers.BatchNormalization):
     """Keras's layer for the last of four axes, without masks: the same results up to rounding in less time and memory.
 
-    Statistics are float32 under every precision. The class has the same name as Keras's, because weights files use it.
+    In training, the batch is that of all workers. Statistics are float32 under every precision. The class has the same
+    name as Keras's, because weights files use it.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
         """Return the normalized inputs [B, H, W, C]."""
         training = bool(training and self.trainable)
         channels = tf.shape(inputs)[-1]
+        scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels])
+        offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels])
+        if training and replicas.count() > 1:
+            outputs, mean, variance = normalized(inputs, scale, offset, self.epsilon)
+            self._follow(self.moving_mean, mean)
+            self._follow(self.moving_variance, variance)
+            return outputs
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels]),
-            offset=tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels]),
+            scale=scale,
+            offset=offset,
             mean=tf.zeros([0]) if training else tf.convert_to_tensor(self.moving_mean),
             variance=tf.zeros([0]) if training else tf.convert_to_tensor(self.moving_variance),
             epsilon=self.epsilon,
@@ -46,12 +58,14 @@ def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTens
 def fused(network: keras.Model) -> keras.Model:
     """Return a functional model with the batch normalization of `batch_norm`, starting from the model's variables.
 
-    All other layers are shared with the given model, not copied.
+    Its dropout is drawn for the batch of all workers. All other layers are shared with the given model, not copied.
     """
     return keras.models.clone_model(network, input_tensors=network.input, clone_function=_fused_layer)
 
 
 def _fused_layer(layer: layers.Layer) -> layers.Layer:
+    if isinstance(layer, layers.Dropout):
+        return Dropout.like(layer)
     if not isinstance(layer, layers.BatchNormalization):
         return layer
     replaced = BatchNormalization.from_config(layer.get_config() | {"momentum": _MOMENTUM})

@@ -1,0 +1,12 @@
+"""Noise of a training step, drawn for the whole batch so that it does not depend on the number of workers."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from maskline.engine import replicas
+
+
+def own_noise(draw: Callable[[int | tf.Tensor], tf.Tensor], rows: int | tf.Tensor) -> tf.Tensor:
+    """Return this worker's `rows` (axis 0) of the noise that `draw` returns for a number of rows."""
+    return draw(rows) if replicas.count() == 1 else replicas.own_rows(draw(rows * replicas.count()))
