@@ -10,6 +10,7 @@ import numpy as np
 from maskline.contracts.classes import ROLES, Role
 from maskline.contracts.groups import Groups
 from maskline.contracts.source import Source
+from maskline.engine.staging import LOCAL, Area
 from maskline.errors import ArtifactError, InputError
 from maskline.shards.source_examples import Examples, joined
 from maskline.shards.write.folds import fold_of_each
@@ -77,7 +78,14 @@ def group_of_each(listed: Splits, groups: Groups, path: Path) -> GroupsOf:
     return {role: groups.of(role) for role in listed}
 
 
-def choose(listed: Splits, source: Source, groups: GroupsOf, options: SplitOptions, workers: int | None) -> Chosen:
+def choose(
+    listed: Splits,
+    source: Source,
+    groups: GroupsOf,
+    options: SplitOptions,
+    workers: int | None,
+    area: Area = LOCAL,
+) -> Chosen:
     """Return the examples of each split, after holding out validation and applying `limit`.
 
     With folds, `limit` applies to all the images that they divide, and what it drops counts for the source's split.
@@ -87,12 +95,12 @@ def choose(listed: Splits, source: Source, groups: GroupsOf, options: SplitOptio
             two examples to divide with one name.
     """
     if options.folds is not None:
-        return _choose_folds(listed, source, groups, options, options.folds, workers)
+        return _choose_folds(listed, source, groups, options, options.folds, workers, area)
     limit = options.limit or max(map(len, listed.values()))
     if "validation" in listed and all(len(examples) <= limit for examples in listed.values()):
         return Chosen(dict(listed), groups, dict.fromkeys(ROLES, 0))
     roles: list[Role] = list(listed)
-    pool = _surveyed(roles, listed, source, groups, workers)
+    pool = _surveyed(roles, listed, source, groups, workers, area)
     ends = np.cumsum([len(listed[role]) for role in roles])
     pools = {role: pool.at(np.arange(end - len(listed[role]), end)) for role, end in zip(roles, ends, strict=True)}
     if "validation" not in pools:
@@ -101,10 +109,12 @@ def choose(listed: Splits, source: Source, groups: GroupsOf, options: SplitOptio
     return _chosen(kept, {role: len(pools[role].examples) - len(kept[role].examples) for role in ROLES})
 
 
-def _surveyed(roles: Sequence[Role], listed: Splits, source: Source, groups: GroupsOf, workers: int | None) -> _Pool:
+def _surveyed(
+    roles: Sequence[Role], listed: Splits, source: Source, groups: GroupsOf, workers: int | None, area: Area
+) -> _Pool:
     examples = joined(listed[role] for role in roles)
     of_each = [group for role in roles for group in groups[role]] if groups else []
-    return _Pool(examples, survey(examples, source, workers), of_each)
+    return _Pool(examples, survey(examples, source, workers, area), of_each)
 
 
 def _chosen(pools: dict[Role, _Pool], left_out: dict[Role, int]) -> Chosen:
@@ -120,10 +130,16 @@ def left_out_by_folds(source: Source, options: SplitOptions, listed: Splits) -> 
 
 
 def _choose_folds(
-    listed: Splits, source: Source, groups: GroupsOf, options: SplitOptions, folds: int, workers: int | None
+    listed: Splits,
+    source: Source,
+    groups: GroupsOf,
+    options: SplitOptions,
+    folds: int,
+    workers: int | None,
+    area: Area,
 ) -> Chosen:
     roles = [role for role in ROLES if role in listed and (role != "test" or source.test_is_held_out)]
-    pool = _surveyed(roles, listed, source, groups, workers)
+    pool = _surveyed(roles, listed, source, groups, workers, area)
     _refuse_repeated(pool.presence.names)
     chosen = _limited("the images to divide", pool, options.limit or len(pool.examples), options.seed)
     kept = pool.at(chosen)
