@@ -7,7 +7,6 @@ MASKLINE_STAGING names a folder that all nodes share, or an object store such as
 import contextlib
 import hashlib
 import os
-import shutil
 import sys
 import tempfile
 import uuid
@@ -18,6 +17,7 @@ from typing import Any
 
 from maskline.engine.tasks import engine_name
 from maskline.errors import InputError
+from maskline.files import artifacts
 
 VARIABLE = "MASKLINE_STAGING"
 Range = tuple[int, int]  # offset and length, in bytes
@@ -84,30 +84,25 @@ class Area:
         with tempfile.TemporaryDirectory(prefix="maskline-") as place:
             file = Path(place) / Path(path).name
             yield file
-            self.put(file, path)
+            self._put(file, path)
 
-    def put(self, file: Path, path: Path) -> None:
-        """Stage a file of this node's disk as `path`.
+    def bring(self, path: Path, sha256: str) -> None:
+        """Copy a file that a task wrote to `path` on the driver's disk, and check its SHA-256.
 
         Raises:
-            InputError: the area cannot be written.
+            InputError: the area cannot be read, or the file is not what the task wrote.
         """
         if self.url is None:
-            if Path(file) != Path(path):
-                shutil.copyfile(file, path)
             return
+        with _reaching(self.url, "read") as files:
+            files.get_file(self._place(path), str(path))
+        if artifacts.sha256(path) != sha256:
+            raise InputError(f"{Path(path).name} is not what a task wrote to {self.url}; run again.")
+
+    def _put(self, file: Path, path: Path) -> None:
+        assert self.url is not None
         with _reaching(self.url, "written") as files:
             files.put_file(str(file), self._place(path))
-
-    def bring(self, path: Path) -> None:
-        """Copy a file that a task wrote to `path` on the driver's disk.
-
-        Raises:
-            InputError: the area cannot be read.
-        """
-        if self.url is not None:
-            with _reaching(self.url, "read") as files:
-                files.get_file(self._place(path), str(path))
 
     def _place(self, path: Path | str) -> str:
         """Return where a file is staged. Names are flat, so that no folder has to be made."""
@@ -127,6 +122,8 @@ def staged(files: Iterable[Path]) -> Iterator[Area]:
     """
     place = os.environ.get(VARIABLE)
     if engine_name() == "pool" or not place:
+        if engine_name() == "ray":
+            _refuse_several_nodes()
         yield LOCAL
         return
     url = f"{_absolute(place)}/maskline-{uuid.uuid4().hex}"
@@ -136,10 +133,18 @@ def staged(files: Iterable[Path]) -> Iterator[Area]:
             if "file" in system.protocol:
                 system.mkdir(url, create_parents=False)  # an object store has no folders to make
         for file in files:
-            area.put(file, file)
+            area._put(file, file)
         yield area
     finally:
         _clear(url)
+
+
+def _refuse_several_nodes() -> None:
+    from maskline.engine import ray
+
+    ray.refuse_several_nodes(
+        f"name a place that all of them reach in {VARIABLE}: a shared folder, or s3://bucket/folder"
+    )
 
 
 def _absolute(place: str) -> str:

@@ -1,13 +1,15 @@
 """The examples that download prepared: their place in the files, their encoded features and their names."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from maskline.contracts.classes import Role
 from maskline.contracts.source import Source
+from maskline.engine.staging import LOCAL, Area
 from maskline.errors import ArtifactError, InputError
-from maskline.shards.tfrecord import Record, bytes_features, read_record, records
+from maskline.shards.tfrecord import FOOTER, Record, bytes_features, checked, records
 
 
 class SourceExample(NamedTuple):
@@ -29,23 +31,19 @@ def list_examples(raw: Path, source: Source, role: Role) -> list[SourceExample]:
 
 
 def read_features(
-    examples: Sequence[SourceExample], source: Source
+    examples: Sequence[SourceExample], source: Source, area: Area = LOCAL
 ) -> Iterator[tuple[SourceExample, dict[str, bytes]]]:
-    """Yield each example with its bytes features, keeping the last file open.
+    """Yield each example with its bytes features; `area` holds the files.
 
     Raises:
         ArtifactError: a record is damaged or not an example.
         InputError: a record lacks the image or the mask.
     """
-    path, file = None, None
-    try:
-        for example in examples:
-            if file is None or example.record.path != path:
-                if file:
-                    file.close()
-                path, file = example.record.path, open(example.record.path, "rb")  # noqa: SIM115
-            data = read_record(file, example.record)
-            features = _features(data, example)
+    for path, of_file in groupby(examples, lambda example: example.record.path):
+        listed = list(of_file)
+        ranges = [(example.record.offset, example.record.length + FOOTER) for example in listed]
+        for example, data in zip(listed, area.read(path, ranges), strict=True):
+            features = _features(checked(data, example.record), example)
             for feature in (source.image_feature, source.mask_feature):
                 if feature not in features:
                     raise InputError(
@@ -53,9 +51,6 @@ def read_features(
                         f"dataset.mask_feature. Received: {', '.join(sorted(features))}"
                     )
             yield example, features
-    finally:
-        if file:
-            file.close()
 
 
 def _features(data: bytes, example: SourceExample) -> dict[str, bytes]:

@@ -72,7 +72,15 @@ def read_record(file: BinaryIO, record: Record) -> bytes:
         ArtifactError: the file ends early, or the data fail their checksum.
     """
     file.seek(record.offset)
-    data = file.read(record.length + FOOTER)
+    return checked(file.read(record.length + FOOTER), record)
+
+
+def checked(data: bytes, record: Record) -> bytes:
+    """Return a record's data from its bytes in the file, which end with the footer.
+
+    Raises:
+        ArtifactError: the file ends early, or the data fail their checksum.
+    """
     if len(data) < record.length + FOOTER:
         raise _damaged(record.path, f"it ends inside a record at byte {record.offset + len(data)}")
     if struct.unpack("<I", data[-FOOTER:])[0] != masked_crc(data[:-FOOTER]):

@@ -13,6 +13,7 @@ from maskline.contracts.groups import PATH as GROUPS
 from maskline.contracts.groups import read_groups
 from maskline.contracts.manifest import Fold, Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
+from maskline.engine.staging import staged
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory
 from maskline.files.records import write_record
@@ -44,10 +45,11 @@ def build_shards(
     listed: Splits = {role: _list(raw, source, role) for role in source.splits}
     groups = read_groups(raw)
     group_of = {} if groups is None else group_of_each(listed, groups, Path(raw) / GROUPS.name)
-    splits, left_out = choose(listed, source, group_of, options, workers)
-    tasks = [task for role in ROLES for task in _tasks(role, splits[role], examples_per_shard)]
-    with new_directory(out) as folder:
-        written = write_shards(folder, tasks, source, target, workers)
+    files = [file for role in source.splits for file in source.files(raw, role)]
+    with staged(files) as area, new_directory(out) as folder:
+        splits, left_out = choose(listed, source, group_of, options, workers, area)
+        tasks = [task for role in ROLES for task in _tasks(role, splits[role], examples_per_shard)]
+        written = write_shards(folder, tasks, source, target, workers, area)
         results: Results = {role: [] for role in ROLES}
         for task, result in zip(tasks, written, strict=True):
             results[task.role].append(result)

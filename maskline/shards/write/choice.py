@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from maskline.contracts.classes import ROLES, Role
 from maskline.contracts.groups import Groups
 from maskline.contracts.source import Source
+from maskline.engine.staging import LOCAL, Area
 from maskline.errors import ArtifactError, InputError
 from maskline.shards.source_examples import SourceExample
 from maskline.shards.write.folds import fold_of_each
@@ -55,7 +56,12 @@ def group_of_each(listed: Splits, groups: Groups, path: Path) -> GroupOf:
 
 
 def choose(
-    listed: Splits, source: Source, group_of: GroupOf, options: SplitOptions, workers: int | None
+    listed: Splits,
+    source: Source,
+    group_of: GroupOf,
+    options: SplitOptions,
+    workers: int | None,
+    area: Area = LOCAL,
 ) -> tuple[Splits, dict[Role, int]]:
     """Return the examples of each split, after holding out validation and applying `limit`, and how many that drops.
 
@@ -66,13 +72,13 @@ def choose(
             two examples to divide with one name.
     """
     if options.folds is not None:
-        return _choose_folds(listed, source, group_of, options, options.folds, workers)
+        return _choose_folds(listed, source, group_of, options, options.folds, workers, area)
     splits = dict(listed)
     limit = options.limit or max(map(len, splits.values()))
     if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
         return splits, dict.fromkeys(ROLES, 0)
     flat = [example for examples in listed.values() for example in examples]
-    presences = dict(zip(flat, survey(flat, source, workers), strict=True))
+    presences = dict(zip(flat, survey(flat, source, workers, area), strict=True))
     if "validation" not in splits:
         splits |= _hold_out(splits["train"], presences, group_of, options)
     kept = {role: _limited(role, splits[role], presences, group_of, limit, options.seed) for role in ROLES}
@@ -87,11 +93,17 @@ def left_out_by_folds(source: Source, options: SplitOptions, listed: Splits) -> 
 
 
 def _choose_folds(
-    listed: Splits, source: Source, group_of: GroupOf, options: SplitOptions, folds: int, workers: int | None
+    listed: Splits,
+    source: Source,
+    group_of: GroupOf,
+    options: SplitOptions,
+    folds: int,
+    workers: int | None,
+    area: Area,
 ) -> tuple[Splits, dict[Role, int]]:
     roles = [role for role in ROLES if role in listed and (role != "test" or source.test_is_held_out)]
     pool = [example for role in roles for example in listed[role]]
-    presences = dict(zip(pool, survey(pool, source, workers), strict=True))
+    presences = dict(zip(pool, survey(pool, source, workers, area), strict=True))
     _refuse_repeated(presences)
     kept = _limited("the images to divide", pool, presences, group_of, options.limit or len(pool), options.seed)
     names = [group_of.get(example, presences[example].name) for example in kept]
