@@ -1,11 +1,14 @@
 """Tasks mapped over a Ray cluster: that of RAY_ADDRESS, or else one that starts on this machine for this process."""
 
+import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +71,7 @@ class _Run:
         self._function: Any = ray.remote(max_retries=_RETRIES)(_call)
         self._work = ray.put(work)
         self._tasks, self._workers, self._description = tasks, workers, description
+        self._folder = None if _others() else os.getcwd()  # relative paths mean the same on this machine
         self._started = 0
         self._running: dict[Any, int] = {}
         self._errors: dict[int, Exception] = {}
@@ -83,7 +87,7 @@ class _Run:
         if self._errors and min(self._errors) < min(self._running.values(), default=len(self._tasks)):
             raise self._errors[min(self._errors)]
         while not self._errors and self._started < len(self._tasks) and len(self._running) < self._most():
-            task = self._function.remote(self._work, self._tasks[self._started])
+            task = self._function.remote(self._work, self._tasks[self._started], self._folder)
             self._running[task] = self._started
             self._started += 1
         return bool(self._running)
@@ -135,7 +139,9 @@ class _Run:
             )
 
 
-def _call(work: Callable[[_Task], _Result], task: _Task) -> _Result:
+def _call(work: Callable[[_Task], _Result], task: _Task, folder: str | None) -> _Result:
+    if folder:
+        os.chdir(folder)
     return work(task)
 
 
@@ -151,16 +157,17 @@ def connect() -> None:
     if ray.is_initialized():
         return
     address = os.environ.get(ADDRESS)
-    terminate = signal.getsignal(signal.SIGTERM)
+    terminate = signal.getsignal(signal.SIGTERM)  # Ray replaces it
     try:
-        ray.init(
-            address=address or "local",
-            num_cpus=None if address else cores(),
-            include_dashboard=None if address else False,
-            runtime_env={"py_modules": [str(Path(maskline.__file__).parent)]},
-            logging_level=logging.CRITICAL,
-            log_to_driver=False,
-        )
+        with _code() as folder:
+            ray.init(
+                address=address or "local",
+                num_cpus=None if address else cores(),
+                include_dashboard=None if address else False,
+                runtime_env={"working_dir": folder},
+                logging_level=logging.CRITICAL,
+                log_to_driver=False,
+            )
     except Exception as error:
         raise InputError(
             f"the Ray cluster {address or 'of this machine'} cannot be reached ({error}); correct {ADDRESS}, or remove "
@@ -170,6 +177,18 @@ def connect() -> None:
         signal.signal(signal.SIGTERM, terminate)
 
 
+@contextlib.contextmanager
+def _code() -> Iterator[str]:
+    """Yield a folder with this package alone, which Ray sends to the nodes.
+
+    It goes before a checkout that a node may have at the same path as this one.
+    """
+    package = Path(maskline.__file__).parent
+    with tempfile.TemporaryDirectory(prefix="maskline-") as folder:
+        shutil.copytree(package, Path(folder) / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        yield folder
+
+
 def refuse_several_nodes(remedy: str) -> None:
     """Refuse a cluster whose nodes do not all see this machine's disk.
 
@@ -177,12 +196,17 @@ def refuse_several_nodes(remedy: str) -> None:
         InputError: the cluster has other nodes than that of this process.
     """
     connect()
+    others = _others()
+    if others:
+        raise InputError(f"the Ray cluster has {len(others) + 1} nodes, which do not share a disk; {remedy}.")
+
+
+def _others() -> list[dict[str, Any]]:
+    """Return the nodes other than that of this process."""
     import ray
 
     here = ray.get_runtime_context().get_node_id()
-    others = [node for node in _nodes() if node["NodeID"] != here]
-    if others:
-        raise InputError(f"the Ray cluster has {len(others) + 1} nodes, which do not share a disk; {remedy}.")
+    return [node for node in _nodes() if node["NodeID"] != here]
 
 
 def _nodes() -> list[dict[str, Any]]:
