@@ -28,7 +28,7 @@ from maskline.evaluation.suspects.collection import Candidates, Collection, Foun
 from maskline.evaluation.suspects.ranking import FoundImage, ranked
 from maskline.evaluation.suspects.tables import image_rows, region_rows
 from maskline.files.records import write_record, write_table
-from maskline.shards.read.originals import Originals
+from maskline.shards.read.originals import find_originals
 
 Splits = Mapping[HeldOut, PredictedSplit]
 
@@ -100,7 +100,7 @@ def _sizes(raw: Path, splits: Splits, regions: Sequence[Found]) -> dict[HeldOut,
     sizes: dict[HeldOut, dict[str, Size]] = {}
     for role, split in splits.items():
         shown = sorted({split.reader.names[region.position] for region in regions if region.split == role})
-        originals = Originals(raw, role, shown) if shown else None
+        originals = find_originals(raw, role, shown) if shown else None
         sizes[role] = {name: originals.size(index) for index, name in enumerate(shown)} if originals else {}
     return sizes
 
