@@ -1,22 +1,17 @@
 """Preprocess on Ray nodes that share nothing but loopback, with staging on an S3 server, beside the pool."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
-from processes import living, none_left
 from project import ROOT, digests
-from raw_data import Pair, encoded, pairs, write_raw
+from raw_data import pairs, write_raw
 from ray_nodes import QUIET, cluster
 from s3_server import s3_server
 
 BUILD = """
 import sys
-from pathlib import Path
 from maskline.errors import InputError
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
@@ -90,5 +85,4 @@ def test_two_nodes_give_the_bytes_of_the_pool_with_few_requests(folder, nodes, s
     assert found == expected
     assert s3.names() == []
     counts = s3.count()
-    files, written, surveyed = 4, 22, 2
     print(counts)

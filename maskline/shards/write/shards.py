@@ -13,7 +13,7 @@ from maskline.contracts.manifest import Shard
 from maskline.contracts.source import Source
 from maskline.engine.staging import LOCAL, Area
 from maskline.engine.tasks import map_tasks
-from maskline.shards.source_examples import SourceExample, example_name, read_features
+from maskline.shards.source_examples import Examples, example_name, read_features
 from maskline.shards.tfrecord import frame
 from maskline.shards.write.convert import Target, convert
 from maskline.shards.write.problems import collected, raise_if_any
@@ -26,7 +26,7 @@ class ShardTask:
 
     file: str
     role: Role
-    examples: Sequence[SourceExample]
+    examples: Examples
 
 
 def write_shards(
@@ -60,7 +60,7 @@ def _write_shard(
         for example, features in read_features(task.examples, source, area):
             with collected(problems):
                 data = frame(convert(example, features, source, target, statistics))
-                statistics.names.append(f"{task.role}/{example_name(example, features, source)}")
+                statistics.names.append(example_name(example, features, source))
                 file.write(data)
                 digest.update(data)
                 size += len(data)
