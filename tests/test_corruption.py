@@ -21,7 +21,7 @@ from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import check_sums, parse_sums, write_sums
 from maskline.files.records import write_record
 from maskline.files.yaml12 import read_yaml
-from maskline.shards.read.originals import Originals
+from maskline.shards.read.originals import find_originals
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
@@ -177,7 +177,7 @@ def test_the_readers_of_raw_data_find_a_turned_byte_by_themselves(run):
     names = ShardReader(Path("data/shards"), read_manifest(Path("data/shards")), "test").names
     for offset in flipped(raw / "tiny/1.0.0/tiny-test.tfrecord-00001-of-00002"):
         with pytest.raises(InputError, match=r"tiny-test\.tfrecord-00001-of-00002 is damaged"):
-            originals = Originals(raw, "test", names)
+            originals = find_originals(raw, "test", names)
             [originals.read(index) for index in range(len(names))]
             pytest.fail(f"byte {offset}")
 

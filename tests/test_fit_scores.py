@@ -30,7 +30,7 @@ from maskline.prediction.fitting import fitted
 from maskline.prediction.inference import Inference, predictor
 from maskline.prediction.runtimes.opening import open_runtime
 from maskline.shards.decode import decode_mask
-from maskline.shards.read.originals import Originals
+from maskline.shards.read.originals import find_originals
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
@@ -121,7 +121,7 @@ def test_native_counts_of_an_exported_file_are_those_of_the_files_of_predict(rea
     folder, _ = ready
     runtime = open_runtime(onnx_file)
     reader = ShardReader(folder / "shards", read_manifest(folder / "shards"), "test")
-    made, originals = runtime.info.preprocessing, Originals(folder / "raw", "test", reader.names)
+    made, originals = runtime.info.preprocessing, find_originals(folder / "raw", "test", reader.names)
     split = PredictedSplit(reader, made, originals, False, predictor(runtime, fitted(Inference(), made)), None)
     with new_counts(tmp_path, reader.names, len(NAMES), len(TRIMAP_DISTANCES), BINS) as counts:
         count_split(split, 3, counts)

@@ -27,7 +27,7 @@ from maskline.params.source import SourceParams
 from maskline.params.train import LossOptions
 from maskline.prediction.decode import decode
 from maskline.shards.decode import decode_image, decode_mask
-from maskline.shards.read.originals import Originals
+from maskline.shards.read.originals import find_originals
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 from maskline.training.losses import class_weights, named_losses
@@ -456,7 +456,7 @@ def test_thirty_microscope_images_become_shards(tmp_path, in_process):
     for name in names:
         for split in role:
             try:
-                image, found = Originals(tmp_path / "raw", split, [name]).read(0)
+                image, found = find_originals(tmp_path / "raw", split, [name]).read(0)
             except InputError:
                 continue
             np.testing.assert_array_equal(found, labels[int(name[7:9])])

@@ -63,6 +63,13 @@ def entries(classes: int, distances: int, bins: int) -> dict[str, Entry]:
     }
 
 
+def zero_counts(filenames: Sequence[str], classes: int, distances: int, bins: int) -> Counts:
+    """Return zeroed counts in memory, to fill."""
+    layout = entries(classes, distances, bins)
+    arrays = {name: np.zeros((len(filenames), *entry.shape), entry.dtype) for name, entry in layout.items()}
+    return Counts(np.array(filenames), **arrays)
+
+
 @contextlib.contextmanager
 def new_counts(folder: Path, filenames: Sequence[str], classes: int, distances: int, bins: int) -> Iterator[Counts]:
     """Yield zeroed counts to fill, and pack them into `counts.npz` in `folder` at the end.

@@ -34,6 +34,7 @@ def map_tasks(
     size: Callable[[_Task], int],
     description: str,
     workers: int | None,
+    cores_each: int = 1,
 ) -> list[_Result]:
     """Return `work` of each task, computed on a Ray cluster; see `tasks.map_tasks`.
 
@@ -45,14 +46,15 @@ def map_tasks(
         tasks: the arguments of `work`, one for each call.
         size: returns the number of images in a task.
         description: of the work, for the bar and the errors.
-        workers: number of tasks at a time; None takes one for each core of the cluster.
+        workers: number of tasks at a time; None takes as many as the cluster has cores for.
+        cores_each: number of cores that a task uses at once; a node with fewer runs one task at a time.
 
     Raises:
         InputError: the cluster cannot be reached, or lost its nodes or a task's worker again and again.
     """
     connect()
     with tqdm(total=sum(map(size, tasks)), desc=description, unit=" images", disable=None, file=sys.stderr) as bar:
-        run = _Run(work, tasks, workers, description)
+        run = _Run(work, tasks, workers, description, cores_each)
         try:
             while run.unfinished():
                 for index in run.next_finished():
@@ -65,10 +67,18 @@ def map_tasks(
 class _Run:
     """The tasks of one call: those that wait, those on the cluster, and the results of the others."""
 
-    def __init__(self, work: Callable[[Any], Any], tasks: Sequence[Any], workers: int | None, description: str) -> None:
+    def __init__(
+        self,
+        work: Callable[[Any], Any],
+        tasks: Sequence[Any],
+        workers: int | None,
+        description: str,
+        cores_each: int,
+    ) -> None:
         import ray
 
-        self._function: Any = ray.remote(max_retries=_RETRIES)(_call)
+        self._each = min([cores_each, *_cores_of_nodes()])
+        self._function: Any = ray.remote(max_retries=_RETRIES, num_cpus=self._each)(_call)
         self._work = ray.put(work)
         self._tasks, self._workers, self._description = tasks, workers, description
         self._folder = None if _others() else os.getcwd()  # relative paths mean the same on this machine
@@ -127,7 +137,7 @@ class _Run:
 
     def _most(self) -> int:
         """Return how many tasks may be on the cluster: the nodes have the next ones at hand, and no more wait there."""
-        return self._workers or max(2 * _cluster_cores(), 2)
+        return self._workers or max(2 * _cluster_cores() // self._each, 2)
 
     def _refuse_lost_nodes(self) -> None:
         if _cluster_cores():
@@ -216,4 +226,10 @@ def _nodes() -> list[dict[str, Any]]:
 
 
 def _cluster_cores() -> int:
-    return int(sum(node["Resources"].get("CPU", 0) for node in _nodes()))
+    return sum(_cores_of_nodes())
+
+
+def _cores_of_nodes() -> list[int]:
+    """Return the cores of each node that has some."""
+    found = [int(node["Resources"].get("CPU", 0)) for node in _nodes()]
+    return [count for count in found if count]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 from maskline.engine import pool
+from maskline.engine.cores import cores
 from maskline.errors import InputError
 
 VARIABLE = "MASKLINE_ENGINE"
@@ -40,6 +41,7 @@ def map_tasks(
     size: Callable[[_Task], int],
     description: str,
     workers: int | None,
+    cores_each: int = 1,
 ) -> list[_Result]:
     """Return `work` of each task, computed in other processes.
 
@@ -58,7 +60,8 @@ def map_tasks(
         tasks: the arguments of `work`, one for each call.
         size: returns the number of images in a task.
         description: of the work, such as 'writing shards', for the bar and the error.
-        workers: number of tasks at a time; None takes one for each core.
+        workers: number of tasks at a time; None takes one for each core, or for each `cores_each` of them.
+        cores_each: number of cores that a task uses at once.
 
     Raises:
         InputError: the workers were killed, or the engine that the environment names cannot be used.
@@ -66,5 +69,5 @@ def map_tasks(
     if engine_name() == "ray":
         from maskline.engine import ray
 
-        return ray.map_tasks(work, tasks, size, description, workers)
-    return pool.map_tasks(work, tasks, size, description, workers)
+        return ray.map_tasks(work, tasks, size, description, workers, cores_each)
+    return pool.map_tasks(work, tasks, size, description, workers or max(1, cores() // cores_each))

@@ -3,15 +3,20 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
 
+from maskline.contracts.audit import HeldOut
 from maskline.contracts.counts import Counts
 from maskline.evaluation.predicted_split import Batch, PredictedLabels, PredictedSplit
+from maskline.evaluation.suspects.collection import Candidates
+from maskline.evaluation.suspects.writing import collect_batch, collect_split
 from maskline.metrics.boundary import boundary_counts, trimap_counts
 from maskline.metrics.calibration import calibration_counts
 from maskline.metrics.confusion import confusion
+from maskline.shards.read.batches import readers_errors
 
 _BEHIND = 2  # batches that may wait for the thread
 
@@ -37,6 +42,23 @@ def count_split(split: PredictedSplit, batch_size: int, counts: Counts, also: Al
             bar.update(len(batch.indices))
         for last in pending:
             last.result()
+
+
+def count_held_out(
+    role: HeldOut, split: PredictedSplit, batch_size: int, counts: Counts, keep: Callable[[Candidates], None]
+) -> None:
+    """Predict a held-out split, or a part of it: fill the counts of test images, and keep the candidates of all.
+
+    Raises:
+        ArtifactError: a shard was damaged after it was opened.
+        InputError: a probability is NaN.
+    """
+    classes = counts.void.shape[1]
+    with readers_errors():
+        if role == "test":
+            count_split(split, batch_size, counts, partial(collect_batch, keep, role, classes))
+        else:
+            collect_split(keep, role, classes, split, batch_size)
 
 
 def _count(counts: Counts, batch: Batch, predicted: PredictedLabels, also: Also | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
+from scipy import sparse
 
 _BAND = 1 << 17  # numbers in a band, so that it stays in the processor's cache
 
@@ -54,14 +55,20 @@ def _neighbors(length: int, target: int) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def antialiased(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Return float32 [h, w, C] at the size [height, width]; smaller pixels are means weighted by a triangle."""
-    down, across = _weights(len(values), size[0]), _weights(values.shape[1], size[1])
-    return np.einsum("Yy,yxc,Xx->YXc", down, values, across, optimize=True).astype(np.float32)
+    """Return float32 [h, w, C] at the size [height, width]; smaller pixels are means weighted by a triangle.
+
+    Sums of sparse matrices have one order, while those of dense ones depend on the number of cores.
+    """
+    height, width = values.shape[:2]
+    lower = _weights(height, size[0]) @ values.reshape(height, -1)
+    columns = lower.reshape(size[0], width, -1).swapaxes(0, 1).reshape(width, -1)
+    found = (_weights(width, size[1]) @ columns).reshape(size[1], size[0], -1)
+    return np.ascontiguousarray(found.swapaxes(0, 1))
 
 
-def _weights(length: int, target: int) -> np.ndarray:
+def _weights(length: int, target: int) -> sparse.csr_array:
     """Return the weight of each of `length` pixels in each of `target` pixels, float32 [target, length]."""
     scale = max(1.0, length / target)
     centers = (np.arange(target) + 0.5) * (length / target) - 0.5
     weights = np.maximum(0.0, 1.0 - np.abs(np.arange(length) - centers[:, None]) / scale)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return sparse.csr_array((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))

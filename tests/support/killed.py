@@ -230,15 +230,16 @@ def evaluate(folder: Path) -> dict:
     from scipy.special import softmax
 
     from maskline.evaluation import evaluate as module
+    from maskline.evaluation import splits
     from maskline.files.yaml12 import read_yaml
     from maskline.prediction.inference import Prediction
 
     _shards(folder)
     params = read_yaml(Path(__file__).parents[2] / "params.yaml")["evaluate"]
     params = module.EvaluateParams.model_validate(params | {"samples": 1})
-    module._model = lambda *_: None
-    module.predictor = lambda *_: predict
-    module.KerasRuntime = lambda *_: None
+    splits._model = lambda *_: None
+    splits.predictor = lambda *_: predict
+    splits.KerasRuntime = lambda *_: None
 
     def predict(images: np.ndarray) -> Prediction:
         probabilities = softmax(images.astype(np.float32) / 50.0, axis=-1)

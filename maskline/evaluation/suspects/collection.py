@@ -45,6 +45,48 @@ class Found(NamedTuple):
     score: float
 
 
+class Candidates(NamedTuple):
+    """What a collection keeps of an image.
+
+    Attributes:
+        sums: float64 [C], the probabilities of each class, added over the pixels with that label.
+        pixels: int64 [C], those pixels.
+        regions: records [R], the regions in which prediction and label differ.
+    """
+
+    sums: np.ndarray
+    pixels: np.ndarray
+    regions: np.ndarray
+
+
+def candidates(
+    split: HeldOut,
+    index: int,
+    labels: np.ndarray,
+    prediction: np.ndarray,
+    confidence: np.ndarray,
+    true_class: np.ndarray,
+    classes: int,
+) -> Candidates:
+    """Return the candidates of an image: labels uint8 [H, W] with void 255, and what else `find_regions` takes.
+
+    Args:
+        index: position of the image in the split.
+        classes: C.
+    """
+    valid = labels != VOID
+    regions = find_regions(labels, prediction, confidence, true_class)
+    records = np.zeros(len(regions), _RECORD)
+    for record, region in zip(records, regions, strict=True):
+        for key, value in region._asdict().items():
+            record[key] = value
+    records["split"], records["image"] = HELD_OUT.index(split), index
+    records["image_height"], records["image_width"] = labels.shape
+    return Candidates(
+        np.bincount(labels[valid], true_class[valid], classes), np.bincount(labels[valid], minlength=classes), records
+    )
+
+
 class Collection:
     """Regions to check, of any number of images.
 
@@ -72,18 +114,14 @@ class Collection:
         true_class: np.ndarray,
     ) -> None:
         """Add an image: labels uint8 [H, W] with void 255, and its prediction as `find_regions` takes it."""
-        valid, classes = labels != VOID, len(self._sums)
-        self._sums += np.bincount(labels[valid], true_class[valid], classes)
-        self._pixels += np.bincount(labels[valid], minlength=classes)
+        self.keep(candidates(split, index, labels, prediction, confidence, true_class, len(self._sums)))
+
+    def keep(self, found: Candidates) -> None:
+        """Add an image's candidates."""
+        self._sums += found.sums
+        self._pixels += found.pixels
         self.images += 1
-        regions = find_regions(labels, prediction, confidence, true_class)
-        records = np.zeros(len(regions), _RECORD)
-        for record, region in zip(records, regions, strict=True):
-            for key, value in region._asdict().items():
-                record[key] = value
-        records["split"], records["image"] = HELD_OUT.index(split), index
-        records["image_height"], records["image_width"] = labels.shape
-        self._file.write(records.tobytes())
+        self._file.write(found.regions.tobytes())
 
     def thresholds(self) -> np.ndarray:
         """Return each class's mean probability where it is the label, float64 [C]; NaN: it is no pixel's label."""

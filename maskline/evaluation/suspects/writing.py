@@ -1,6 +1,6 @@
 """Labels to check: the collection of a split, the tables, and the pictures of the first images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +24,23 @@ from maskline.contracts.suspects import (
 )
 from maskline.evaluation.pictures import paint
 from maskline.evaluation.predicted_split import Batch, PredictedLabels, PredictedSplit
-from maskline.evaluation.suspects.collection import Collection, Found
+from maskline.evaluation.suspects.collection import Candidates, Collection, Found, candidates
 from maskline.evaluation.suspects.ranking import FoundImage, ranked
 from maskline.evaluation.suspects.tables import image_rows, region_rows
 from maskline.files.records import write_record, write_table
-from maskline.shards.read.originals import Originals
+from maskline.shards.read.originals import find_originals
 
 Splits = Mapping[HeldOut, PredictedSplit]
 
 
-def collect_batch(collection: Collection, role: HeldOut, batch: Batch, predicted: PredictedLabels) -> None:
-    """Add the images of a batch, without their padding, to a collection."""
+def collect_batch(
+    keep: Callable[[Candidates], None], role: HeldOut, classes: int, batch: Batch, predicted: PredictedLabels
+) -> None:
+    """Keep the candidates of each image of a batch, without its padding.
+
+    Args:
+        classes: number of classes.
+    """
     for index, content, *maps in zip(
         batch.indices,
         batch.contents,
@@ -45,14 +51,16 @@ def collect_batch(collection: Collection, role: HeldOut, batch: Batch, predicted
         strict=True,
     ):
         labels, prediction, confidence, true_class = (values[content] for values in maps)
-        collection.add(role, index, labels, prediction, confidence, true_class)
+        keep(candidates(role, index, labels, prediction, confidence, true_class, classes))
 
 
-def collect_split(collection: Collection, role: HeldOut, split: PredictedSplit, batch_size: int) -> None:
-    """Predict every image of a split and add it to a collection."""
+def collect_split(
+    keep: Callable[[Candidates], None], role: HeldOut, classes: int, split: PredictedSplit, batch_size: int
+) -> None:
+    """Predict every image of a split and keep its candidates."""
     with tqdm(total=len(split.reader), desc=f"checking labels of {role}", unit=" images", disable=None) as bar:
         for batch in split.batches(batch_size):
-            collect_batch(collection, role, batch, split.predict(batch))
+            collect_batch(keep, role, classes, batch, split.predict(batch))
             bar.update(len(batch.indices))
 
 
@@ -92,7 +100,7 @@ def _sizes(raw: Path, splits: Splits, regions: Sequence[Found]) -> dict[HeldOut,
     sizes: dict[HeldOut, dict[str, Size]] = {}
     for role, split in splits.items():
         shown = sorted({split.reader.names[region.position] for region in regions if region.split == role})
-        originals = Originals(raw, role, shown) if shown else None
+        originals = find_originals(raw, role, shown) if shown else None
         sizes[role] = {name: originals.size(index) for index, name in enumerate(shown)} if originals else {}
     return sizes
 

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from maskline.contracts.classes import Role
 from maskline.contracts.fit import Part, Size, middle
-from maskline.contracts.manifest import Manifest, Shard
+from maskline.contracts.manifest import Manifest, Shard, Split
 from maskline.errors import ArtifactError
 from maskline.files.digests import has_sha256
 from maskline.shards.example import CONTENT, IMAGE, LABELS, NAME, decoded
@@ -32,6 +32,18 @@ def _open_files() -> int:
     return _OPEN_FILES if limit == resource.RLIM_INFINITY else max(1, min(_OPEN_FILES, limit // 4))
 
 
+def shards_with(split: Split, images: range) -> tuple[list[Shard], int]:
+    """Return the shards that hold the images at some positions of a split, and the position of their first image."""
+    found: list[Shard] = []
+    first = end = 0
+    for shard in split.shards:
+        start, end = end, end + shard.examples
+        if start < images.stop and images.start < end:
+            first = first if found else start
+            found.append(shard)
+    return found, first
+
+
 class ShardReader:
     """The examples of one split, checked against the manifest when the reader is created.
 
@@ -39,6 +51,7 @@ class ShardReader:
         folder: the shards and their manifest.
         manifest: the folder's manifest.
         role: the split.
+        images: the positions in the split of the examples to read; only their shards are opened. None: all.
 
     Attributes:
         size: height and width of images and masks; pixels.
@@ -48,14 +61,17 @@ class ShardReader:
         ArtifactError: a shard is missing, or differs from the manifest's record of it.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, role: Role) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, role: Role, images: range | None = None) -> None:
+        split = manifest.splits[role]
+        images = range(split.examples) if images is None else images
+        shards, first = shards_with(split, images)
         self.size = (manifest.height, manifest.width)
         self._is_compressed = manifest.encoding != "raw"
-        self._paths = [Path(folder) / shard.file for shard in manifest.splits[role].shards]
+        self._paths = [Path(folder) / shard.file for shard in shards]
         self.names: list[str] = []
         contents: list[Size] = []
         places: list[tuple[int, int, int, int, int]] = []
-        for number, (path, shard) in enumerate(zip(self._paths, manifest.splits[role].shards, strict=True)):
+        for number, (path, shard) in enumerate(zip(self._paths, shards, strict=True)):
             _check(path, shard)
             before = len(self.names)
             with open(path, "rb") as file:
@@ -86,8 +102,10 @@ class ShardReader:
                     path,
                     f"holds {len(self.names) - before} examples, but the manifest records {shard.examples}",
                 )
-        self._contents = np.array(contents, np.int32)
-        self._places = np.array(places, np.int64)
+        part = slice(images.start - first, images.stop - first)
+        self.names = self.names[part]
+        self._contents = np.array(contents, np.int32)[part]
+        self._places = np.array(places, np.int64)[part]
         self._open = lru_cache(maxsize=_open_files())(self._open_shard)
 
     def _fits(self, data: bytes, channels: int) -> bool:
