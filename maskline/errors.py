@@ -26,6 +26,10 @@ class ArtifactError(InputError):
         self.path = Path(path)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["ArtifactError"], tuple[Path, str]]:
+        """Pickle by path and reason: Python's own way would call the class with the message alone."""
+        return type(self), (self.path, self.reason)
+
 
 class Stopped(KeyboardInterrupt):
     """The user stopped the work; the message, if any, says what was saved, without a full stop."""
