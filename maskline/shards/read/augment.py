@@ -2,7 +2,8 @@
 
 An operation takes an image uint8 [H, W, 3], labels uint8 [H, W] and draws float32 [DRAWS] in [0, 1). Pixels from
 outside the image become black and void. The operations use OpenCV, which is many times faster than TensorFlow on a
-batch and lets other threads run.
+batch and lets other threads run. It writes into arrays that exist, because it would wait for Python's interpreter lock
+to make new ones.
 """
 
 import math
@@ -19,11 +20,14 @@ from maskline.shards.read.draws import DRAWS
 Operation = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 _FLIP, _SCALE, _ROTATION, _SHIFT_X, _SHIFT_Y, _BRIGHTNESS, _CONTRAST, _SATURATION = range(DRAWS)
-_GRAY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
+_GRAY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
+_IDENTITY = np.eye(3)
+_LINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+_NEAREST = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
 
 
 def augmentation(params: AugmentParams) -> Operation:
-    """Return an operation that applies all augmentations of the params in turn."""
+    """Return an operation that applies all augmentations of the params in turn. Like them, it can be pickled."""
     operations = [
         *([flip] if params.flip else []),
         *([affine(params.scale, params.rotation)] if params.scale or params.rotation else []),
@@ -33,12 +37,12 @@ def augmentation(params: AugmentParams) -> Operation:
             else []
         ),
     ]
+    return partial(_in_turn, operations)
 
-    def apply(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
-        for operation in operations:
-            operation(image, labels, draws)
 
-    return apply
+def _in_turn(operations: list[Operation], image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
+    for operation in operations:
+        operation(image, labels, draws)
 
 
 def flip(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
@@ -50,18 +54,18 @@ def flip(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
 
 def affine(scale: float, rotation: float) -> Operation:
     """Zoom by 1 - scale to 1 + scale at a random place, and rotate by up to `rotation` degrees, in one resampling."""
+    return partial(_affine, scale, rotation)
 
-    def apply(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
-        height, width = labels.shape
-        transform = _transform(height, width, scale, rotation, draws)
-        warp = partial(cv2.warpAffine, M=transform, dsize=(width, height), borderMode=cv2.BORDER_CONSTANT)
-        # OpenCV resamples four channels in less than half the time of three.
-        four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-        moved = warp(four, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, image)
-        labels[...] = warp(labels, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=float(VOID))
 
-    return apply
+def _affine(scale: float, rotation: float, image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
+    height, width = size = labels.shape
+    transform = _transform(height, width, scale, rotation, draws)
+    # OpenCV resamples four channels in less than half the time of three.
+    four, moved = np.empty((*size, 4), np.uint8), np.empty((*size, 4), np.uint8)
+    cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, four)
+    cv2.warpAffine(four, transform, (width, height), moved, _LINEAR, cv2.BORDER_CONSTANT)
+    cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, image)
+    cv2.warpAffine(labels, transform, (width, height), labels, _NEAREST, cv2.BORDER_CONSTANT, float(VOID))
 
 
 def _transform(height: int, width: int, scale: float, rotation: float, draws: np.ndarray) -> np.ndarray:
@@ -84,18 +88,21 @@ def color_jitter(brightness: float, contrast: float, saturation: float) -> Opera
         contrast: each pixel's distance from the image's mean is multiplied by 1 - contrast to 1 + contrast.
         saturation: each pixel's distance from its gray is multiplied by 1 - saturation to 1 + saturation.
     """
+    return partial(_color_jitter, brightness, contrast, saturation)
 
-    def apply(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
-        added = 255.0 * brightness * _signed(draws[_BRIGHTNESS])
-        factor = 1.0 + contrast * _signed(draws[_CONTRAST])
-        mean = sum(cv2.mean(image)[:3]) / 3 + added
-        saturated = 1.0 + saturation * _signed(draws[_SATURATION])
-        mixing = saturated * np.eye(3) + (1.0 - saturated) * np.array(_GRAY)
-        # `mixing` does not change gray, nor a value that is added to all channels.
-        shift = np.full((3, 1), factor * added + (1.0 - factor) * mean)
-        cv2.transform(image, np.hstack([factor * mixing, shift]), image)
 
-    return apply
+def _color_jitter(
+    brightness: float, contrast: float, saturation: float, image: np.ndarray, labels: np.ndarray, draws: np.ndarray
+) -> None:
+    added = 255.0 * brightness * _signed(draws[_BRIGHTNESS])
+    factor = 1.0 + contrast * _signed(draws[_CONTRAST])
+    mean = sum(cv2.mean(image)[:3]) / 3 + added
+    saturated = 1.0 + saturation * _signed(draws[_SATURATION])
+    # Mixing the channels does not change gray, nor a value that is added to all channels.
+    matrix = np.empty((3, 4))
+    matrix[:, :3] = factor * (saturated * _IDENTITY + (1.0 - saturated) * _GRAY)
+    matrix[:, 3] = factor * added + (1.0 - factor) * mean
+    cv2.transform(image, matrix, image)
 
 
 def _signed(draw: np.float32) -> float:

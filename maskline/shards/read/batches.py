@@ -1,19 +1,24 @@
 """Batches from shards as tf.data: shuffled and augmented for training, in order for evaluation."""
 
 import contextlib
+import math
+import weakref
 from collections.abc import Callable, Iterator
-from functools import lru_cache, wraps
+from functools import wraps
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
 from maskline.engine.cores import cores
+from maskline.shards.read.batch import TrainingBatch
 from maskline.shards.read.buffers import BufferPool
-from maskline.shards.read.draws import DRAWS, epoch_order, uniform
+from maskline.shards.read.processes import Processes
 from maskline.shards.read.reader import ShardReader
 
-_PARALLEL = min(4, cores())  # batches that are made in parallel
+_THREADS = min(4, cores())  # more of them wait for each other
+_PROCESSES = 16  # at most
+_MEMORY = 1 << 30  # bytes of all batches that processes make at the same time
 _PREFETCH = 2
 _failures: list[Exception] = []  # raised while a batch was read, in TensorFlow's threads
 
@@ -47,20 +52,32 @@ def training_batches(
     cv2.setNumThreads(1)  # batches are made in parallel, so threads within one image only compete
     batch_size = min(batch_size, len(reader))
     part = batch_size // count
-    epoch_steps = steps_per_epoch(len(reader), batch_size)
-    order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, len(reader)))
-    buffers = BufferPool()
+    make = TrainingBatch(
+        reader,
+        augment,
+        seed,
+        batch_size,
+        steps_per_epoch(len(reader), batch_size),
+        slice(rank * part, (rank + 1) * part),
+    )
+    shape, buffers = (part, *reader.size), BufferPool()
+    processes = _processes(shape, count)
+    made = Processes(make, [(*shape, 3), shape], processes) if processes else make
 
-    def read(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
-        epoch, batch = divmod(int(step), epoch_steps)
-        start = batch * batch_size + rank * part
-        chosen = order(epoch)[start : start + part]
-        images, labels = reader.read(chosen, buffers.empty)
-        for image, mask, draws in zip(images, labels, uniform(seed, epoch, chosen, DRAWS), strict=True):
-            augment(image, mask, draws)
-        return images, labels
+    def read(step: np.int64) -> tuple[np.ndarray, ...]:
+        return made(int(step), buffers.empty)
 
-    return _dataset(tf.data.Dataset.range(steps.start, steps.stop), read, (part, *reader.size))
+    dataset = _dataset(tf.data.Dataset.range(steps.start, steps.stop), read, shape, processes or _THREADS)
+    if isinstance(made, Processes):
+        weakref.finalize(dataset, made.close)  # its iterators keep it; TensorFlow keeps `read` for ever
+    return dataset
+
+
+def _processes(shape: tuple[int, int, int], workers: int) -> int:
+    """Return in how many processes to make batches: none without a GPU, because threads are enough for a CPU."""
+    if not tf.config.get_visible_devices("GPU"):
+        return 0
+    return max(1, min(_PROCESSES, cores() // workers, _MEMORY // (4 * math.prod(shape))))
 
 
 def ordered_batches(reader: ShardReader, batch_size: int, rank: int = 0, count: int = 1) -> tf.data.Dataset:
@@ -75,7 +92,7 @@ def ordered_batches(reader: ShardReader, batch_size: int, rank: int = 0, count: 
         return reader.read(range(int(start), min(int(start) + batch_size, len(reader))), buffers.empty)
 
     starts = tf.data.Dataset.range(rank * batch_size, len(reader), count * batch_size)
-    return _dataset(starts, read, (None, *reader.size))
+    return _dataset(starts, read, (None, *reader.size), _THREADS)
 
 
 @contextlib.contextmanager
@@ -92,7 +109,7 @@ def readers_errors() -> Iterator[None]:
 
 def _noted(read: Callable) -> Callable:
     @wraps(read)
-    def noted(position: np.int64) -> tuple[np.ndarray, np.ndarray]:
+    def noted(position: np.int64) -> tuple[np.ndarray, ...]:
         try:
             return read(position)
         except Exception as error:
@@ -102,7 +119,8 @@ def _noted(read: Callable) -> Callable:
     return noted
 
 
-def _dataset(positions: tf.data.Dataset, read: Callable, shape: tuple) -> tf.data.Dataset:
+def _dataset(positions: tf.data.Dataset, read: Callable, shape: tuple, parallel: int) -> tf.data.Dataset:
+    @tf.autograph.experimental.do_not_convert  # what it makes of Python code is slow
     def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = tf.numpy_function(_noted(read), [position], (tf.uint8, tf.uint8), stateful=False)
         return tf.ensure_shape(images, (*shape, 3)), tf.ensure_shape(labels, shape)
@@ -110,4 +128,5 @@ def _dataset(positions: tf.data.Dataset, read: Callable, shape: tuple) -> tf.dat
     options = tf.data.Options()
     options.autotune.enabled = False  # its threads can delay the end of an iterator by seconds
     options.deterministic = True
-    return positions.map(load, num_parallel_calls=_PARALLEL).prefetch(_PREFETCH).with_options(options)
+    options.threading.private_threadpool_size = parallel  # those that wait for a batch would hold up the training step
+    return positions.map(load, num_parallel_calls=parallel).prefetch(_PREFETCH).with_options(options)

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 _ALIGNMENT = 64  # bytes; TensorFlow uses memory with this alignment without a copy
-_KEPT = 8  # free buffers of each size
+_KEPT = 24  # free buffers of each size
 
 
 class BufferPool:

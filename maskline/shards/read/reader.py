@@ -6,7 +6,7 @@ import resource
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -125,7 +125,16 @@ class ShardReader:
             raise ArtifactError(self._paths[number], "was removed while it was read") from None
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self._places)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what `read` needs: without names, which are large, and without open files."""
+        kept = ("size", "_is_compressed", "_paths", "_places")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open = lru_cache(maxsize=_open_files())(self._open_shard)
 
     def content(self, index: int) -> Part:
         """Return the rows and columns of an example that are not padding."""
