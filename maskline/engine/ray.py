@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-import maskline
 from maskline.engine.cores import cores
 from maskline.errors import InputError
 
@@ -193,7 +192,7 @@ def _code() -> Iterator[str]:
 
     It goes before a checkout that a node may have at the same path as this one.
     """
-    package = Path(maskline.__file__).parent
+    package = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="maskline-") as folder:
         shutil.copytree(package, Path(folder) / package.name, ignore=shutil.ignore_patterns("__pycache__"))
         yield folder
