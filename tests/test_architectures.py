@@ -345,6 +345,16 @@ def test_skips_are_joined_as_the_paper_does(name, kind, strides, joined):
     assert not of_type(model, other)
 
 
+def test_linknet_adds_the_input_of_each_of_the_encoders_four_blocks():
+    model, inputs = decoder("linknet"), features()
+    assert len(of_type(model, layers.Add)) == 4
+    assert [changed_where(model, inputs, level) for level in range(5)] == [True] * 5
+    (pooling,) = of_type(model, layers.MaxPooling2D)
+    padded = np.pad(inputs[0], ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::2, ::2]
+    np.testing.assert_array_equal(keras.Model(model.inputs, pooling.output)(inputs), windows.max(axis=(-2, -1)))
+
+
 def test_convtranspose_has_no_skips():
     model, inputs = decoder("convtranspose"), features()
     assert [changed_where(model, inputs, level) for level in range(5)] == [False] * 4 + [True]
