@@ -582,7 +582,7 @@ PARAMETERS = {
     ("deeplabv3", "resnet50", 21): Count(39_075_093, 42_004_074, 1, _TORCHVISION | {"biases": -26_560}),
     ("deeplabv3", "resnet101", 21): Count(58_093_333, 60_996_202, 1, _TORCHVISION | {"biases": -52_672}),
     # github.com/TimoSaemann/ENet: 0.36 M; the paper, with the classes of Cityscapes: 0.37M
-    ("enet", "enet", 12): Count(364_123, 360_000, 10_000),
+    ("enet", "enet", 12): Count(363_163, 360_000, 10_000),
     # segmentation_models.pytorch: 26.1 million with one class
     ("fpn", "resnet50", 21): Count(
         28_062_357,
