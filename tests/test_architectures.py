@@ -487,6 +487,13 @@ def test_each_doubling_refines_anew():
     assert np.sum(np.any(np.abs(refined - plain) > 1e-4, axis=-1)) > 2 * 64 * 64 // 256
 
 
+@pytest.mark.parametrize("coarse", ["fpn", "panoptic_fpn", "panet", "deeplabv3plus"])
+def test_the_fine_features_are_the_pyramids_if_there_is_one(coarse):
+    model = decoder("pointrend", coarse=coarse, width=64, strides=AT_16 if coarse == "deeplabv3plus" else DEEP)
+    (layer,) = of_type(model, pointrend.PointRend)
+    assert layer.input[1].shape[-1] == (CHANNELS if coarse == "deeplabv3plus" else 256)
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_the_coarse_logits_stay_exact_under_every_precision(precision):
     model = build("pointrend", precision=precision)
