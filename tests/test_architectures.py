@@ -345,6 +345,16 @@ def test_skips_are_joined_as_the_paper_does(name, kind, strides, joined):
     assert not of_type(model, other)
 
 
+def test_linknet_adds_the_input_of_each_of_the_encoders_four_blocks():
+    model, inputs = decoder("linknet"), features()
+    assert len(of_type(model, layers.Add)) == 4
+    assert [changed_where(model, inputs, level) for level in range(5)] == [True] * 5
+    (pooling,) = of_type(model, layers.MaxPooling2D)
+    padded = np.pad(inputs[0], ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::2, ::2]
+    np.testing.assert_array_equal(keras.Model(model.inputs, pooling.output)(inputs), windows.max(axis=(-2, -1)))
+
+
 def test_convtranspose_has_no_skips():
     model, inputs = decoder("convtranspose"), features()
     assert [changed_where(model, inputs, level) for level in range(5)] == [False] * 4 + [True]
@@ -477,6 +487,13 @@ def test_each_doubling_refines_anew():
     assert np.sum(np.any(np.abs(refined - plain) > 1e-4, axis=-1)) > 2 * 64 * 64 // 256
 
 
+@pytest.mark.parametrize("coarse", ["fpn", "panoptic_fpn", "panet", "deeplabv3plus"])
+def test_the_fine_features_are_the_pyramids_if_there_is_one(coarse):
+    model = decoder("pointrend", coarse=coarse, width=64, strides=AT_16 if coarse == "deeplabv3plus" else DEEP)
+    (layer,) = of_type(model, pointrend.PointRend)
+    assert layer.input[1].shape[-1] == (CHANNELS if coarse == "deeplabv3plus" else 256)
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_the_coarse_logits_stay_exact_under_every_precision(precision):
     model = build("pointrend", precision=precision)
@@ -572,7 +589,7 @@ PARAMETERS = {
     ("deeplabv3", "resnet50", 21): Count(39_075_093, 42_004_074, 1, _TORCHVISION | {"biases": -26_560}),
     ("deeplabv3", "resnet101", 21): Count(58_093_333, 60_996_202, 1, _TORCHVISION | {"biases": -52_672}),
     # github.com/TimoSaemann/ENet: 0.36 M; the paper, with the classes of Cityscapes: 0.37M
-    ("enet", "enet", 12): Count(364_123, 360_000, 10_000),
+    ("enet", "enet", 12): Count(363_163, 360_000, 10_000),
     # segmentation_models.pytorch: 26.1 million with one class
     ("fpn", "resnet50", 21): Count(
         28_062_357,

@@ -325,10 +325,11 @@ def test_the_average_is_what_is_kept(tmp_path):
     assert not all(np.array_equal(a, b) for a, b in zip(plain, with_average, strict=True))
 
 
-def test_weight_decay_spares_norms_and_biases():
+@pytest.mark.parametrize("network", ["unet", "enet"])
+def test_weight_decay_spares_norms_biases_and_slopes(network):
     config = params(optimizer="adamw", weight_decay=0.1)
     one = optimizer(config, schedule(config, STEPS))
-    model = SegmentationModel("unet", "unet", ["a", "b"], ["#000000", "#ffffff"], 4, 0.0, False, "float32")
+    model = SegmentationModel(network, network, ["a", "b"], ["#000000", "#ffffff"], 4, 0.0, False, "float32")
     one.build(model.trainable_variables)
     decayed = {v.name for v in model.trainable_variables if one._use_weight_decay(v)}
     assert decayed == {"kernel"}

@@ -48,11 +48,13 @@ class Decoded(NamedTuple):
         logits: float32 [B, H / stride, W / stride, C].
         stride: of the logits, which are then upsampled bilinearly to the image's size.
         extras: further outputs by name, for the architecture's `auxiliary_loss`.
+        fine: features at stride 4 from which PointRend predicts; None: the encoder's.
     """
 
     logits: keras.KerasTensor
     stride: int
     extras: Mapping[str, keras.KerasTensor] = {}
+    fine: keras.KerasTensor | None = None
 
 
 class Decoder(Protocol):

@@ -56,8 +56,8 @@ def optimizer(params: TrainParams, rate: Schedule) -> keras.optimizers.Optimizer
     """Return the optimizer of the params, with dynamic loss scaling for float16."""
     if params.optimizer == "adamw":
         chosen = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
-        # Normalization weights and biases are not decayed, as is usual with AdamW.
-        chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        # Biases and the weights of normalization and of PReLU are not decayed, as is usual with AdamW.
+        chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "alpha"])
     else:
         chosen = keras.optimizers.Adam(rate)
     return keras.optimizers.LossScaleOptimizer(chosen) if params.precision == "mixed_float16" else chosen

@@ -1,7 +1,7 @@
-"""DeepLab v1 and v2 with a large field of view: atrous convolution at output stride 8, and fc6 with rate 12.
+"""DeepLab v1 with a large field of view: atrous convolution at output stride 8, and fc6 with rate 12.
 
-Chen et al., ICLR 2015 (DeepLab-LargeFOV); Chen et al., TPAMI 2018. The papers refine the predictions with a fully
-connected CRF, which is not part of the network.
+Chen et al., ICLR 2015 (DeepLab-LargeFOV). The paper starts fc6 and fc7 from a classifier's weights, and refines the
+predictions with a fully connected CRF, which is not part of the network.
 """
 
 from keras import layers

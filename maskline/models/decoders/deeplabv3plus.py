@@ -1,6 +1,7 @@
 """DeepLabv3+: DeepLabv3's ASPP with separable convolutions, and a decoder with low-level features.
 
 Chen, Zhu, Papandreou, Schroff and Adam, ECCV 2018. The paper's Xception is deeper than that of keras.applications.
+Like the paper, it has no multi-grid.
 """
 
 from keras import layers

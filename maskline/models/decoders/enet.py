@@ -13,14 +13,14 @@ from maskline.models.layers.unpooling import MaxUnpooling
 
 
 def enet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Unpool with the indices of the encoder's two poolings, then upsample to the image's size."""
+    """Unpool with the indices of the encoder's two poolings, then upsample to the image's size; nothing is dropped."""
     initial, first = features.at(2), features.at(4)
     x = _up_bottleneck(features.deepest, first)
-    for stream in (30, 31):
-        x = bottleneck(x, width, dropout, stream, activation=layers.ReLU)
+    for _ in range(2):
+        x = bottleneck(x, width, activation=layers.ReLU)
     x = _up_bottleneck(x, initial)
-    x = bottleneck(x, initial.shape[-1], dropout, 32, activation=layers.ReLU)
-    return Decoded(layers.Conv2DTranspose(classes, 3, strides=2, padding="same", dtype="float32")(x), 1)
+    x = bottleneck(x, initial.shape[-1], activation=layers.ReLU)
+    return Decoded(layers.Conv2DTranspose(classes, 2, strides=2, dtype="float32")(x), 1)
 
 
 def _up_bottleneck(x: keras.KerasTensor, pooled: keras.KerasTensor) -> keras.KerasTensor:

@@ -1,7 +1,8 @@
 """FCN-32s, FCN-16s and FCN-8s: a fully convolutional classifier, whose scores at several strides are summed.
 
 Long, Shelhamer and Darrell, CVPR 2015; Shelhamer, Long and Darrell, TPAMI 2017. All strides are trained together
-and start with small scores, as in the "at-once" variant of the latter.
+and start with small scores, as in the "at-once" variant of the latter. Two things differ from the papers: fc6 and fc7
+start from random weights instead of a classifier's, and the scores of the skips are not scaled before they are added.
 """
 
 import keras

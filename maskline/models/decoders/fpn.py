@@ -16,7 +16,7 @@ from maskline.models.layers.resizing import Upsampling
 def fpn(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Sum the levels of strides 4 to 32 after a 3x3 convolution each; at width 64, 256 channels, 128 in the head."""
     levels = pyramid(features, scaled(256, width))
-    return summed_head(levels, classes, scaled(128, width), dropout)
+    return summed_head(levels, classes, scaled(128, width), dropout)._replace(fine=levels[4])
 
 
 def pyramid(features: Features, channels: int) -> dict[int, keras.KerasTensor]:

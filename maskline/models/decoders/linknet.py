@@ -12,17 +12,27 @@ from maskline.models.layers.dropout import MonteCarloDropout
 
 
 def linknet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
-    """Decode with as many channels as the encoder down to stride 4; the last layers have 32 channels at width 64."""
+    """Decode with as many channels as the encoder; the last layers have 32 channels at width 64.
+
+    Each block's output is added to the input of the encoder's block that it mirrors. The input of the first one is the
+    features of stride 2 after pooling; encoders without that pooling get it here.
+    """
     x = MonteCarloDropout(dropout)(features.deepest)
     stride = features.output_stride
     while stride > 4:
         stride //= 2
         skip = features.at(stride)
         x = layers.Add()([_block(x, skip.shape[-1]), skip])
-    x = _block(x, scaled(64, width), strides=1)
+    first = _pooled(features.at(2))
+    x = layers.Add()([_block(x, first.shape[-1], strides=1), first])
     x = norm_relu(up_conv(x, scaled(32, width), kernel=3))
     x = conv(x, scaled(32, width))
     return Decoded(layers.Conv2DTranspose(classes, 2, strides=2, padding="same", dtype="float32")(x), 1)
+
+
+def _pooled(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the maxima of 3x3 windows around every second place, which is ResNet's first pooling."""
+    return layers.MaxPooling2D(3, strides=2)(layers.ZeroPadding2D(1)(x))
 
 
 def _block(x: keras.KerasTensor, channels: int, strides: int = 2) -> keras.KerasTensor:

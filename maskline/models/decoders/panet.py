@@ -19,4 +19,4 @@ def panet(features: Features, classes: int, width: int, dropout: float) -> Decod
     for stride in (8, 16, 32):
         x = conv(layers.Add()([conv(x, channels, strides=2), levels[stride]]), channels)
         augmented[stride] = x
-    return summed_head(augmented, classes, scaled(128, width), dropout)
+    return summed_head(augmented, classes, scaled(128, width), dropout)._replace(fine=levels[4])

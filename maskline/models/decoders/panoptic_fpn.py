@@ -19,7 +19,7 @@ def panoptic_fpn(features: Features, classes: int, width: int, dropout: float) -
     """Sum the levels of strides 4 to 32 at stride 4; at width 64, 256 channels, and 128 in the branches."""
     levels = pyramid(features, scaled(256, width))
     parts = [_branch(level, stride, scaled(128, width)) for stride, level in levels.items()]
-    return Decoded(head(MonteCarloDropout(dropout)(layers.Add()(parts)), classes), 4)
+    return Decoded(head(MonteCarloDropout(dropout)(layers.Add()(parts)), classes), 4, fine=levels[4])
 
 
 def _branch(x: keras.KerasTensor, stride: int, channels: int) -> keras.KerasTensor:

@@ -1,7 +1,8 @@
 """PointRend: a coarse network whose uncertain points are predicted again from fine features.
 
-Kirillov, Wu, He and Girshick, CVPR 2020. Most training points are uncertain ones. At inference the coarse logits are
-doubled in size step by step, and in each step the most uncertain points are replaced.
+Kirillov, Wu, He and Girshick, CVPR 2020. The fine features are the finest level of a pyramid (P2), or the encoder's at
+stride 4 if the coarse network has no pyramid. Most training points are uncertain ones. At inference the coarse logits
+are doubled in size step by step, and in each step the most uncertain points are replaced.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,8 @@ def pointrend(coarse: Architecture) -> Architecture:
 
     def decoder(features: Features, classes: int, width: int, dropout: float) -> Decoded:
         decoded = coarse.decoder(features, classes, width, dropout)
-        return _refined(decoded, features.at(4), scaled(256, width))
+        fine = features.at(4) if decoded.fine is None else decoded.fine
+        return _refined(decoded, fine, scaled(256, width))
 
     def auxiliary_loss(outputs: Mapping[str, tf.Tensor], labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         coarse_loss = coarse.auxiliary_loss(outputs, labels, loss) if coarse.auxiliary_loss else 0.0
@@ -39,7 +41,7 @@ def pointrend(coarse: Architecture) -> Architecture:
 
 
 def _refined(decoded: Decoded, fine: keras.KerasTensor, channels: int) -> Decoded:
-    """Refine coarse logits with the encoder's features at stride 4; the point head has `channels`, 256 in the paper."""
+    """Refine coarse logits with fine features at stride 4; the point head has `channels`, 256 in the paper."""
     refined = PointRend(decoded.stride, channels)([decoded.logits, fine])
     logits = refined.pop("logits")
     return Decoded(logits, 1, {**decoded.extras, **refined})
@@ -88,7 +90,8 @@ class PointRend(layers.Layer):
         for layer in self._layers_of_head:
             layer.build((None, None, inputs + classes))
             inputs = self.channels
-        self._last = layers.Dense(classes, dtype="float32")
+        small = keras.initializers.RandomNormal(stddev=0.001)
+        self._last = layers.Dense(classes, kernel_initializer=small, dtype="float32")
         self._last.build((None, None, inputs + classes))
 
     def call(self, inputs: list[tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:

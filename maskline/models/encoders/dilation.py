@@ -14,7 +14,8 @@ def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) 
     """Return the network with strides beyond `output_stride` replaced by dilation of the following layers.
 
     Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Away from the border, the original network's
-    features are among the new ones, at every second position for a stride that is halved.
+    features are among the new ones, at every second position for a stride that is halved. Max-pooling of 2x2 is the
+    exception: as in DeepLab, it becomes one of 3x3, because 2x2 at stride 1 moves features by half a position.
 
     Args:
         network: one of keras.applications, with strides of 1 or 2; its weights are not copied.
@@ -52,6 +53,8 @@ def _changed(layer: layers.Layer, rate: int, dense: bool) -> layers.Layer:
             changes["dilation_rate"] = (rate, rate)
     elif isinstance(layer, _POOLS) and (dense or rate > 1):
         size = (layer.pool_size[0] - 1) * rate + 1
+        if isinstance(layer, layers.MaxPooling2D):
+            size |= 1  # an odd window has a center
         changes = {"pool_size": (size, size), "strides": (1, 1), "padding": "same"}
     return layer.from_config(layer.get_config() | changes) if changes else layer
 

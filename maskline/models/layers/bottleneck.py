@@ -22,7 +22,7 @@ def norm_prelu(x: keras.KerasTensor) -> keras.KerasTensor:
 def bottleneck(
     x: keras.KerasTensor,
     channels: int,
-    dropout: float,
+    dropout: float = 0.0,
     stream: int = 0,
     kernel: int = 3,
     rate: int = 1,
