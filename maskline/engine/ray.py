@@ -152,11 +152,14 @@ def connect() -> None:
         InputError: the cluster of RAY_ADDRESS cannot be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as the pool's workers; Ray's 15 starves on a busy machine
     import ray
+    from ray._private import worker
 
     if ray.is_initialized():
         return
     address = os.environ.get(ADDRESS)
+    worker.listen_error_messages = lambda *_: None  # prints whatever the logging level is
     terminate = signal.getsignal(signal.SIGTERM)  # Ray replaces it
     try:
         with _code() as folder:
