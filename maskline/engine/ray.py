@@ -112,17 +112,20 @@ class _Run:
 
     def _finish(self, task: Any) -> int:
         import ray
+        from ray import exceptions
 
         index = self._running.pop(task)
         try:
             self.results[index] = ray.get(task)
-        except ray.exceptions.RayTaskError as error:
+        except exceptions.RayTaskError as error:
             self._errors[index] = error.cause
-        except ray.exceptions.RayError:
+        except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError):
             self._errors[index] = InputError(
                 f"a worker was killed again and again while {self._description}, most likely because memory ran out on "
                 "its node; give Ray fewer cores there: start the node with a lower --num-cpus."
             )
+        except exceptions.RayError as error:
+            self._errors[index] = InputError(f"the Ray cluster failed while {self._description}: {error}")
         return index
 
     def _most(self) -> int:
