@@ -5,11 +5,25 @@ import importlib.util
 import pytest
 
 from maskline.engine import tasks
-from maskline.errors import InputError
+from maskline.errors import ArtifactError, InputError
 
 
 def double(number):
     return 2 * number
+
+
+def damaged(number):
+    raise ArtifactError(f"raw/{number}", "is damaged")
+
+
+def test_a_worker_s_artifact_error_keeps_its_path_and_reason():
+    with pytest.raises(ArtifactError) as caught:
+        tasks.map_tasks(damaged, [1, 2], lambda _: 1, "reading", 2)
+    assert (str(caught.value), str(caught.value.path), caught.value.reason) == (
+        "raw/1 is damaged",
+        "raw/1",
+        "is damaged",
+    )
 
 
 @pytest.mark.parametrize("name", ["", "pool"])

@@ -122,17 +122,20 @@ class _Run:
 
     def _finish(self, task: Any) -> int:
         import ray
+        from ray import exceptions
 
         index = self._running.pop(task)
         try:
             self.results[index] = ray.get(task)
-        except ray.exceptions.RayTaskError as error:
+        except exceptions.RayTaskError as error:
             self._errors[index] = error.cause
-        except ray.exceptions.RayError:
+        except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError):
             self._errors[index] = InputError(
                 f"a worker was killed again and again while {self._description}, most likely because memory ran out on "
                 "its node; give Ray fewer cores there: start the node with a lower --num-cpus."
             )
+        except exceptions.RayError as error:
+            self._errors[index] = InputError(f"the Ray cluster failed while {self._description}: {error}")
         return index
 
     def _most(self) -> int:
@@ -162,11 +165,14 @@ def connect() -> None:
         InputError: the cluster of RAY_ADDRESS cannot be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as the pool's workers; Ray's 15 starves on a busy machine
     import ray
+    from ray._private import worker
 
     if ray.is_initialized():
         return
     address = os.environ.get(ADDRESS)
+    worker.listen_error_messages = lambda *_: None  # prints whatever the logging level is
     terminate = signal.getsignal(signal.SIGTERM)  # Ray replaces it
     try:
         with _code() as folder:

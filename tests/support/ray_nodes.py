@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,19 +14,25 @@ from pathlib import Path
 from processes import living
 
 HEAD = "127.0.0.2"  # Ray replaces 127.0.0.1 by the address of the machine
-PORT = 6399
 RAY = str(Path(sys.executable).with_name("ray"))
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
+FAIR = {"RAY_worker_niceness": "0"}  # the default, 15, starves on a busy machine
+
+
+def free_port() -> int:
+    with socket.create_server((HEAD, 0)) as server:
+        return server.getsockname()[1]
 
 
 class Cluster:
     """A head without cores, to which a driver connects, and nodes that join it."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.address = f"{HEAD}:{PORT}"
+        port = free_port()
+        self.address = f"{HEAD}:{port}"
         self._folder, self._environment = folder, environment
         self._started: list[int] = []
-        self.start(HEAD, "--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false")
+        self.start(HEAD, "--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false")
 
     def add(self, number: int, cores: int = 1) -> int:
         """Start a node on 127.0.0.`number`, and return the process that leads its session."""
@@ -45,7 +52,7 @@ class Cluster:
         with open(log, "wb") as out:
             process = subprocess.Popen(
                 [*command, *options, "--block"], cwd=home, stdout=out, stderr=out, start_new_session=True,
-                env=os.environ | QUIET | self._environment | {"TMPDIR": str(home), "HOME": str(home)},
+                env=os.environ | QUIET | FAIR | self._environment | {"TMPDIR": str(home), "HOME": str(home)},
             )  # fmt: skip
         self._started.append(process.pid)
         while "--block" not in log.read_text():
