@@ -1,6 +1,9 @@
 """Inference options, each against a plain statement of it, alone and all together."""
 
 import functools
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -239,6 +242,23 @@ def test_resizing_is_tensorflows(sizes, seed):
     maps = np.random.default_rng(seed).random((height, width, 2), np.float32)
     np.testing.assert_array_equal(resized(maps, size), tf.image.resize(maps, size))
     np.testing.assert_allclose(antialiased(maps, size), tf.image.resize(maps, size, antialias=True), atol=1e-4)
+
+
+def test_antialiasing_does_not_depend_on_the_number_of_threads():
+    code = "import hashlib, numpy as np; from maskline.prediction.resizing import antialiased; "
+    code += "maps = np.random.default_rng(0).random((540, 720, 3), np.float32); "
+    code += "print(hashlib.sha256(antialiased(maps, (360, 480)).tobytes()).hexdigest())"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+        ).stdout
+        for threads in "12"
+    }
+    assert len(found) == 1
 
 
 @settings(max_examples=40)

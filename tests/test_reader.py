@@ -85,6 +85,22 @@ def test_any_order_gives_each_example(encoded_shards):
     assert len({image.tobytes() for image in images}) == 9
 
 
+def test_a_part_is_that_of_the_whole_and_opens_its_own_shards_alone(encoded_shards):
+    manifest, whole = read_manifest(encoded_shards), opened(encoded_shards)
+    images, labels = whole.read(range(9))
+    for start in range(9):
+        for stop in range(start + 1, 10):
+            part = ShardReader(encoded_shards, manifest, "train", range(start, stop))
+            assert part.names == whole.names[start:stop] and len(part) == stop - start
+            for got, expected in zip(part.read(range(len(part))), (images, labels), strict=True):
+                np.testing.assert_array_equal(got, expected[start:stop])
+    (encoded_shards / SHARD).unlink()
+    for alone in (range(3), range(6, 9)):
+        assert ShardReader(encoded_shards, manifest, "train", alone).names == whole.names[alone.start : alone.stop]
+    with pytest.raises(ArtifactError, match=rf"{SHARD} is missing, but the manifest lists it"):
+        ShardReader(encoded_shards, manifest, "train", range(2, 4))
+
+
 def test_few_open_files_are_enough(shards, monkeypatch):
     whole = opened(shards).read(range(9))
     monkeypatch.setattr(reader_module, "_OPEN_FILES", 1)

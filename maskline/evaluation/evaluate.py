@@ -62,8 +62,9 @@ def evaluate(
     Raises:
         ArtifactError: the shards or the model are damaged, or the model knows other classes, or images of another size
             or fit.
-        InputError: the model cannot do what `params` ask for.
+        InputError: the model cannot do what `params` ask for, or the engine that the environment names cannot be used.
     """
+    engine = engine_name()
     tf.config.experimental.enable_op_determinism()
     manifest = read_manifest(shards)
     splits = held_out_splits(raw, shards, manifest, model_file, params)
@@ -71,7 +72,7 @@ def evaluate(
     about = _about(manifest, sha256(shards / MANIFEST.name), params)
     with new_directory(out) as folder, new_collection(folder, len(names)) as suspects:
         with new_counts(folder, split.reader.names, len(names), len(TRIMAP_DISTANCES), BINS) as counts:
-            if engine_name() == "pool":
+            if engine == "pool":
                 count_here(splits, batch_size, counts, suspects)
             else:
                 count_in_chunks(
