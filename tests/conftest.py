@@ -51,6 +51,7 @@ FAST = {
     "test_report_plots",
     "test_suspects",
     "test_web_runtime",
+    "test_workers",
     "test_yaml12",
 }
 # Reasons for which even the whole suite may skip a test: the project does not hold the data or the library, or the test
