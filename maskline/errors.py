@@ -26,6 +26,10 @@ class ArtifactError(InputError):
         self.path = Path(path)
         self.reason = reason
 
+    def __reduce__(self) -> tuple:
+        """Let the error pass from a worker process to its parent."""
+        return type(self), (self.path, self.reason)
+
 
 class Stopped(KeyboardInterrupt):
     """The user stopped the work; the message, if any, says what was saved, without a full stop."""

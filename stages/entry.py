@@ -24,8 +24,14 @@ from maskline.params.check import check_params  # noqa: E402
 PARAMS = Path("params.yaml")
 
 
-def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
-    """Run one stage in the current folder, which holds dvc.yaml and params.yaml."""
+def main(name: str, description: str, work: Callable[[Stage], bool | None]) -> None:
+    """Run one stage in the current folder, which holds dvc.yaml and params.yaml.
+
+    Args:
+        name: the stage's name.
+        description: of the stage, for its help.
+        work: writes the stage's outputs, or returns False because it has written none.
+    """
     argparse.ArgumentParser(
         prog=f"stages/{name}.py",
         description=description,
@@ -43,16 +49,17 @@ def main(name: str, description: str, work: Callable[[Stage], None]) -> None:
         sys.exit(printable(f"{name}: {found}{_way_back(name, stages)}"))
 
 
-def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], None]) -> None:
+def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], bool | None]) -> None:
     check_pipeline()
     entry, params = stages[name], read_yaml(PARAMS)
     repo = check_params(params, PARAMS).repo
     stage = Stage(name, tuple(entry.get("params", [])), params, code_digest(entry, repo))
     check_inputs(stages, name)
-    work(stage)
+    has_written = work(stage) is not False
     if code_digest(entry, repo) != stage.code:
         raise InputError(f"the code of stage {name} was edited while it ran; run `dvc repro` again.")
-    record_outputs(entry)
+    if has_written:
+        record_outputs(entry)
 
 
 def check_pipeline() -> None:

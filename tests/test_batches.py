@@ -51,8 +51,8 @@ class Numbered:
         return images, labels
 
 
-def batches(count, size, steps, seed=5, augment=nothing):
-    made = training_batches(Numbered(count), size, augment, seed, steps)
+def batches(examples, size, steps, seed=5, augment=nothing, **place):
+    made = training_batches(Numbered(examples), size, augment, seed, steps, **place)
     return [SimpleNamespace(images=i.copy(), labels=m.copy()) for i, m in made.as_numpy_iterator()]
 
 
@@ -189,6 +189,29 @@ def test_ordered_batches_show_everything_once_in_order(count, size):
     assert np.concatenate([labels[:, 0, 0] for _, labels in found]).tolist() == list(range(count))
     assert [len(labels) for _, labels in found[:-1]] == [size] * (len(found) - 1)
     assert all((images == labels[..., None]).all() for images, labels in found)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_workers_parts_are_the_batch_of_one_worker_in_order(workers):
+    def noise(image, labels, draws):
+        labels[0] = (255 * draws[:6]).astype(np.uint8)
+
+    whole = batches(20, 6, range(5), augment=noise)
+    for name in ("images", "labels"):
+        parts = [
+            [getattr(b, name) for b in batches(20, 6, range(5), augment=noise, rank=rank, count=workers)]
+            for rank in range(workers)
+        ]
+        for step, batch in enumerate(whole):
+            np.testing.assert_array_equal(np.concatenate([part[step] for part in parts]), getattr(batch, name))
+
+
+@pytest.mark.parametrize("examples", [1, 6, 7, 20])
+def test_workers_share_out_whole_batches_of_a_split_in_order(examples):
+    whole = [labels for _, labels in ordered_batches(Numbered(examples), 3).as_numpy_iterator()]
+    for rank in range(3):
+        part = [labels for _, labels in ordered_batches(Numbered(examples), 3, rank, 3).as_numpy_iterator()]
+        assert [labels.tolist() for labels in part] == [labels.tolist() for labels in whole[rank::3]]
 
 
 @pytest.mark.parametrize("encoding", ["raw", "png", "jpeg"])

@@ -99,7 +99,9 @@ TRAIN = {
 }
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
 # tests/test_own_pairs.py turns values, tests/test_annotations.py overlap, tests/test_groups.py group.
-# tests/test_gpu_operations.py turns train.deterministic, which changes no weights on a CPU.
+# tests/test_gpu_operations.py turns train.deterministic, which changes no weights on a CPU, and tests/test_workers.py
+# train.workers, which needs processes of its own.
+ELSEWHERE = ("train.deterministic", "train.workers")
 DOWNLOAD = {
     "name",
     "path",
@@ -189,7 +191,7 @@ def shards(raw):
 
 
 def test_every_key_is_turned_somewhere():
-    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), *BESIDE, "train.deterministic", "repo"}
+    turned = {*PREPROCESS, *TRAIN, *(f"dataset.{key}" for key in DOWNLOAD), *BESIDE, *ELSEWHERE, "repo"}
     known = leaves(read_yaml(ROOT / "params.yaml"))
     assert turned == {key for key in known if not key.startswith("evaluate.")}
 

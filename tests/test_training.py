@@ -30,6 +30,7 @@ def params(**changes) -> TrainParams:
     values = {
         "epochs": 3,
         "batch_size": 2,
+        "workers": 1,
         "loss": dict.fromkeys(LossParams.model_fields, 0.0) | {"cross_entropy": 1.0},
         "loss_options": read_yaml(Path(__file__).parents[1] / "params.yaml")["train"]["loss_options"],
         "class_weights": "none",

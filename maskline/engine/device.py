@@ -5,6 +5,7 @@ import importlib.util
 from typing import NamedTuple
 
 from maskline.engine.cores import cores
+from maskline.errors import InputError
 
 _DRIVER = "libcuda.so.1"
 _LIBRARIES = "nvidia.cudnn"  # a package that requirements-gpu.txt adds
@@ -21,10 +22,17 @@ class Gpu(NamedTuple):
         return f"{self.name}, {self.memory / 2**30:.0f} GiB"
 
 
-def choose_device() -> str:
-    """Leave to TensorFlow the first GPU that it can use, if there is one; return what it runs on, in words.
+def choose_device(number: int = 0, count: int = 1) -> str:
+    """Leave to TensorFlow one GPU that it can use, if there is one; return what it runs on, in words.
 
     The words also say why TensorFlow cannot use a GPU that is there. Call it before TensorFlow's first operation.
+
+    Args:
+        number: of the processes that share this host, this one's number, from 0 on: it takes the GPU of this number.
+        count: the number of these processes.
+
+    Raises:
+        InputError: there are GPUs, but fewer than processes.
     """
     import tensorflow as tf
 
@@ -32,11 +40,16 @@ def choose_device() -> str:
     gpus = driver_gpus()
     if not usable:
         return _cores() + _unused(gpus)
-    tf.config.set_visible_devices(usable[0], "GPU")
+    if len(usable) < count:
+        raise InputError(
+            f"{count} workers on this host need a GPU each, but TensorFlow can use {len(usable)} here; lower "
+            f"train.workers, or hide the GPUs with CUDA_VISIBLE_DEVICES=-1. Received: {count}"
+        )
+    tf.config.set_visible_devices(usable[number], "GPU")
     if len(gpus) == len(usable):
-        name = str(gpus[0])
+        name = str(gpus[number])
     else:  # TensorFlow leaves out old GPUs
-        name = tf.config.experimental.get_device_details(usable[0]).get("device_name", "a GPU")
+        name = tf.config.experimental.get_device_details(usable[number]).get("device_name", "a GPU")
     return name if len(usable) == 1 else f"{name}, one of {len(usable)} GPUs"
 
 

@@ -46,6 +46,7 @@ class TrainParams(Section):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
+    workers: Annotated[int, Field(ge=1, le=1024)]
     loss: LossParams
     loss_options: LossOptions
     class_weights: Literal["none", "inverse", "median_frequency"]
@@ -61,6 +62,11 @@ class TrainParams(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.batch_size % self.workers:
+            raise ValueError(
+                f"batch_size must be a multiple of workers ({self.workers}), which take equal parts of each batch. "
+                f"Received: {self.batch_size}"
+            )
         if self.optimizer == "adam" and self.weight_decay:
             raise ValueError(
                 f"weight_decay must be 0 for adam; choose adamw to decay weights. Received: {self.weight_decay}"

@@ -57,17 +57,8 @@ class Checkpoints:
 
     def save(self, state: State) -> None:
         """Write a checkpoint, then remove all others except the one written or loaded before it."""
-        header = {
-            "run": self._run,
-            "step": state.step,
-            "history": state.history,
-            "variables": len(state.variables),
-            "best": len(state.best),
-        }
-        arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
-        header_bytes = np.frombuffer(json.dumps(header).encode(), np.uint8)
         path = self._folder / f"{state.step:010d}.npz"
-        write_bytes(path, sealed(npz_bytes({"about": header_bytes, **arrays})))
+        write_bytes(path, sealed(state_bytes(state, self._run)))
         self._recent = [*(recent for recent in self._recent if recent != path), path][-2:]
         for file in self._folder.iterdir():
             if file not in self._recent:
@@ -85,7 +76,7 @@ class Checkpoints:
         files = self._files()
         while files:
             path = files[-1]
-            state = _read(path, self._run)
+            state = self._read(path)
             if state and [value.shape for value in state.variables] == list(shapes):
                 self._recent = files[-2:]
                 return state
@@ -102,15 +93,33 @@ class Checkpoints:
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.npz"))
 
-
-def _read(path: Path, run: str) -> State | None:
-    try:
-        with np.load(io.BytesIO(unsealed(path.read_bytes())), allow_pickle=False) as file:
-            header = json.loads(file["about"].tobytes())
-            arrays = [file[name] for name in sorted(file.files) if name != "about"]
-        count = header["variables"]
-        if (header["run"], header["best"]) != (run, len(arrays) - count):
+    def _read(self, path: Path) -> State | None:
+        try:
+            return state_of(unsealed(path.read_bytes()), self._run)
+        except Exception:  # zipfile and NumPy raise many kinds of errors on a damaged file
             return None
-        return State(header["step"], header["history"], arrays[:count], arrays[count:])
-    except Exception:  # zipfile and NumPy raise many kinds of errors on a damaged file
+
+
+def state_bytes(state: State, run: str = "") -> bytes:
+    """Return a state as an archive that names its run."""
+    header = {
+        "run": run,
+        "step": state.step,
+        "history": state.history,
+        "variables": len(state.variables),
+        "best": len(state.best),
+    }
+    arrays = {f"{i:05d}": value for i, value in enumerate([*state.variables, *state.best])}
+    header_bytes = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    return npz_bytes({"about": header_bytes, **arrays})
+
+
+def state_of(data: bytes, run: str = "") -> State | None:
+    """Return the state in an archive of `state_bytes`, or None if it is of another run or not whole."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        header = json.loads(file["about"].tobytes())
+        arrays = [file[name] for name in sorted(file.files) if name != "about"]
+    count = header["variables"]
+    if (header["run"], header["best"]) != (run, len(arrays) - count):
         return None
+    return State(header["step"], header["history"], arrays[:count], arrays[count:])

@@ -12,8 +12,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from maskline.contracts.history import Epoch
+from maskline.engine import replicas
 from maskline.errors import InputError, Stopped
 from maskline.params.train import TrainParams
+from maskline.training.agreement import check_equal, first_workers_state
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.interrupts import deferred_signals, stop_if_requested
 from maskline.training.schedule import Schedule
@@ -30,7 +32,7 @@ def fit(
     batches: Callable[[range], Iterable[tuple[tf.Tensor, tf.Tensor]]],
     rate: Schedule,
     params: TrainParams,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
 ) -> list[Epoch]:
     """Train, and leave in the model the weights of the epoch with the best validation mean IoU.
 
@@ -38,16 +40,20 @@ def fit(
         batches: yields images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for a range of steps, counted
             from the start of the run.
         rate: the schedule; its `total_steps` cover `params.epochs` epochs.
+        checkpoints: of this run; None: this worker keeps none and starts from the first worker's state.
 
     Returns:
         The history, one row for each epoch.
 
     Raises:
-        InputError: the training loss, the validation loss or a score became NaN or infinite.
+        InputError: the training loss, the validation loss or a score became NaN or infinite, or the workers' weights
+            differ.
         Stopped: Ctrl-C or SIGTERM, after the last finished step was saved; the message names the step.
     """
     epoch_steps = rate.total_steps // params.epochs
-    state = checkpoints.load(trainer.shapes()) or State()
+    state = (checkpoints and checkpoints.load(trainer.shapes())) or State()
+    if replicas.count() > 1:
+        state = first_workers_state(state, trainer)
     if state.step:
         trainer.assign(state.variables)
         print(f"train: resumes after step {state.step} of {rate.total_steps}.", flush=True)
@@ -56,15 +62,23 @@ def fit(
         while len(state.history) < params.epochs and not _has_stopped_improving(state.history, params.early_stopping):
             _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
             _end_epoch(trainer, validator, state, rate, params)
+            if replicas.count() > 1:
+                check_equal(trainer)
             _save(checkpoints, trainer, state)
-    for variable, value in zip(trainer.model.variables, state.best, strict=True):
-        variable.assign(value)
+    if state.best:
+        for variable, value in zip(trainer.model.variables, state.best, strict=True):
+            variable.assign(value)
     kept = _best_epoch(state.history)
     return [Epoch(**row, best=row["epoch"] == kept) for row in state.history]
 
 
 def _train_epoch(
-    trainer: Trainer, stream: Iterator, state: State, epoch_steps: int, params: TrainParams, checkpoints: Checkpoints
+    trainer: Trainer,
+    stream: Iterator,
+    state: State,
+    epoch_steps: int,
+    params: TrainParams,
+    checkpoints: Checkpoints | None,
 ) -> None:
     """Do the remaining steps of the epoch."""
     epoch = len(state.history)
@@ -93,7 +107,7 @@ def _train_epoch(
 
 
 @contextlib.contextmanager
-def _saved_on_interrupt(checkpoints: Checkpoints, trainer: Trainer, state: State, steps: int) -> Iterator[None]:
+def _saved_on_interrupt(checkpoints: Checkpoints | None, trainer: Trainer, state: State, steps: int) -> Iterator[None]:
     begun = state.step
     try:
         yield
@@ -127,7 +141,7 @@ def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Sched
             "validation_mean_iou": round(scores.mean_iou, 6),
         }
         state.history.append(row)
-        if _best_epoch(state.history) == row["epoch"]:
+        if _best_epoch(state.history) == row["epoch"] and replicas.rank() == 0:
             state.best = [np.array(variable.numpy()) for variable in trainer.model.variables]
     trainer.loss_sum.assign(0.0)
     note = "best so far" if _best_epoch(state.history) == row["epoch"] else ""
@@ -147,6 +161,7 @@ def _has_stopped_improving(history: list[dict[str, Any]], patience: int) -> bool
     return bool(patience and history) and history[-1]["epoch"] - _best_epoch(history) >= patience
 
 
-def _save(checkpoints: Checkpoints, trainer: Trainer, state: State) -> None:
-    state.variables = trainer.values()
-    checkpoints.save(state)
+def _save(checkpoints: Checkpoints | None, trainer: Trainer, state: State) -> None:
+    if checkpoints:
+        state.variables = trainer.values()
+        checkpoints.save(state)

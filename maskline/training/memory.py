@@ -27,21 +27,27 @@ _GB = 1e9
 
 
 def check_memory(
-    trainer: Trainer, graph: tf.Graph, model: ModelParams, params: TrainParams, size: tuple[int, int]
+    trainer: Trainer,
+    graph: tf.Graph,
+    model: ModelParams,
+    params: TrainParams,
+    size: tuple[int, int],
+    processes: int = 1,
 ) -> None:
     """Refuse training that clearly does not fit into memory, where it runs on the CPU.
 
     Args:
         graph: the trainer's traced step.
         size: height and width of the images; pixels.
+        processes: how many on this host train at the same time; each takes the same memory.
 
     Raises:
-        InputError: the forecast is more than what this process may still take.
+        InputError: the forecast is more than what these processes may still take.
     """
     free = free_memory()
     if free is None or tf.config.list_physical_devices("GPU"):
         return
-    needed = forecast(trainer, graph)
+    needed = processes * forecast(trainer, graph)
     if needed > free:
         height, width = size
         raise InputError(

@@ -8,6 +8,7 @@ import numpy as np
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.engine.replicas import count
+from maskline.errors import InputError
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
 from maskline.params.model import ModelParams
@@ -28,16 +29,19 @@ class Training(NamedTuple):
     rate: Schedule
 
 
-def set_up(manifest: Manifest, weights: Path | None, model: ModelParams, params: TrainParams) -> Training:
+def set_up(
+    manifest: Manifest, weights: Path | None, model: ModelParams, params: TrainParams, processes: int = 1
+) -> Training:
     """Build the network, and trace and check its training step.
 
     Args:
         manifest: of the shards to train on.
         weights: a weights file for the encoder.
+        processes: how many on this host train at the same time.
 
     Raises:
         InputError: the weights are for another network, or the network cannot be trained in such small batches or in
-            the free memory.
+            the free memory, or the workers cannot share out the train split's only batch.
     """
     examples = manifest.splits["train"].examples
     network = _build(model, manifest, weights, params.precision)
@@ -45,16 +49,27 @@ def set_up(manifest: Manifest, weights: Path | None, model: ModelParams, params:
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(examples, params.batch_size))
     trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
-    _check_step(trainer, manifest, model, params)
+    _check_step(trainer, manifest, model, params, processes)
     return Training(trainer, loss, rate)
 
 
-def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params: TrainParams) -> None:
+def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params: TrainParams, processes: int) -> None:
     """Refuse, before the first step, one that cannot work."""
     examples, size = manifest.splits["train"].examples, (manifest.height, manifest.width)
-    graph = trainer.graph(min(params.batch_size, examples) // count(), *size)
+    graph = trainer.graph(_part(params, examples), *size)
     check_normalised(graph, params, examples)
-    check_memory(trainer, graph, model, params, size)
+    check_memory(trainer, graph, model, params, size, processes)
+
+
+def _part(params: TrainParams, examples: int) -> int:
+    """Return how many images of each batch a worker takes."""
+    batch = min(params.batch_size, examples)
+    if batch % count():
+        raise InputError(
+            f"the train split has {examples} images, a single batch, of which train.workers cannot take equal parts; "
+            f"lower train.workers or train.batch_size. Received: {count()} and {params.batch_size}"
+        )
+    return batch // count()
 
 
 def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:

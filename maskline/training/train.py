@@ -13,6 +13,7 @@ from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import read_manifest
+from maskline.engine import replicas
 from maskline.engine.cores import tensorflow_threads
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256
@@ -24,6 +25,7 @@ from maskline.params.train import TrainParams
 from maskline.shards.read.augment import augmentation
 from maskline.shards.read.batches import readers_errors, training_batches
 from maskline.shards.read.reader import ShardReader
+from maskline.training.agreement import check_same
 from maskline.training.checkpoint import Checkpoints
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
@@ -42,28 +44,29 @@ def train(
     augment: AugmentParams,
     params: TrainParams,
     code: str,
+    processes: int = 1,
 ) -> None:
     """Write `model.keras` and `history.csv` into `out`; the bytes depend only on the arguments and the files they name.
+
+    Of several workers, all of which call this, the first one writes.
 
     Args:
         shards: folder of shards and manifest.
         weights: folder of encoder.json and, if it names one, the encoder's weights file.
         checkpoints: folder of the checkpoints of unfinished runs and of the last finished one.
         code: digest of the training code, so that changed code never resumes from this run's checkpoints.
+        processes: how many on this host train at the same time.
 
     Raises:
         ArtifactError: the shards or the weights are damaged, or the weights are for another network.
         InputError: the network cannot be trained in such small batches or in the free memory, or the loss or a
-            validation score became NaN or infinite, or an operation has no deterministic kernel on the device.
+            validation score became NaN or infinite, or an operation has no deterministic kernel on the device, or the
+            workers differ in their arguments or files.
         Stopped: Ctrl-C or SIGTERM.
     """
     keras.utils.set_random_seed(seed)
     choose_determinism(params.deterministic)
     manifest = read_manifest(shards)
-    reader = ShardReader(shards, manifest, "train")
-    validation = ShardReader(shards, manifest, "validation")
-    trainer, loss, rate = set_up(manifest, _encoder_weights(weights, model), model, params)
-    validator = Validator(trainer.model, loss, validation, params.batch_size)
     fingerprint = {
         "seed": seed,
         "model": model.model_dump(),
@@ -73,16 +76,23 @@ def train(
         "data": sha256(shards / MANIFEST.name),
         "weights": sha256(weights / ENCODER.name),
         "libraries": [tf.__version__, keras.__version__, np.__version__],
-        "threads": tensorflow_threads(),
     }
-    run = Checkpoints(checkpoints, fingerprint)
-    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed)
+    check_same(fingerprint)
+    reader = ShardReader(shards, manifest, "train")
+    validation = ShardReader(shards, manifest, "validation")
+    trainer, loss, rate = set_up(manifest, _encoder_weights(weights, model), model, params, processes)
+    validator = Validator(trainer.model, loss, validation, params.batch_size)
+    rank, count = replicas.rank(), replicas.count()
+    threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
+    run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})
+    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed, rank=rank, count=count)
     with readers_errors(), refusals():
         history = fit(trainer, validator, batches, rate, params, run)
-    with new_directory(out) as folder:
-        save_model(trainer.model, folder / MODEL_FILE.name)
-        write_table(folder / HISTORY.name, history)
-    run.finish()
+    if run:
+        with new_directory(out) as folder:
+            save_model(trainer.model, folder / MODEL_FILE.name)
+            write_table(folder / HISTORY.name, history)
+        run.finish()
 
 
 def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:

@@ -1,10 +1,13 @@
 """Loss of a model on a split, and metrics from one confusion matrix over all its images."""
 
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from maskline.engine import replicas
 from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy
 from maskline.models.interface import Loss
@@ -25,6 +28,8 @@ class Scores(NamedTuple):
 class Validator:
     """A function that scores a model on a split; each call scores the model's current weights.
 
+    Several workers share out the batches, and each gets the scores that one worker would.
+
     Args:
         model: the model to score.
         loss: the training loss.
@@ -33,8 +38,9 @@ class Validator:
     """
 
     def __init__(self, model: SegmentationModel, loss: Loss, reader: ShardReader, batch_size: int) -> None:
-        self._batches = ordered_batches(reader, batch_size)
-        self._examples = len(reader)
+        self._rank, self._workers = replicas.rank(), replicas.count()
+        self._batches = ordered_batches(reader, batch_size, self._rank, self._workers)
+        self._examples, self._batch_size = len(reader), batch_size
         self._classes = len(model.class_names)
 
         @tf.function(reduce_retracing=True)
@@ -46,11 +52,16 @@ class Validator:
 
     def __call__(self) -> Scores:
         """Score the model with its current weights."""
-        total, matrix = 0.0, np.zeros((self._classes, self._classes), np.int64)
-        for images, labels in self._batches:
-            loss, predictions = self._score(images, labels)
-            total += float(loss) * len(labels)
-            # Counted on the host: TensorFlow's bincount has no deterministic kernel on a GPU.
-            matrix = matrix + confusion_matrices(labels.numpy(), predictions.numpy(), self._classes).sum(axis=0)
-            stop_if_requested()
+        losses = np.zeros(-(-self._examples // self._batch_size))
+        matrix = np.zeros((self._classes, self._classes), np.int64)
+        with replicas.alone():
+            for number, (images, labels) in enumerate(self._batches):
+                loss, predictions = self._score(images, labels)
+                losses[self._rank + number * self._workers] = float(loss) * len(labels)
+                # Counted on the host: TensorFlow's bincount has no deterministic kernel on a GPU.
+                matrix += confusion_matrices(labels.numpy(), predictions.numpy(), self._classes).sum(axis=0)
+                stop_if_requested()
+        if self._workers > 1:
+            losses, matrix = (replicas.all_sum(tf.constant(part)).numpy() for part in (losses, matrix))
+        total = reduce(add, losses.tolist(), 0.0)
         return Scores(total / self._examples, float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))))

@@ -29,41 +29,53 @@ def training_batches(
     augment: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
     seed: int,
     steps: range,
+    rank: int = 0,
+    count: int = 1,
 ) -> tf.data.Dataset:
     """Yield augmented images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for each step of a run.
 
     A batch is a pure function of (seed, step). Every epoch is a new permutation of the whole split, whose last
-    `examples % batch_size` examples are dropped.
+    `examples % batch_size` examples are dropped. Each of `count` workers gets its part of every batch.
 
     Args:
+        batch_size: images in the batch of all workers, a multiple of `count` unless the split is smaller.
         augment: changes an image uint8 [H, W, 3] and its labels uint8 [H, W] in place, by draws float32 [DRAWS].
         steps: a range of steps, counted from the start of the run.
+        rank: the worker's number, from 0 on.
+        count: the number of workers.
     """
     cv2.setNumThreads(1)  # batches are made in parallel, so threads within one image only compete
     batch_size = min(batch_size, len(reader))
+    part = batch_size // count
     epoch_steps = steps_per_epoch(len(reader), batch_size)
     order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, len(reader)))
     buffers = BufferPool()
 
     def read(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
         epoch, batch = divmod(int(step), epoch_steps)
-        chosen = order(epoch)[batch * batch_size : (batch + 1) * batch_size]
+        start = batch * batch_size + rank * part
+        chosen = order(epoch)[start : start + part]
         images, labels = reader.read(chosen, buffers.empty)
         for image, mask, draws in zip(images, labels, uniform(seed, epoch, chosen, DRAWS), strict=True):
             augment(image, mask, draws)
         return images, labels
 
-    return _dataset(tf.data.Dataset.range(steps.start, steps.stop), read, (batch_size, *reader.size))
+    return _dataset(tf.data.Dataset.range(steps.start, steps.stop), read, (part, *reader.size))
 
 
-def ordered_batches(reader: ShardReader, batch_size: int) -> tf.data.Dataset:
-    """Yield images uint8 [B, H, W, 3] and labels uint8 [B, H, W] in order; the last batch may be smaller."""
+def ordered_batches(reader: ShardReader, batch_size: int, rank: int = 0, count: int = 1) -> tf.data.Dataset:
+    """Yield images uint8 [B, H, W, 3] and labels uint8 [B, H, W] in order; the last batch may be smaller.
+
+    Args:
+        rank: of `count` workers, the one that gets every count-th whole batch from batch `rank` on.
+    """
     buffers = BufferPool()
 
     def read(start: np.int64) -> tuple[np.ndarray, np.ndarray]:
         return reader.read(range(int(start), min(int(start) + batch_size, len(reader))), buffers.empty)
 
-    return _dataset(tf.data.Dataset.range(0, len(reader), batch_size), read, (None, *reader.size))
+    starts = tf.data.Dataset.range(rank * batch_size, len(reader), count * batch_size)
+    return _dataset(starts, read, (None, *reader.size))
 
 
 @contextlib.contextmanager
