@@ -8,6 +8,9 @@ FOLDER ?= .
 # `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
 GPU ?= 0
 ON_GPU = $(if $(filter-out 0,$(GPU)),.venv/gpu.stamp)
+# `make repro RAY=1` also installs Ray, with which MASKLINE_ENGINE=ray divides the work over a cluster.
+RAY ?= 0
+ON_RAY = $(if $(filter-out 0,$(RAY)),.venv/ray.stamp)
 PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
 .PHONY: help repro ci experiments pull verify check test test-all lint format lock bench clean
@@ -15,12 +18,12 @@ PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check instal
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the embedded data set
+repro: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline on the embedded data set
 	@$(if $(filter projects/%,$(FOLDER)),maskline plan --update $(FOLDER))
 	dvc repro $(if $(filter-out .,$(FOLDER)),$(FOLDER)/dvc.yaml)
 	@$(call result,$(FOLDER),make repro$(if $(filter-out .,$(FOLDER)), FOLDER=$(FOLDER)))
 
-ci: .venv/bin/maskline $(ON_GPU)  ## set up, then run the pipeline on the small subset in ci/
+ci: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
 	@$(call result,ci,make ci)
 
@@ -59,7 +62,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
 lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	for extra in export gpu test; do \
+	for extra in export gpu ray test; do \
 		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
 	done
 
@@ -98,6 +101,11 @@ endef
 .venv/gpu.stamp: requirements-gpu.txt .venv/repro.stamp | .venv/bin/maskline
 	@echo "Adding CUDA's libraries for TensorFlow, once: some minutes and 5 GB of disk."
 	$(PIP) --require-hashes -r requirements-gpu.txt
+	touch $@
+
+.venv/ray.stamp: requirements-ray.txt .venv/repro.stamp | .venv/bin/maskline
+	@echo "Adding Ray, once: less than a minute and 200 MB of disk."
+	$(PIP) --require-hashes -r requirements-ray.txt
 	touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline

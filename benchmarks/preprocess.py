@@ -51,7 +51,7 @@ from maskline.contracts.source import Source, read_source  # noqa: E402
 from maskline.shards.decode import decode_image, decode_mask  # noqa: E402
 from maskline.shards.example import serialized  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
-from maskline.shards.source_examples import SourceExample, example_name, list_examples, read_features  # noqa: E402
+from maskline.shards.source_examples import Examples, example_name, joined, list_examples, read_features  # noqa: E402
 from maskline.shards.tfrecord import frame  # noqa: E402
 from maskline.shards.write import shard_statistics  # noqa: E402
 from maskline.shards.write.audit import duplicates  # noqa: E402
@@ -195,14 +195,14 @@ class Data(NamedTuple):
 
     raw: Path
     source: Source
-    examples: list[SourceExample]
+    examples: Examples
     target: Target
 
     @classmethod
     def open(cls, raw: Path, size: Sequence[int]) -> "Data":
         """List a folder's examples."""
         source = read_source(raw)
-        examples = [example for role in source.splits for example in list_examples(raw, source, role)]
+        examples = joined(list_examples(raw, source, role) for role in source.splits)
         return cls(raw, source, examples, Target(*size, "raw"))
 
 
@@ -212,7 +212,7 @@ def ours(data: Data, workers: int) -> Work:
     return lambda folder: build_shards(data.raw, folder / "shards", data.target, PER_SHARD, options, workers)
 
 
-def tasks_of(examples: Sequence[SourceExample], size: int = PER_SHARD) -> list[ShardTask]:
+def tasks_of(examples: Examples, size: int = PER_SHARD) -> list[ShardTask]:
     """Return examples as shards of one split."""
     return [
         ShardTask(f"{start}.tfrecord", "train", examples[start : start + size])
@@ -283,7 +283,7 @@ def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        written = write_shards(folder, tasks_of(data.examples * factor), data.source, data.target, 2)
+        written = write_shards(folder, tasks_of(joined([data.examples] * factor)), data.source, data.target, 2)
         duplicates({"train": [counts for _, counts in written]})
     finally:
         done.set()
@@ -308,7 +308,7 @@ def synthetic(examples: int, alike: float) -> dict[Role, list[ShardStatistics]]:
             hashes[flat] = 0
             hashes[flat, rng.integers(0, 32, flat.sum())] = rng.integers(0, 8, flat.sum())
             counts = ShardStatistics(*np.ones((2, 11), np.int64), void_pixels=1, sizes={(360, 480)})
-            counts.names += [f"{role}/image_{first + i:08d}.png" for i in range(PER_SHARD)]
+            counts.names += [f"image_{first + i:08d}.png" for i in range(PER_SHARD)]
             counts.digests += rng.bytes(16 * PER_SHARD)
             counts.hashes += hashes.tobytes()
             made[role].append(pickle.loads(pickle.dumps(counts)))  # as a worker returns it
@@ -330,7 +330,7 @@ def audited(examples: int, alike: float) -> dict[str, float]:
 def bytes_of_listing(data: Data) -> float:
     """Return the bytes per example of the list of raw examples."""
     tracemalloc.start()
-    listed = [example for role in data.source.splits for example in list_examples(data.raw, data.source, role)]
+    listed = joined(list_examples(data.raw, data.source, role) for role in data.source.splits)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return held / len(listed)

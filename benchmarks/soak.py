@@ -1,6 +1,7 @@
 """Kill or starve every stage at random moments until it finishes, and compare its outputs with an uninterrupted run's.
 
     python benchmarks/soak.py --kills 100 --minutes 60        36 kills in 10 minutes on two busy cores
+    python benchmarks/soak.py --nodes 10                      kills of Ray nodes instead, while preprocess runs on them
 
 Each start of a stage is forked into its own process group after TensorFlow is imported, because the import takes most
 of the time. Moments are drawn in CPU seconds of the stage's own work, so that they do not depend on other load; every
@@ -287,6 +288,17 @@ def soak(folder: Path, kills: int, minutes: float) -> dict[str, Tally]:
     return tallies
 
 
+def soak_nodes(kills: int) -> bool:
+    """Kill a Ray node in each of `kills` runs of preprocess, and return whether all ended in the same bytes."""
+    import cluster
+
+    with tempfile.TemporaryDirectory() as folder:
+        run_stages(Path(folder), CHANGES, ["download"])
+        tally = cluster.kill_nodes(Path(folder), kills)
+    print(f"{tally.runs} runs, {tally.in_time} killed in time, {tally.equal} of equal bytes, {tally.left} objects left")
+    return tally.equal == tally.runs and not tally.left
+
+
 def prepare() -> None:
     """Import what the stages import, without computing anything, because forks of computing threads can hang."""
     sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
@@ -320,8 +332,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="time limit for starting a new series")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="working folder; default: a temporary one")
+    parser.add_argument("--nodes", type=int, default=0, help="kill this number of Ray nodes instead")
     options = parser.parse_args()
     random.seed(options.seed)
+    if options.nodes:
+        sys.exit(not soak_nodes(options.nodes))
     folder = tempfile.mkdtemp(
         dir=options.folder
     )  # no TemporaryDirectory, which forked stages would remove at their end

@@ -26,8 +26,8 @@ class ArtifactError(InputError):
         self.path = Path(path)
         self.reason = reason
 
-    def __reduce__(self) -> tuple:
-        """Let the error pass from a worker process to its parent."""
+    def __reduce__(self) -> tuple[type["ArtifactError"], tuple[Path, str]]:
+        """Pickle by path and reason, so that the error of a worker reaches its caller."""
         return type(self), (self.path, self.reason)
 
 

@@ -28,19 +28,15 @@ BEFORE = ["photo 004 é.png", "photo 006 é.png", "photo 008 é.png"]  # as chos
 
 
 def images(present):
-    return [ClassPresence(f"photo {index}", np.array(row)) for index, row in enumerate(present)]
-
-
-def names_of(examples):
-    return [example.name for example in examples]
+    return ClassPresence([f"photo {index}" for index in range(len(present))], np.array(present))
 
 
 @given(PRESENT, FOLDS, SEEDS)
 def test_folds_of_single_images_differ_by_one_at_most(present, folds, seed):
     examples = images(present)
-    found = fold_of_each(examples, names_of(examples), folds, seed)
+    found = fold_of_each(examples, examples.names, folds, seed)
     sizes = Counter(found)
-    assert set(sizes) == set(range(folds)) and sum(sizes.values()) == len(examples)
+    assert set(sizes) == set(range(folds)) and sum(sizes.values()) == len(present)
     assert max(sizes.values()) - min(sizes.values()) <= 1
 
 
@@ -48,7 +44,7 @@ def test_folds_of_single_images_differ_by_one_at_most(present, folds, seed):
 def test_each_class_is_spread_evenly(labels, folds, seed):
     """Each image shows one class besides the background, so that an even spread is possible."""
     examples = images([[True, *(label == c for c in range(5))] for label in labels])
-    found = fold_of_each(examples, names_of(examples), folds, seed)
+    found = fold_of_each(examples, examples.names, folds, seed)
     for label in range(5):
         counts = [sum(f == fold and c == label for f, c in zip(found, labels, strict=True)) for fold in range(folds)]
         assert max(counts) - min(counts) <= 1
@@ -74,14 +70,15 @@ def test_groups_are_whole_and_no_move_or_exchange_brings_sizes_nearer(members, f
 @given(PRESENT, FOLDS, SEEDS, st.randoms(use_true_random=False))
 def test_the_order_of_the_images_does_not_matter(present, folds, seed, random):
     examples = images(present)
-    found = dict(zip(names_of(examples), fold_of_each(examples, names_of(examples), folds, seed), strict=True))
-    random.shuffle(examples)
-    assert dict(zip(names_of(examples), fold_of_each(examples, names_of(examples), folds, seed), strict=True)) == found
+    found = dict(zip(examples.names, fold_of_each(examples, examples.names, folds, seed), strict=True))
+    order = random.sample(range(len(present)), len(present))
+    shuffled = ClassPresence([examples.names[i] for i in order], examples.present[order])
+    assert dict(zip(shuffled.names, fold_of_each(shuffled, shuffled.names, folds, seed), strict=True)) == found
 
 
 def test_another_seed_gives_other_folds():
     examples = images([[True, i % 3 == 0, i % 5 == 0] for i in range(40)])
-    assert fold_of_each(examples, names_of(examples), 4, 1) != fold_of_each(examples, names_of(examples), 4, 2)
+    assert fold_of_each(examples, examples.names, 4, 1) != fold_of_each(examples, examples.names, 4, 2)
 
 
 @pytest.mark.parametrize(("folds", "fold"), [(None, 2), (3, 4)])

@@ -165,7 +165,8 @@ def test_the_group_is_what_the_pattern_finds() -> None:
 
 def grouped_examples(groups):
     """Return examples of six groups with one class of their group in each, and one class in all."""
-    return [ClassPresence(f"{g} {i}", np.array([True, int(g[-1]) % 2 == 0, i % 3 == 0])) for i, g in enumerate(groups)]
+    present = [[True, int(group[-1]) % 2 == 0, index % 3 == 0] for index, group in enumerate(groups)]
+    return ClassPresence([f"{group} {index}" for index, group in enumerate(groups)], np.array(present))
 
 
 @given(GROUPED, SEEDS, st.integers(1, 30), st.booleans())
@@ -181,16 +182,17 @@ def test_chosen_groups_are_whole_and_near_the_count(groups, seed, count, hold_ou
     else:
         assert len(chosen) <= count and bool(chosen) == (min(sizes.values()) <= count)
         assert all(sizes[group] > count - len(chosen) for group in set(groups) - names_of)
-    turned = stratified_groups(examples[::-1], groups[::-1], count, seed, hold_out)
+    backwards = ClassPresence(examples.names[::-1], examples.present[::-1])
+    turned = stratified_groups(backwards, groups[::-1], count, seed, hold_out)
     assert sorted(len(groups) - 1 - index for index in turned) == chosen
 
 
 @given(st.lists(st.integers(0, 4), min_size=10, max_size=100), SEEDS)
 def test_groups_of_one_image_are_chosen_as_images_are(labels, seed):
     present = np.eye(5, dtype=bool)[labels]
-    examples = [ClassPresence(f"photo {index}", row) for index, row in enumerate(present)]
+    examples = ClassPresence([f"photo {index}" for index in range(len(present))], present)
     count = max(5, len(labels) // 5)
-    assert stratified_groups(examples, [e.name for e in examples], count, seed) == stratified(examples, count, seed)
+    assert stratified_groups(examples, examples.names, count, seed) == stratified(examples, count, seed)
 
 
 def raw_of(tmp_path, splits, videos=4, unused=0):

@@ -23,7 +23,7 @@ def counted(images):
     """Return the statistics of images, (role, name, bits [256]), in one shard of each split."""
     counts = {role: ShardStatistics(np.ones(1, np.int64), np.ones(1, np.int64)) for role in ROLES}
     for role, name, bits in images:
-        counts[role].names.append(f"{role}/{name}")
+        counts[role].names.append(name)
         counts[role].hashes += np.packbits(bits).tobytes()
     return {role: [of_split] for role, of_split in counts.items()}
 

@@ -1,4 +1,4 @@
-"""One function that maps tasks over worker processes."""
+"""Tasks mapped over worker processes of this machine."""
 
 import _thread
 import multiprocessing
@@ -27,17 +27,10 @@ def map_tasks(
     description: str,
     workers: int | None,
 ) -> list[_Result]:
-    """Return `work` of each task, computed in worker processes.
+    """Return `work` of each task, computed in worker processes of this machine; see `tasks.map_tasks`.
 
-    Every implementation guarantees:
-
-    - Order: results are in the order of the tasks.
-    - Progress: if stderr is a terminal, a bar counts the images of finished tasks.
-    - Errors: the caller gets an exception of `work` with its type and message; if several tasks fail, that of the first
-      in order. No further task starts.
-    - Ctrl-C: only the caller raises KeyboardInterrupt. Workers finish their current task and print nothing.
-    - Killed processes: a killed worker raises one InputError; if the caller is killed, its workers end.
-    - When the function returns or raises, all workers have ended.
+    On Ctrl-C, workers finish their current task. A killed worker raises one InputError. When the function returns or
+    raises, all workers have ended.
 
     Args:
         work: a function that can be imported by name. It, the tasks and the results must be picklable.

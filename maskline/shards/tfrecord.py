@@ -4,12 +4,14 @@ Records: https://www.tensorflow.org/tutorials/load_data/tfrecord.
 Messages: tensorflow/core/example/example.proto and feature.proto.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import google_crc32c
+import numpy as np
 
 from maskline.errors import ArtifactError
 
@@ -45,24 +47,36 @@ def records(path: Path) -> Iterator[Record]:
     Raises:
         ArtifactError: the file is empty or truncated, or a header's checksum is wrong.
     """
+    return (Record(str(path), offset, length) for offset, length in _places(path))
+
+
+def record_places(path: Path) -> np.ndarray:
+    """Return the offset and length of each record's data in a file, as `records` does, in bytes; int64 [N, 2].
+
+    Raises:
+        ArtifactError: the file is empty or truncated, or a header's checksum is wrong.
+    """
+    return np.fromiter(_places(path), np.dtype((np.int64, 2)))
+
+
+def _places(path: Path) -> Iterator[tuple[int, int]]:
     size = Path(path).stat().st_size
     if size == 0:
         raise _damaged(path, "it is empty")
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         position = 0
         while position < size:
-            header = file.read(HEADER)
+            header = os.pread(file.fileno(), HEADER, position)
             if len(header) < HEADER:
                 raise _damaged(path, f"it ends inside a record at byte {position}")
             length, crc = struct.unpack("<QI", header)
             if crc != masked_crc(header[:8]):
                 raise _damaged(path, f"the length at byte {position} fails its CRC")
-            record = Record(str(path), position + HEADER, length)
-            position = record.offset + length + FOOTER
+            offset = position + HEADER
+            position = offset + length + FOOTER
             if position > size:
                 raise _damaged(path, f"it ends inside a record at byte {size}")
-            yield record
-            file.seek(position)
+            yield offset, length
 
 
 def read_record(file: BinaryIO, record: Record) -> bytes:
@@ -72,7 +86,15 @@ def read_record(file: BinaryIO, record: Record) -> bytes:
         ArtifactError: the file ends early, or the data fail their checksum.
     """
     file.seek(record.offset)
-    data = file.read(record.length + FOOTER)
+    return checked(file.read(record.length + FOOTER), record)
+
+
+def checked(data: bytes, record: Record) -> bytes:
+    """Return a record's data from its bytes in the file, which end with the footer.
+
+    Raises:
+        ArtifactError: the file ends early, or the data fail their checksum.
+    """
     if len(data) < record.length + FOOTER:
         raise _damaged(record.path, f"it ends inside a record at byte {record.offset + len(data)}")
     if struct.unpack("<I", data[-FOOTER:])[0] != masked_crc(data[:-FOOTER]):

@@ -131,7 +131,8 @@ def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
     """Find exact and near duplicates in different splits; equal images of one split count once."""
     parts = [part for of_split in counts.values() for part in of_split]
     names = [name for part in parts for name in part.names]
-    splits = np.repeat(np.arange(len(counts)), [sum(len(p.names) for p in of_split) for of_split in counts.values()])
+    roles = list(counts)
+    splits = np.repeat(np.arange(len(roles)), [sum(len(p.names) for p in of_split) for of_split in counts.values()])
     digests = np.frombuffer(b"".join(part.digests for part in parts), np.uint64).reshape(len(names), -1)
     hashes = np.frombuffer(b"".join(part.hashes for part in parts), np.uint64).reshape(len(names), -1)
     kept = _first_of_each(splits, digests)
@@ -140,7 +141,8 @@ def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
     near, first_near = _count(_near(digests, hashes, splits))
     listed: list[tuple[Literal["exact", "near"], int, int]] = [("exact", *pair) for pair in first_exact]
     listed += [("near", *pair) for pair in first_near]
-    pairs = [(kind, names[kept[a]], names[kept[b]]) for kind, a, b in listed[:_LISTED_PAIRS]]
+    shown = {i: f"{roles[splits[i]]}/{names[kept[i]]}" for _, *pair in listed[:_LISTED_PAIRS] for i in pair}
+    pairs = [(kind, shown[a], shown[b]) for kind, a, b in listed[:_LISTED_PAIRS]]
     return Duplicates(exact=exact, near=near, pairs=pairs)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,13 @@ from maskline.contracts.groups import PATH as GROUPS
 from maskline.contracts.groups import read_groups
 from maskline.contracts.manifest import Fold, Manifest, Origin, Shard, Split, write_manifest
 from maskline.contracts.source import Source, read_source
+from maskline.engine.staging import staged
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory
 from maskline.files.records import write_record
-from maskline.shards.source_examples import SourceExample, list_examples
+from maskline.shards.source_examples import Examples, list_examples
 from maskline.shards.write.audit import audit, audit_groups
-from maskline.shards.write.choice import GroupOf, SplitOptions, Splits, choose, group_of_each, left_out_by_folds
+from maskline.shards.write.choice import SplitOptions, Splits, choose, group_of_each, left_out_by_folds
 from maskline.shards.write.convert import Target
 from maskline.shards.write.examples import write_examples
 from maskline.shards.write.neighbors import write_neighbors
@@ -43,29 +44,31 @@ def build_shards(
     source = read_source(raw)
     listed: Splits = {role: _list(raw, source, role) for role in source.splits}
     groups = read_groups(raw)
-    group_of = {} if groups is None else group_of_each(listed, groups, Path(raw) / GROUPS.name)
-    splits, left_out = choose(listed, source, group_of, options, workers)
-    tasks = [task for role in ROLES for task in _tasks(role, splits[role], examples_per_shard)]
-    with new_directory(out) as folder:
-        written = write_shards(folder, tasks, source, target, workers)
+    of_each = {} if groups is None else group_of_each(listed, groups, Path(raw) / GROUPS.name)
+    files = [file for role in source.splits for file in source.files(raw, role)]
+    with staged(files) as area, new_directory(out) as folder:
+        chosen = choose(listed, source, of_each, options, workers, area)
+        tasks = [task for role in ROLES for task in _tasks(role, chosen.splits[role], examples_per_shard)]
+        written = write_shards(folder, tasks, source, target, workers, area)
         results: Results = {role: [] for role in ROLES}
         for task, result in zip(tasks, written, strict=True):
             results[task.role].append(result)
         manifest = _manifest(source, target, results, options)
-        _check(manifest, written)
+        names = _names(results)
+        _check(manifest, names)
         if options.unseen == "refuse":
             _refuse_unseen(manifest)
         write_manifest(folder, manifest)
-        write_examples(folder, manifest, _names(results))
+        write_examples(folder, manifest, names)
         counts = {role: [part for _, part in parts] for role, parts in results.items()}
-        grouped = None if groups is None else audit_groups(_groups(splits, group_of), groups.unused)
+        grouped = None if groups is None else audit_groups(chosen.groups, groups.unused)
         by_folds = left_out_by_folds(source, options, listed)
-        audited = audit(manifest, counts, source.left_out, left_out, source.annotations, grouped, by_folds)
+        audited = audit(manifest, counts, source.left_out, chosen.left_out, source.annotations, grouped, by_folds)
         write_record(folder / AUDIT.name, audited)
-        write_neighbors(folder, manifest, _names(results), audited.leakage)
+        write_neighbors(folder, manifest, names, audited.leakage)
 
 
-def _list(raw: Path, source: Source, role: Role) -> list[SourceExample]:
+def _list(raw: Path, source: Source, role: Role) -> Examples:
     folder, split = Path(raw) / source.name / source.version, source.splits[role]
     examples = list_examples(raw, source, role)
     recorded = _recorded(folder / "dataset_info.json", split)
@@ -90,11 +93,7 @@ def _recorded(path: Path, split: str) -> int:
         raise ArtifactError(path, "is damaged") from None
 
 
-def _groups(splits: Splits, group_of: GroupOf) -> dict[Role, list[str]]:
-    return {role: [group_of[example] for example in examples] for role, examples in splits.items()}
-
-
-def _tasks(role: Role, examples: Sequence[SourceExample], size: int) -> list[ShardTask]:
+def _tasks(role: Role, examples: Examples, size: int) -> list[ShardTask]:
     total = -(-len(examples) // size)
     return [
         ShardTask(f"{role}-{shard:05d}-of-{total:05d}.tfrecord", role, examples[shard * size : (shard + 1) * size])
@@ -131,15 +130,12 @@ def _total(vectors: Iterable[np.ndarray]) -> list[int]:
 
 
 def _names(results: Results) -> dict[Role, list[list[str]]]:
-    """Return the examples' names by split and shard; the statistics hold them as split/name."""
-    return {
-        role: [[name.removeprefix(f"{role}/") for name in counts.names] for _, counts in parts]
-        for role, parts in results.items()
-    }
+    """Return the examples' names by split and shard."""
+    return {role: [counts.names for _, counts in parts] for role, parts in results.items()}
 
 
-def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]]) -> None:
-    """Raise InputError if a split is all void, or two examples have one name."""
+def _check(manifest: Manifest, names: Mapping[Role, Sequence[Sequence[str]]]) -> None:
+    """Raise InputError if a split is all void, or two examples of a split have one name."""
     for role, split in manifest.splits.items():
         if not any(split.pixels):
             of, remedy = _cropped(manifest)
@@ -147,9 +143,18 @@ def _check(manifest: Manifest, written: Sequence[tuple[Shard, ShardStatistics]])
                 f"{manifest.source.name} has only void pixels in {of}its {split.examples} {role} images; correct its "
                 f"masks{remedy}, or take values out of dataset.void."
             )
-    name, times = Counter(name for _, counts in written for name in counts.names).most_common(1)[0]
-    if times > 1:
+    repeated = [found for role, shards in names.items() if (found := _most_repeated(role, shards))]
+    if repeated:
+        times, name = max(repeated, key=lambda found: found[0])
         raise InputError(f"{manifest.source.name} has {times} examples named {name}; give each its own name.")
+
+
+def _most_repeated(role: Role, shards: Sequence[Sequence[str]]) -> tuple[int, str] | None:
+    """Return how often the most frequent name of a split occurs, and the name with its split; None if none repeats."""
+    if len({name for shard in shards for name in shard}) == sum(map(len, shards)):
+        return None
+    name, times = Counter(name for shard in shards for name in shard).most_common(1)[0]
+    return times, f"{role}/{name}"
 
 
 def _refuse_unseen(manifest: Manifest) -> None:

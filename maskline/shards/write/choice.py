@@ -1,21 +1,25 @@
 """The examples of each split: a fold, validation held out, and subsets within dataset.limit, all in whole groups."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from maskline.contracts.classes import ROLES, Role
 from maskline.contracts.groups import Groups
 from maskline.contracts.source import Source
+from maskline.engine.staging import LOCAL, Area
 from maskline.errors import ArtifactError, InputError
-from maskline.shards.source_examples import SourceExample
+from maskline.shards.source_examples import Examples, joined
 from maskline.shards.write.folds import fold_of_each
 from maskline.shards.write.group_splits import stratified_groups
 from maskline.shards.write.splits import ClassPresence, stratified
 from maskline.shards.write.survey import survey
 
-Splits = dict[Role, list[SourceExample]]
-GroupOf = dict[SourceExample, str]  # empty without dataset.group
+Splits = dict[Role, Examples]
+GroupsOf = dict[Role, list[str]]  # the group of each example of a split; empty without dataset.group
 
 
 class SplitOptions(NamedTuple):
@@ -38,26 +42,51 @@ class SplitOptions(NamedTuple):
     fold: int = 1
 
 
-def group_of_each(listed: Splits, groups: Groups, path: Path) -> GroupOf:
+class Chosen(NamedTuple):
+    """The examples of each split, their groups, and how many examples `limit` drops from each split."""
+
+    splits: Splits
+    groups: GroupsOf
+    left_out: dict[Role, int]
+
+
+class _Pool(NamedTuple):
+    """Examples to choose from, the classes that each shows, and the group of each; no groups without dataset.group."""
+
+    examples: Examples
+    presence: ClassPresence
+    groups: list[str]
+
+    def at(self, places: np.ndarray) -> "_Pool":
+        """Return the examples at `places`, int [N]."""
+        names = [self.presence.names[place] for place in places.tolist()]
+        groups = [self.groups[place] for place in places.tolist()] if self.groups else []
+        return _Pool(self.examples[places], ClassPresence(names, self.presence.present[places]), groups)
+
+
+def group_of_each(listed: Splits, groups: Groups, path: Path) -> GroupsOf:
     """Return the group of each listed example; `path` is the groups' file, for its errors.
 
     Raises:
         ArtifactError: the groups are not those of the examples.
     """
-    found: GroupOf = {}
     for role, examples in listed.items():
         if role not in groups.splits or len(groups.splits[role]) != len(examples):
             raise ArtifactError(path, f"does not list the {len(examples)} examples of {role}")
         if max(groups.splits[role]) >= len(groups.names):
             raise ArtifactError(path, f"is damaged: {role} has a group that has no name")
-        found |= dict(zip(examples, groups.of(role), strict=True))
-    return found
+    return {role: groups.of(role) for role in listed}
 
 
 def choose(
-    listed: Splits, source: Source, group_of: GroupOf, options: SplitOptions, workers: int | None
-) -> tuple[Splits, dict[Role, int]]:
-    """Return the examples of each split, after holding out validation and applying `limit`, and how many that drops.
+    listed: Splits,
+    source: Source,
+    groups: GroupsOf,
+    options: SplitOptions,
+    workers: int | None,
+    area: Area = LOCAL,
+) -> Chosen:
+    """Return the examples of each split, after holding out validation and applying `limit`.
 
     With folds, `limit` applies to all the images that they divide, and what it drops counts for the source's split.
 
@@ -66,17 +95,31 @@ def choose(
             two examples to divide with one name.
     """
     if options.folds is not None:
-        return _choose_folds(listed, source, group_of, options, options.folds, workers)
-    splits = dict(listed)
-    limit = options.limit or max(map(len, splits.values()))
-    if "validation" in splits and all(len(examples) <= limit for examples in splits.values()):
-        return splits, dict.fromkeys(ROLES, 0)
-    flat = [example for examples in listed.values() for example in examples]
-    presences = dict(zip(flat, survey(flat, source, workers), strict=True))
-    if "validation" not in splits:
-        splits |= _hold_out(splits["train"], presences, group_of, options)
-    kept = {role: _limited(role, splits[role], presences, group_of, limit, options.seed) for role in ROLES}
-    return kept, {role: len(splits[role]) - len(kept[role]) for role in ROLES}
+        return _choose_folds(listed, source, groups, options, options.folds, workers, area)
+    limit = options.limit or max(map(len, listed.values()))
+    if "validation" in listed and all(len(examples) <= limit for examples in listed.values()):
+        return Chosen(dict(listed), groups, dict.fromkeys(ROLES, 0))
+    roles: list[Role] = list(listed)
+    pool = _surveyed(roles, listed, source, groups, workers, area)
+    ends = np.cumsum([len(listed[role]) for role in roles])
+    pools = {role: pool.at(np.arange(end - len(listed[role]), end)) for role, end in zip(roles, ends, strict=True)}
+    if "validation" not in pools:
+        pools |= _hold_out(pools["train"], options)
+    kept = {role: pools[role].at(_limited(role, pools[role], limit, options.seed)) for role in ROLES}
+    return _chosen(kept, {role: len(pools[role].examples) - len(kept[role].examples) for role in ROLES})
+
+
+def _surveyed(
+    roles: Sequence[Role], listed: Splits, source: Source, groups: GroupsOf, workers: int | None, area: Area
+) -> _Pool:
+    examples = joined(listed[role] for role in roles)
+    of_each = [group for role in roles for group in groups[role]] if groups else []
+    return _Pool(examples, survey(examples, source, workers, area), of_each)
+
+
+def _chosen(pools: dict[Role, _Pool], left_out: dict[Role, int]) -> Chosen:
+    groups = {role: pool.groups for role, pool in pools.items()} if pools["train"].groups else {}
+    return Chosen({role: pool.examples for role, pool in pools.items()}, groups, left_out)
 
 
 def left_out_by_folds(source: Source, options: SplitOptions, listed: Splits) -> int | None:
@@ -87,105 +130,81 @@ def left_out_by_folds(source: Source, options: SplitOptions, listed: Splits) -> 
 
 
 def _choose_folds(
-    listed: Splits, source: Source, group_of: GroupOf, options: SplitOptions, folds: int, workers: int | None
-) -> tuple[Splits, dict[Role, int]]:
+    listed: Splits,
+    source: Source,
+    groups: GroupsOf,
+    options: SplitOptions,
+    folds: int,
+    workers: int | None,
+    area: Area,
+) -> Chosen:
     roles = [role for role in ROLES if role in listed and (role != "test" or source.test_is_held_out)]
-    pool = [example for role in roles for example in listed[role]]
-    presences = dict(zip(pool, survey(pool, source, workers), strict=True))
-    _refuse_repeated(presences)
-    kept = _limited("the images to divide", pool, presences, group_of, options.limit or len(pool), options.seed)
-    names = [group_of.get(example, presences[example].name) for example in kept]
+    pool = _surveyed(roles, listed, source, groups, workers, area)
+    _refuse_repeated(pool.presence.names)
+    chosen = _limited("the images to divide", pool, options.limit or len(pool.examples), options.seed)
+    kept = pool.at(chosen)
+    names = kept.groups or kept.presence.names
     if len(set(names)) < folds:
-        kind = "group" if group_of else "image"
+        kind = "group" if groups else "image"
         raise InputError(
             f"there are {len(set(names))} {kind}s to divide into folds, and each fold needs one; "
             f"lower dataset.folds, or add images. Received: {folds}"
         )
-    numbers = fold_of_each([presences[example] for example in kept], names, folds, options.seed)
-    test = [example for example, number in zip(kept, numbers, strict=True) if number + 1 == options.fold]
-    rest = [example for example, number in zip(kept, numbers, strict=True) if number + 1 != options.fold]
-    splits = _hold_out(rest, presences, group_of, options) | {"test": test}
-    dropped = set(pool) - set(kept)
-    return splits, {role: sum(example in dropped for example in listed.get(role, [])) for role in ROLES}
+    is_test = np.array(fold_of_each(kept.presence, names, folds, options.seed)) + 1 == options.fold
+    pools = _hold_out(kept.at(np.flatnonzero(~is_test)), options) | {"test": kept.at(np.flatnonzero(is_test))}
+    sizes = [len(listed[role]) for role in roles]
+    counts = np.bincount(np.repeat(np.arange(len(roles)), sizes)[chosen], minlength=len(roles)).tolist()
+    dropped = {role: size - count for role, size, count in zip(roles, sizes, counts, strict=True)}
+    return _chosen(pools, dict.fromkeys(ROLES, 0) | dropped)
 
 
-def _refuse_repeated(presences: dict[SourceExample, ClassPresence]) -> None:
-    name, times = Counter(presence.name for presence in presences.values()).most_common(1)[0]
-    if times > 1:
+def _refuse_repeated(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        times = Counter(names).most_common(1)[0]
         raise InputError(
-            f"dataset.folds divides the images of several splits, and {times} of them are named {name}; "
+            f"dataset.folds divides the images of several splits, and {times[1]} of them are named {times[0]}; "
             "give each its own name, or set dataset.folds to null."
         )
 
 
-def _hold_out(
-    train: list[SourceExample],
-    presences: dict[SourceExample, ClassPresence],
-    group_of: GroupOf,
-    options: SplitOptions,
-) -> Splits:
-    if len(train) < 2:
+def _hold_out(train: _Pool, options: SplitOptions) -> dict[Role, _Pool]:
+    size = len(train.examples)
+    if size < 2:
         raise InputError(
-            f"train has {len(train)} example, too few to hold out a validation split; "
+            f"train has {size} example, too few to hold out a validation split; "
             "add images, or give the source a validation split."
         )
-    count = max(1, round(len(train) * options.validation_fraction))
-    if group_of:
-        held = set(_held_out_groups(train, presences, group_of, count, options.seed))
+    count = max(1, round(size * options.validation_fraction))
+    if train.groups:
+        held = _held_out_groups(train, count, options.seed)
     else:
-        held = set(_subset(train, presences, count, options.seed, leave_one=True))
-    return {
-        "train": [example for example in train if example not in held],
-        "validation": [example for example in train if example in held],
-    }
+        held = stratified(train.presence, count, options.seed, leave_one=True)
+    is_held = np.isin(np.arange(size), held)
+    return {"train": train.at(np.flatnonzero(~is_held)), "validation": train.at(np.flatnonzero(is_held))}
 
 
-def _held_out_groups(
-    train: list[SourceExample],
-    presences: dict[SourceExample, ClassPresence],
-    group_of: GroupOf,
-    count: int,
-    seed: int,
-) -> list[SourceExample]:
-    groups = [group_of[example] for example in train]
-    chosen = stratified_groups([presences[example] for example in train], groups, count, seed, hold_out=True)
-    if not 0 < 2 * len(chosen) <= len(train) + 1:
-        number = f"{len(set(groups))} group{'s' * (len(set(groups)) != 1)}"
-        reason = f"the one that fits best holds {len(chosen)} of {len(train)} images" if chosen else "it needs two"
+def _held_out_groups(train: _Pool, count: int, seed: int) -> list[int]:
+    chosen = stratified_groups(train.presence, train.groups, count, seed, hold_out=True)
+    size = len(train.examples)
+    if not 0 < 2 * len(chosen) <= size + 1:
+        groups = len(set(train.groups))
+        reason = f"the one that fits best holds {len(chosen)} of {size} images" if chosen else "it needs two"
         raise InputError(
-            f"dataset.group makes {number} of the train images, too few to hold out validation "
-            f"({reason}); use smaller groups, add images, or give the data set a validation split."
+            f"dataset.group makes {groups} group{'s' * (groups != 1)} of the train images, too few to hold out "
+            f"validation ({reason}); use smaller groups, add images, or give the data set a validation split."
         )
-    return [train[index] for index in chosen]
+    return chosen
 
 
-def _limited(
-    role: str,
-    examples: list[SourceExample],
-    presences: dict[SourceExample, ClassPresence],
-    group_of: GroupOf,
-    limit: int,
-    seed: int,
-) -> list[SourceExample]:
-    if not group_of or len(examples) <= limit:
-        return _subset(examples, presences, limit, seed)
-    groups = [group_of[example] for example in examples]
-    chosen = stratified_groups([presences[example] for example in examples], groups, limit, seed)
+def _limited(role: str, pool: _Pool, limit: int, seed: int) -> np.ndarray:
+    """Return the places of at most `limit` examples, ascending, int64 [N]."""
+    if not pool.groups or len(pool.examples) <= limit:
+        return np.array(stratified(pool.presence, limit, seed), np.int64)
+    chosen = stratified_groups(pool.presence, pool.groups, limit, seed)
     if not chosen:
-        group, size = Counter(groups).most_common()[-1]
+        group, size = Counter(pool.groups).most_common()[-1]
         raise InputError(
             f"the smallest group of {role}, {group!r}, has {size} images, and a group is never cut; "
             f"raise dataset.limit to {size} or more, or use smaller groups in dataset.group. Received: {limit}"
         )
-    return [examples[index] for index in chosen]
-
-
-def _subset(
-    examples: list[SourceExample],
-    presences: dict[SourceExample, ClassPresence],
-    count: int,
-    seed: int,
-    leave_one: bool = False,
-) -> list[SourceExample]:
-    shown = [presences[example] for example in examples]
-    return [examples[index] for index in stratified(shown, count, seed, leave_one)]
+    return np.array(chosen, np.int64)

@@ -1,23 +1,14 @@
 """The division of examples into folds of equal size, in whole groups and with each class in every fold."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from maskline.shards.write.group_splits import hash_of
-from maskline.shards.write.splits import ClassPresence
+from maskline.shards.write.group_splits import Members, members_of
+from maskline.shards.write.splits import ClassPresence, hash_order
 
 
-class _Group(NamedTuple):
-    """A group: its name, its number of examples, and how many of them show each class, int64 [C]."""
-
-    name: str
-    size: int
-    present: np.ndarray
-
-
-def fold_of_each(examples: Sequence[ClassPresence], groups: Sequence[str], folds: int, seed: int) -> list[int]:
+def fold_of_each(examples: ClassPresence, groups: Sequence[str], folds: int, seed: int) -> list[int]:
     """Divide examples into folds; none depends on the order of the examples.
 
     Large groups come first, and among groups of one size those of the rarest class, as in iterative stratification
@@ -33,39 +24,37 @@ def fold_of_each(examples: Sequence[ClassPresence], groups: Sequence[str], folds
     Returns:
         The fold of each example, 0 to folds - 1. Sizes differ by the size of the largest group at most.
     """
-    members = _groups(examples, groups, seed)
-    fold_of = _divided(members, folds)
-    _level(members, fold_of, folds)
-    of_name = {group.name: fold for group, fold in zip(members, fold_of, strict=True)}
-    return [of_name[group] for group in groups]
+    members = members_of(groups, examples.present)
+    order = _order(members, seed)
+    sizes, present = members.sizes[order], members.present[order]
+    fold_of = _divided(sizes, present, folds)
+    _level(sizes, fold_of, folds)
+    of_group = np.empty_like(fold_of)
+    of_group[order] = fold_of
+    return of_group[members.group].tolist()
 
 
-def _groups(examples: Sequence[ClassPresence], groups: Sequence[str], seed: int) -> list[_Group]:
-    """Return the groups in the order in which they choose a fold."""
-    names = sorted(set(groups))
-    member = np.searchsorted(names, groups)
-    present = np.zeros((len(names), len(examples[0].present)), np.int64)
-    np.add.at(present, member, np.stack([example.present for example in examples]))
-    sizes = np.bincount(member, minlength=len(names)).tolist()
-    rarity = np.argsort(np.argsort(present.sum(axis=0), kind="stable"), kind="stable")
-    rarest = np.where(present > 0, rarity, len(rarity)).min(axis=1, initial=len(rarity))
-    order = sorted(range(len(names)), key=lambda i: (-sizes[i], rarest[i], hash_of(seed, names[i])))
-    return [_Group(names[i], sizes[i], present[i]) for i in order]
+def _order(members: Members, seed: int) -> np.ndarray:
+    """Return the groups in the order in which they choose a fold, int64 [G]."""
+    rarity = np.argsort(np.argsort(members.present.sum(axis=0), kind="stable"), kind="stable")
+    rarest = np.where(members.present > 0, rarity, len(rarity)).min(axis=1, initial=len(rarity))
+    order = hash_order(seed, members.names)
+    return order[np.lexsort((rarest[order], -members.sizes[order]))]
 
 
-def _divided(members: Sequence[_Group], folds: int) -> list[int]:
-    """Return the fold of each group."""
-    total = sum(group.size for group in members)
-    weight = 1 / np.maximum(np.sum([group.present for group in members], axis=0), 1)
+def _divided(group_sizes: np.ndarray, present: np.ndarray, folds: int) -> np.ndarray:
+    """Return the fold of each group, int64 [G], from their sizes [G] and numbers of images with a class [G, C]."""
+    total = int(group_sizes.sum())
+    weight = 1 / np.maximum(present.sum(axis=0), 1)
     sizes, held = np.zeros(folds, np.int64), np.zeros((folds, len(weight)))
-    fold_of = []
-    for group in members:
-        room = _with_room(sizes, group.size, total)
-        lack = held[room] @ (weight * (group.present > 0))
+    fold_of = np.empty(len(group_sizes), np.int64)
+    for group, size in enumerate(group_sizes.tolist()):
+        room = _with_room(sizes, size, total)
+        lack = held[room] @ (weight * (present[group] > 0))
         fold = int(room[np.lexsort((sizes[room], lack.round(9)))[0]])
-        fold_of.append(fold)
-        sizes[fold] += group.size
-        held[fold] += group.present * weight
+        fold_of[group] = fold
+        sizes[fold] += size
+        held[fold] += present[group] * weight
     return fold_of
 
 
@@ -77,15 +66,14 @@ def _with_room(sizes: np.ndarray, size: int, total: int) -> np.ndarray:
     return room if len(room) else np.flatnonzero(sizes == sizes.min())
 
 
-def _level(members: Sequence[_Group], fold_of: list[int], folds: int) -> None:
+def _level(of_size: np.ndarray, fold_of: np.ndarray, folds: int) -> None:
     """Move or exchange groups between the largest and the smallest fold while that brings their sizes nearer."""
-    of_size = np.array([group.size for group in members])
     while True:
         sizes = np.bincount(fold_of, of_size, minlength=folds).astype(np.int64)
         large, small = int(sizes.argmax()), int(sizes.argmin())
         gap = int(sizes[large] - sizes[small])
-        given = {int(of_size[i]): i for i in reversed(range(len(members))) if fold_of[i] == large}
-        taken = {int(of_size[i]): i for i in reversed(range(len(members))) if fold_of[i] == small} | {0: -1}
+        given = _first_of_size(of_size, fold_of == large)
+        taken = _first_of_size(of_size, fold_of == small) | {0: -1}
         changes = [(abs(2 * (a - b) - gap), a, b) for a in given for b in taken if 0 < a - b < gap]
         if not changes:
             return
@@ -93,3 +81,10 @@ def _level(members: Sequence[_Group], fold_of: list[int], folds: int) -> None:
         fold_of[given[a]] = small
         if b:
             fold_of[taken[b]] = large
+
+
+def _first_of_size(of_size: np.ndarray, chosen: np.ndarray) -> dict[int, int]:
+    """Return the first of the chosen groups of each size."""
+    places = np.flatnonzero(chosen)
+    found, first = np.unique(of_size[places], return_index=True)
+    return dict(zip(found.tolist(), places[first].tolist(), strict=True))

@@ -1,15 +1,41 @@
 """Stratified choice of whole groups of examples, for a held-out validation split and for small subsets."""
 
-import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from maskline.shards.write.splits import ClassPresence, candidates
+from maskline.shards.write.splits import ClassPresence, candidates, hash_order
+
+
+class Members(NamedTuple):
+    """Groups, sorted by name, and the group of each example.
+
+    Attributes:
+        names: of the G groups.
+        group: index of each example's group in `names`, int64 [N].
+        sizes: number of examples in each group, int64 [G].
+        present: number of examples in each group that show a class, int64 [G, C].
+    """
+
+    names: list[str]
+    group: np.ndarray
+    sizes: np.ndarray
+    present: np.ndarray
+
+
+def members_of(groups: Sequence[str], present: np.ndarray) -> Members:
+    """Return the groups of examples, from the name of each example's group and the classes that it shows."""
+    names = sorted(set(groups))
+    index = {name: number for number, name in enumerate(names)}
+    group = np.fromiter((index[name] for name in groups), np.int64, len(groups))
+    counts = np.zeros((len(names), present.shape[1]), np.int64)
+    np.add.at(counts, group, present)
+    return Members(names, group, np.bincount(group, minlength=len(names)), counts)
 
 
 def stratified_groups(
-    examples: Sequence[ClassPresence], groups: Sequence[str], count: int, seed: int, hold_out: bool = False
+    examples: ClassPresence, groups: Sequence[str], count: int, seed: int, hold_out: bool = False
 ) -> list[int]:
     """Choose whole groups that keep each class's share of images, in the order of `stratified`.
 
@@ -25,19 +51,15 @@ def stratified_groups(
         The chosen indices, ascending; none if no group holds at most `count` examples, or if there is only one to hold
         out.
     """
-    names = sorted(set(groups))
-    member = np.searchsorted(names, groups)
-    present = np.zeros((len(names), len(examples[0].present)), np.int64)
-    np.add.at(present, member, np.stack([example.present for example in examples]))
-    chosen = _choose(names, np.bincount(member, minlength=len(names)), present, count, seed, hold_out)
-    return np.flatnonzero(np.isin(member, sorted(chosen))).tolist()
+    members = members_of(groups, examples.present)
+    chosen = _choose(members, count, seed, hold_out)
+    return np.flatnonzero(np.isin(members.group, sorted(chosen))).tolist()
 
 
-def _choose(
-    names: Sequence[str], sizes: np.ndarray, present: np.ndarray, count: int, seed: int, hold_out: bool
-) -> set[int]:
-    """Return the indices of the groups to choose, from their sizes [G] and numbers of images with a class [G, C]."""
-    order = sorted(range(len(names)), key=lambda group: hash_of(seed, names[group]))
+def _choose(members: Members, count: int, seed: int, hold_out: bool) -> set[int]:
+    """Return the indices of the groups to choose."""
+    names, _, sizes, present = members
+    order = hash_order(seed, names)
     totals = present.sum(axis=0)
     wanted = np.maximum(np.rint(totals * count / sizes.sum()), totals > 0)
     held = np.zeros_like(totals)
@@ -51,15 +73,10 @@ def _choose(
             held += present[group]
             size += int(sizes[group])
     if hold_out and not chosen and len(names) > 1:
-        chosen.add(min(order, key=lambda group: (_is_last(present[group], held, totals), sizes[group])))
+        chosen.add(min(order.tolist(), key=lambda group: (_is_last(present[group], held, totals), sizes[group])))
     return chosen
 
 
 def _is_last(present: np.ndarray, held: np.ndarray, totals: np.ndarray) -> bool:
     """Return whether a group holds the last images of a class that are not chosen."""
     return bool(((present > 0) & (held + present == totals)).any())
-
-
-def hash_of(seed: int, group: str) -> bytes:
-    """Return the bytes that order groups."""
-    return hashlib.sha256(f"{seed}/{group}".encode()).digest()

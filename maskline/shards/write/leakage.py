@@ -44,7 +44,7 @@ def leakage(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[HeldOut, N
     sequence, which are file names that differ in one number, and sequences are in time: the images of a step look more
     alike than images half a sequence apart.
     """
-    images = {role: _images(role, parts) for role, parts in counts.items()}
+    images = {role: _images(parts) for role, parts in counts.items()}
     train = images["train"]
     bands = _bands(train.hashes)
     steps = _steps(images)
@@ -62,8 +62,8 @@ def leakage(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[HeldOut, N
     return splits
 
 
-def _images(role: Role, parts: Sequence[ShardStatistics]) -> _Images:
-    names = [name.removeprefix(f"{role}/") for part in parts for name in part.names]
+def _images(parts: Sequence[ShardStatistics]) -> _Images:
+    names = [name for part in parts for name in part.names]
     hashes = np.frombuffer(b"".join(part.hashes for part in parts), np.uint64).reshape(len(names), _WORDS)
     order = sorted(range(len(names)), key=names.__getitem__)
     return _Images([names[i] for i in order], hashes[order])

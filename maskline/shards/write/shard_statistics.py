@@ -14,7 +14,7 @@ _HASH_SIDE = 16  # the difference hash has the square of this number of bits
 
 @dataclass
 class ShardStatistics:
-    """Counts over a shard's examples, and the name and hashes of each example."""
+    """Counts over a shard's examples, and the name and hashes of each example, which fill most of the memory."""
 
     pixels: np.ndarray  # int64 [C]
     images_with_class: np.ndarray  # int64 [C]

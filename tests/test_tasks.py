@@ -1,0 +1,53 @@
+"""The engine that the environment names, before any of its tasks runs."""
+
+import importlib.util
+
+import pytest
+
+from maskline.engine import tasks
+from maskline.errors import ArtifactError, InputError
+
+
+def double(number):
+    return 2 * number
+
+
+def damaged(number):
+    raise ArtifactError(f"raw/{number}", "is damaged")
+
+
+def test_a_worker_s_artifact_error_keeps_its_path_and_reason():
+    with pytest.raises(ArtifactError) as caught:
+        tasks.map_tasks(damaged, [1, 2], lambda _: 1, "reading", 2)
+    assert (str(caught.value), str(caught.value.path), caught.value.reason) == (
+        "raw/1 is damaged",
+        "raw/1",
+        "is damaged",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "pool"])
+def test_the_pool_is_the_default(name, monkeypatch):
+    monkeypatch.setenv("MASKLINE_ENGINE", name)
+    assert tasks.engine_name() == "pool"
+    monkeypatch.delenv("MASKLINE_ENGINE")
+    assert tasks.engine_name() == "pool"
+    assert tasks.map_tasks(double, [3, 1, 2], lambda _: 1, "doubling", 2) == [6, 2, 4]
+
+
+def test_another_value_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("MASKLINE_ENGINE", "Dask")
+    with pytest.raises(InputError) as caught:
+        tasks.map_tasks(double, [1], lambda _: 1, "doubling", 1)
+    assert str(caught.value) == "the environment variable MASKLINE_ENGINE must be pool or ray. Received: Dask"
+
+
+def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch):
+    monkeypatch.setenv("MASKLINE_ENGINE", "ray")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError) as caught:
+        tasks.map_tasks(double, [1], lambda _: 1, "doubling", 1)
+    assert str(caught.value) == (
+        "MASKLINE_ENGINE=ray needs the package ray, which is missing; install it with `make repro RAY=1`, "
+        "or `pip install --require-hashes -r requirements-ray.txt`."
+    )
