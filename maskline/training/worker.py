@@ -26,14 +26,12 @@ _PR_SET_PDEATHSIG = 1  # in <sys/prctl.h>
 def run_worker(work: Callable[[], None], place: Place, pipe: Connection) -> None:
     """Do the work as the worker at a place, and report its end, or its error, to the parent process.
 
-    Only the first worker prints.
+    Only the first worker prints; the first of each other host says what it runs on.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _die_with_parent()
     _thread.start_new_thread(_obey, (pipe,))
     tqdm.set_lock(threading.RLock())  # its own lock is one of the system's, which a killed process leaves behind
-    if place.rank:
-        _be_silent()
     try:
         _connect(place)
         pipe.send(CONNECTED)
@@ -81,7 +79,10 @@ def _connect(place: Place) -> None:
     from maskline.engine import replicas
 
     device = choose_device(number, len(neighbors))
-    print(f"train: runs in {len(place.addresses)} workers, this one on {device}.", flush=True)
+    if number == 0:
+        print(f"train: runs in {len(place.addresses)} workers, this one on {device}.", flush=True)
+    if place.rank:
+        _be_silent()
     os.environ[VARIABLE] = place.tf_config()
     try:
         tf.distribute.MultiWorkerMirroredStrategy()
@@ -105,7 +106,8 @@ def _losses() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if "ollective" not in error.message:
+        ended = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.CancelledError)
+        if not ended and "ollective" not in error.message:
             raise
         raise InputError(
             "another worker was lost, so training stopped here too; see what that worker says, and start all workers "
