@@ -23,9 +23,11 @@ from maskline.engine import pool, replicas
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes
 from maskline.files.checksums import write_sums
+from maskline.files.yaml12 import read_yaml
+from maskline.params.check import Params
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
-from maskline.training import agreement
+from maskline.training import agreement, memory
 from maskline.training.checkpoint import State
 
 ROOT = Path(__file__).parents[1]
@@ -205,6 +207,15 @@ def test_an_error_of_all_workers_is_said_once(copy):
     process = start(folder)
     assert process.wait() == 1 and none_left(process.pid)
     assert said(folder).count("the train split has 9 images, a single batch, of which train.workers cannot take") == 1
+
+
+def test_free_memory_must_do_for_all_workers_of_the_host(monkeypatch):
+    params = Params.model_validate(read_yaml(ROOT / "params.yaml"))
+    monkeypatch.setattr(memory, "free_memory", lambda: 11 * 10**8)
+    monkeypatch.setattr(memory, "forecast", lambda *_: 6 * 10**8)
+    memory.check_memory(None, None, params.model, params.train, (32, 32))
+    with pytest.raises(InputError, match=r"^training needs about 1\.2 GB more memory, but only 1\.1 GB are free"):
+        memory.check_memory(None, None, params.model, params.train, (32, 32), 2)
 
 
 # What all must have in common, with another worker that is made up.
