@@ -2,6 +2,7 @@
 
     python benchmarks/soak.py --kills 100 --minutes 60        36 kills in 10 minutes on two busy cores
     python benchmarks/soak.py --nodes 10                      kills of Ray nodes instead, while preprocess runs on them
+    python benchmarks/soak.py --workers 20                    kills of worker processes instead, while two of them train
 
 Each start of a stage is forked into its own process group after TensorFlow is imported, because the import takes most
 of the time. Moments are drawn in CPU seconds of the stage's own work, so that they do not depend on other load; every
@@ -299,6 +300,21 @@ def soak_nodes(kills: int) -> bool:
     return tally.equal == tally.runs and not tally.left
 
 
+def soak_workers(kills: int) -> bool:
+    """Kill training processes, and return whether all ended in a sentence, then in the same bytes, and left none."""
+    import workers
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        run_stages(folder, CHANGES | {"train.workers": 2}, ["download", "preprocess"])
+        tally = workers.kill_workers(folder, kills)
+    print(
+        f"{tally.kills} kills in {tally.runs} trainings: {tally.sentences} ended in the sentence, after at most "
+        f"{max(tally.seconds)} s, {tally.left} processes left; {tally.resumed} resumed, {tally.equal} of equal bytes"
+    )
+    return tally.equal == tally.runs and tally.sentences == tally.kills and not tally.left
+
+
 def prepare() -> None:
     """Import what the stages import, without computing anything, because forks of computing threads can hang."""
     sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
@@ -333,10 +349,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="working folder; default: a temporary one")
     parser.add_argument("--nodes", type=int, default=0, help="kill this number of Ray nodes instead")
+    parser.add_argument("--workers", type=int, default=0, help="kill this number of training processes instead")
     options = parser.parse_args()
     random.seed(options.seed)
     if options.nodes:
         sys.exit(not soak_nodes(options.nodes))
+    if options.workers:
+        sys.exit(not soak_workers(options.workers))
     folder = tempfile.mkdtemp(
         dir=options.folder
     )  # no TemporaryDirectory, which forked stages would remove at their end

@@ -53,6 +53,7 @@ FAST = {
     "test_suspects",
     "test_tasks",
     "test_web_runtime",
+    "test_workers",
     "test_yaml12",
 }
 # Reasons for which even the whole suite may skip a test: the project does not hold the data or the library, or the test

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from maskline.engine import device
+from maskline.errors import InputError
 
 H100 = device.Gpu("NVIDIA H100 80GB HBM3", 81559 << 20)
 A10 = device.Gpu("NVIDIA A10", 23028 << 20)
@@ -106,3 +107,18 @@ def test_no_driver_offers_no_gpu(monkeypatch):
 
     monkeypatch.setattr(ctypes, "CDLL", absent)
     assert device.driver_gpus() == []
+
+
+def test_workers_of_a_host_take_a_gpu_each_by_number(machine):
+    visible = machine(driver=[H100, A10], usable=[H100, A10])
+    words = [device.choose_device(number, 2) for number in range(2)]
+    assert [gpu for gpu, _ in visible] == [H100, A10]
+    assert words[1].startswith("NVIDIA A10, 22 GiB")
+
+
+def test_fewer_gpus_than_workers_are_refused_and_none_is_fine(machine):
+    machine(driver=[H100], usable=[H100])
+    with pytest.raises(InputError, match=r"^2 workers on this host need a GPU each, but .* 1 here; .*Received: 2$"):
+        device.choose_device(0, 2)
+    machine()
+    assert device.choose_device(1, 2) == "2 CPU cores"

@@ -62,7 +62,7 @@ def count() -> int:
 
 
 def all_sum(tensor: tf.Tensor) -> tf.Tensor:
-    """Return the sum of the workers' tensors; differentiable. They have the same shape and are floats."""
+    """Return the sum of the workers' tensors, floats of the same shape that are not empty; differentiable."""
     return tensor if count() == 1 else _all_sum(tensor)
 
 
@@ -78,9 +78,11 @@ def all_sums(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 def gather(tensor: tf.Tensor) -> tf.Tensor:
     """Return the rows (axis 0) of the workers' tensors in the order of their ranks; differentiable.
 
-    The tensors have the same shape and are floats.
+    The tensors have the same shape, are not empty, and hold floats or small integers.
     """
-    return tensor if count() == 1 else _gather(tensor)
+    if count() == 1:
+        return tensor
+    return _gather(tensor) if tensor.dtype.is_floating else tf.cast(_gather(tf.cast(tensor, tf.float32)), tensor.dtype)
 
 
 def own_rows(tensor: tf.Tensor) -> tf.Tensor:
@@ -114,7 +116,9 @@ def _all_sum(tensor: tf.Tensor) -> tuple:
 
 @tf.custom_gradient
 def _gather(tensor: tf.Tensor) -> tuple:
-    return tf.raw_ops.CollectiveGatherV2(input=tensor, **_exchange()), lambda rows: own_rows(all_sum(rows))
+    rows = tf.raw_ops.CollectiveGatherV2(input=tensor, **_exchange())
+    own = tensor.shape[0]
+    return tf.ensure_shape(rows, [own and own * count(), *tensor.shape[1:]]), lambda outer: own_rows(all_sum(outer))
 
 
 def _exchange() -> dict:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskline.engine import replicas
+from maskline.engine.replicas import all_sums, gather
 from maskline.training.void import without_void
 
 _TINY = float(np.finfo(np.float32).tiny)  # keeps the gradient of a power finite at 0
@@ -64,33 +64,15 @@ def lovasz(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     Lovász-softmax, Berman et al., CVPR 2018: the sum over pixels of the error |T - P| times the increase of the Jaccard
     loss when the pixel joins those with larger errors. Void pixels have error 0, so they come last and add nothing.
     """
-    probabilities, truth = _masked(labels, logits)
-    present = _present(truth)
+    probabilities, truth = _masked(gather(labels), gather(logits))
+    present = tf.where(tf.reduce_any(truth > 0, axis=[0, 1, 2]))[:, 0]
     errors, truth = (
         tf.gather(tf.transpose(tf.reshape(tensor, [-1, logits.shape[-1]])), present)
         for tensor in (tf.abs(truth - probabilities), truth)
     )
-    growth = tf.stop_gradient(_own(_jaccard_growth(_of_all(errors), _of_all(truth))))
+    growth = _jaccard_growth(tf.stop_gradient(errors), truth)
     classes = tf.cast(tf.size(present), tf.float32)
-    return tf.math.divide_no_nan(replicas.all_sum(tf.reduce_sum(errors * growth)), classes)
-
-
-def _present(truth: tf.Tensor) -> tf.Tensor:
-    """Return the labels of the classes in the batch of all workers."""
-    shown = tf.reduce_any(truth > 0, axis=[0, 1, 2])
-    if replicas.count() > 1:
-        shown = replicas.all_sum(tf.cast(shown, tf.float32)) > 0
-    return tf.where(shown)[:, 0]
-
-
-def _of_all(own: tf.Tensor) -> tf.Tensor:
-    """Return values of all workers' pixels from those of this worker's, [classes, pixels]."""
-    return own if replicas.count() == 1 else tf.transpose(replicas.gather(tf.transpose(own)))
-
-
-def _own(values: tf.Tensor) -> tf.Tensor:
-    """Return the values of this worker's pixels from those of all workers', [classes, pixels]."""
-    return values if replicas.count() == 1 else tf.transpose(replicas.own_rows(tf.transpose(values)))
+    return tf.math.divide_no_nan(tf.reduce_sum(errors * growth), classes)
 
 
 def _jaccard_growth(errors: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
@@ -115,7 +97,7 @@ def _masked(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
 def _sums(labels: tf.Tensor, logits: tf.Tensor) -> _Sums:
     probabilities, truth = _masked(labels, logits)
     terms = (probabilities * truth, probabilities, truth)
-    return _Sums(*replicas.all_sums([tf.reduce_sum(term, axis=[0, 1, 2]) for term in terms]))
+    return _Sums(*all_sums([tf.reduce_sum(term, axis=[0, 1, 2]) for term in terms]))
 
 
 def _tversky_index(sums: _Sums, alpha: float, beta: float) -> tf.Tensor:

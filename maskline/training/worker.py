@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -19,18 +20,18 @@ from maskline.messages import system_error, unexpected_sentence, without_stderr
 
 CONNECTED, FINISHED = "connected", "finished"  # reports to the parent
 STOP = "stop"  # from the parent
+_PR_SET_PDEATHSIG = 1  # in <sys/prctl.h>
 
 
 def run_worker(work: Callable[[], None], place: Place, pipe: Connection) -> None:
     """Do the work as the worker at a place, and report its end, or its error, to the parent process.
 
-    Only the first worker prints.
+    Only the first worker prints; the first of each other host says what it runs on.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _die_with_parent()
     _thread.start_new_thread(_obey, (pipe,))
     tqdm.set_lock(threading.RLock())  # its own lock is one of the system's, which a killed process leaves behind
-    if place.rank:
-        _be_silent()
     try:
         _connect(place)
         pipe.send(CONNECTED)
@@ -42,6 +43,15 @@ def run_worker(work: Callable[[], None], place: Place, pipe: Connection) -> None
         pipe.send(Stopped(str(stop)))
     except Exception as error:
         pipe.send(_portable(error))
+
+
+def _die_with_parent() -> None:
+    """Let Linux end this process with its parent, also while TensorFlow waits for other workers and stops all threads.
+
+    Elsewhere, it ends after that wait.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _obey(pipe: Connection) -> None:
@@ -69,9 +79,18 @@ def _connect(place: Place) -> None:
     from maskline.engine import replicas
 
     device = choose_device(number, len(neighbors))
-    print(f"train: runs in {len(place.addresses)} workers, this one on {device}.", flush=True)
+    if number == 0:
+        print(f"train: runs in {len(place.addresses)} workers, this one on {device}.", flush=True)
+    if place.rank:
+        _be_silent()
     os.environ[VARIABLE] = place.tf_config()
-    tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:
+        if "gRPC server" not in error.message:
+            raise
+        address = place.addresses[place.rank]
+        raise InputError(f"worker {place.rank} cannot use the port of {address}; free it or choose another.") from None
     replicas.join(place.rank, len(place.addresses))
 
 
@@ -87,7 +106,8 @@ def _losses() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if "ollective" not in error.message:
+        ended = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.CancelledError)
+        if not ended and "ollective" not in error.message:
             raise
         raise InputError(
             "another worker was lost, so training stopped here too; see what that worker says, and start all workers "
