@@ -9,6 +9,7 @@ import sys
 import time
 import tracemalloc
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -23,10 +24,11 @@ from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.errors import ArtifactError, InputError
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.tfrecord import records
+from maskline.shards.write import duplicates as search
 from maskline.shards.write import shards
-from maskline.shards.write.audit import duplicates
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
+from maskline.shards.write.duplicates import duplicates
 from maskline.shards.write.shard_statistics import ShardStatistics
 from maskline.shards.write.splits import ClassPresence, stratified
 
@@ -288,6 +290,21 @@ def test_images_that_are_all_alike_take_little_memory():
     tracemalloc.stop()
     assert found.exact == 0 and found.near == 600 * 600
     assert len(found.pairs) == 50 and peak < 4e6
+
+
+@given(st.integers(0, 60), st.integers(0, 5))
+def test_where_too_many_images_are_alike_the_least_number_is_counted(most, seed):
+    """Six images of each split are near to each other, and a seventh to that of the other split alone."""
+    rng, shards = np.random.default_rng(seed), {}
+    for number, role in enumerate(("train", "test")):
+        hashes = np.arange(256) == rng.integers(0, 256, (7, 1))
+        hashes[6] = np.arange(256) % 2
+        shards[role] = np.arange(14, dtype=np.uint64).reshape(7, 2) + np.uint64(14 * number), hashes
+    with mock.patch.object(search, "_MOST_COMPARED", most):
+        found = duplicates_of(shards)
+    assert found.near == 37 or found.near < 37 and found.near_is_least
+    assert not found.near_is_least or most < 37
+    assert ("near", "train/6", "test/6") in found.pairs or most < 7  # those to compare each of test with one
 
 
 def test_audit_counts_original_sizes_and_what_the_limit_left_out(tmp_path, in_process):

@@ -24,10 +24,14 @@ class OriginalSize(Record):
 
 
 class Duplicates(Record):
-    """Pairs of images in two splits: their counts, and the first pairs as kind, one image, the other."""
+    """Pairs of images in two splits: their counts, and the first pairs as kind, one image, the other.
+
+    `near_is_least` is true if so many images are alike that not all were compared; there may be more near duplicates.
+    """
 
     exact: Count
     near: Count
+    near_is_least: Annotated[bool, Field(exclude_if=lambda is_least: not is_least)] = False
     pairs: list[tuple[Literal["exact", "near"], str, str]]
 
 

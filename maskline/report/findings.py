@@ -69,7 +69,10 @@ def _duplicates(audit: Audit) -> list[str]:
     exact, near = audit.duplicates.exact, audit.duplicates.near
     if not exact + near:
         return []
-    return [f"Some images are in two splits (pairs: {exact} exact, {near} near), which makes the figures too high."]
+    least = "at least " if audit.duplicates.near_is_least else ""
+    return [
+        f"Some images are in two splits (pairs: {exact} exact, {least}{near} near), which makes the figures too high."
+    ]
 
 
 def _leakage(audit: Audit) -> list[str]:

@@ -1,19 +1,18 @@
 """The audit of the data: sizes, class shares and their drift, void, conversions, and duplicates across splits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from maskline.contracts.annotations import AnnotationCounts
-from maskline.contracts.audit import Audit, Duplicates, GroupCounts, OriginalSize
+from maskline.contracts.audit import Audit, GroupCounts, OriginalSize
 from maskline.contracts.classes import Role
 from maskline.contracts.manifest import Manifest
+from maskline.shards.write.duplicates import duplicates
 from maskline.shards.write.leakage import leakage
 from maskline.shards.write.shard_statistics import ShardStatistics
 
-_NEAR_BITS = 8  # near duplicates differ in at most this many of 256 bits
-_LISTED_PAIRS = 50
 _LISTED_GROUPS = 20
 _CONVERSIONS = ("greyscale", "alpha", "sixteen_bit", "palette", "exif_rotated")
 
@@ -125,94 +124,3 @@ def _shown(parts: Iterable[ShardStatistics]) -> int:
 def _drift(train: np.ndarray, other: np.ndarray) -> float:
     """Return the total variation distance of two class distributions, 0 to 1."""
     return round(float(np.abs(train - other).sum() / 2), 6)
-
-
-def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
-    """Find exact and near duplicates in different splits; equal images of one split count once."""
-    parts = [part for of_split in counts.values() for part in of_split]
-    names = [name for part in parts for name in part.names]
-    roles = list(counts)
-    splits = np.repeat(np.arange(len(roles)), [sum(len(p.names) for p in of_split) for of_split in counts.values()])
-    digests = np.frombuffer(b"".join(part.digests for part in parts), np.uint64).reshape(len(names), -1)
-    hashes = np.frombuffer(b"".join(part.hashes for part in parts), np.uint64).reshape(len(names), -1)
-    kept = _first_of_each(splits, digests)
-    splits, digests, hashes = splits[kept], digests[kept], hashes[kept]
-    exact, first_exact = _count(_exact(digests, splits))
-    near, first_near = _count(_near(digests, hashes, splits))
-    listed: list[tuple[Literal["exact", "near"], int, int]] = [("exact", *pair) for pair in first_exact]
-    listed += [("near", *pair) for pair in first_near]
-    shown = {i: f"{roles[splits[i]]}/{names[kept[i]]}" for _, *pair in listed[:_LISTED_PAIRS] for i in pair}
-    pairs = [(kind, shown[a], shown[b]) for kind, a, b in listed[:_LISTED_PAIRS]]
-    return Duplicates(exact=exact, near=near, pairs=pairs)
-
-
-def _first_of_each(splits: np.ndarray, digests: np.ndarray) -> np.ndarray:
-    """Return the indices of the first image of each split and digest, ascending."""
-    order = np.lexsort((*digests.T, splits))
-    rows = np.column_stack([splits.astype(np.uint64), digests])[order]
-    return np.sort(order[np.append(True, (rows[1:] != rows[:-1]).any(axis=1))])
-
-
-def _exact(digests: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
-    for pairs in _sharing(digests[:, 0], splits):
-        yield pairs[(digests[pairs[:, 0]] == digests[pairs[:, 1]]).all(axis=1)]
-
-
-def _near(digests: np.ndarray, hashes: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield near duplicates that are not exact. They share a band of bits, by the pigeonhole principle."""
-    bands = _bands(hashes)
-    for number, band in enumerate(bands):
-        for pairs in _sharing(band, splits):
-            found_before = (bands[:number, pairs[:, 0]] == bands[:number, pairs[:, 1]]).any(axis=0)
-            a, b = pairs[~found_before].T
-            near = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1) <= _NEAR_BITS
-            yield np.column_stack([a, b])[near & (digests[a] != digests[b]).any(axis=1)]
-
-
-def _bands(hashes: np.ndarray) -> np.ndarray:
-    """Return each image's bits in bands, uint64 [bands, N]: one more than the number of bits that may differ.
-
-    A band takes every ninth bit, so that images with the same flat sky do not all share one. Bits of different words
-    have different places in them, so that one word holds the band.
-    """
-    count = _NEAR_BITS + 1
-    bands = np.zeros((count, len(hashes)), np.uint64)
-    for number in range(count):
-        for word in range(hashes.shape[1]):
-            mask = sum(1 << bit for bit in range(64) if (64 * word + bit) % count == number)
-            bands[number] |= hashes[:, word] & np.uint64(mask)
-    return bands
-
-
-def _sharing(keys: np.ndarray, splits: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the pairs of images with the same key in different splits, int64 [pairs, 2], the lower index first.
-
-    Memory is a few numbers per image, even if many images share a key. `splits` must be in ascending order.
-    """
-    order = np.argsort(keys, kind="stable")
-    keys, splits = keys[order], splits[order]
-    others = keys[1:] != keys[:-1]
-    starts = _starts(others)
-    ends = _starts(others | (splits[1:] != splits[:-1]))  # where the earlier splits' images with the key end
-    places = np.arange(len(keys))
-    for distance in range(len(keys)):
-        places = places[starts[places] + distance < ends[places]]
-        if not len(places):
-            return
-        yield np.column_stack([order[starts[places] + distance], order[places]])
-
-
-def _starts(changes: np.ndarray) -> np.ndarray:
-    """Return the start of each place's run; `changes`, bool [N - 1], is true if the next place starts a new run."""
-    return np.maximum.accumulate(np.append(0, np.arange(1, len(changes) + 1) * changes))
-
-
-def _count(found: Iterable[np.ndarray]) -> tuple[int, list[tuple[int, int]]]:
-    """Return the number of pairs, and the lowest pairs, at most _LISTED_PAIRS."""
-    count, lowest = 0, np.empty((0, 2), np.int64)
-    for pairs in found:
-        if len(pairs):
-            count += len(pairs)
-            lowest = np.concatenate([lowest, pairs])
-            lowest = lowest[np.lexsort(lowest.T[::-1])[:_LISTED_PAIRS]]
-    return count, [(first, second) for first, second in lowest.tolist()]

@@ -26,7 +26,8 @@ _FEWEST_STEPS = 20  # steps that tell whether sequences are in time
 _IN_TIME = 0.85  # sequences are in time if a step's median distance is at most this share of that of half a sequence
 _LISTED = 20  # pairs of each split
 _START = 16  # places that are looked at before all others
-_CHUNK = 65536  # images whose bits are unpacked at once
+_CHUNK = 1 << 14  # images whose bits are unpacked at once
+_BANDS_AT_ONCE = 4  # whose keys are held, 8 bytes for each image and band
 
 
 class _Images(NamedTuple):
@@ -45,12 +46,10 @@ def leakage(counts: Mapping[Role, Sequence[ShardStatistics]]) -> dict[HeldOut, N
     alike than images half a sequence apart.
     """
     images = {role: _images(parts) for role, parts in counts.items()}
-    train = images["train"]
-    bands = _bands(train.hashes)
-    steps = _steps(images)
+    steps, look_alike = _steps(images), _look_alike(images)
     splits: dict[HeldOut, NearTrain] = {}
     for role in HELD_OUT:
-        alike = _alike(images[role], train, bands)
+        alike = look_alike[role]
         following = {name: pair for name, pair in steps[role].items() if name not in alike}
         nearest = sorted((distance, name, near) for name, (distance, near) in (alike | following).items())
         splits[role] = NearTrain(
@@ -71,27 +70,73 @@ def _images(parts: Sequence[ShardStatistics]) -> _Images:
 
 def hash_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the Jaccard distance of hashes uint64 [N, 4], which a flat part of both images does not lower; [N]."""
-    either = np.bitwise_count(first | second).sum(axis=1, dtype=np.int64)
-    differ = np.bitwise_count(first ^ second).sum(axis=1, dtype=np.int64)
+    either, differ = _bits_of(first | second), _bits_of(first ^ second)
     return np.where(either < _FEWEST_EDGES, 1.0, differ / np.maximum(either, 1))
+
+
+def _bits_of(hashes: np.ndarray) -> np.ndarray:
+    """Return the number of set bits of hashes uint64 [N, 4], int64 [N]; word by word is faster than a sum over them."""
+    counts, total = np.bitwise_count(hashes), np.zeros(len(hashes), np.int64)
+    for word in range(_WORDS):
+        total += counts[:, word]
+    return total
 
 
 # Images that look alike.
 
 
-def _bands(hashes: np.ndarray) -> np.ndarray:
-    """Return the bands of each image, uint64 [bands, N].
+def _look_alike(images: Mapping[Role, _Images]) -> dict[HeldOut, dict[str, tuple[float, str]]]:
+    """Return, by split and name, the distance and the name of the nearest image of train that looks alike."""
+    train = images["train"]
+    nearest = {role: _Nearest.none(len(images[role].names)) for role in HELD_OUT}
+    for start in range(0, _BANDS, _BANDS_AT_ONCE):
+        bands = range(start, start + _BANDS_AT_ONCE)
+        of_train = _keys(train.hashes, bands)
+        for role in HELD_OUT:
+            for key, of_band in zip(_keys(images[role].hashes, bands), of_train, strict=True):
+                for mine, others in _sharing(key, of_band):
+                    distance = hash_distance(images[role].hashes[mine], train.hashes[others])
+                    nearest[role].update(mine, others, distance)
+    return {role: nearest[role].alike(images[role].names, train.names) for role in HELD_OUT}
 
-    A band is the first set bit in each of eight fixed orders of the bits (MinHash: Broder, 1997). Two images agree in
+
+class _Nearest(NamedTuple):
+    """The nearest image of train that was found for each image: its distance, float64 [N], and its index, int64 [N]."""
+
+    distance: np.ndarray
+    place: np.ndarray
+
+    @classmethod
+    def none(cls, images: int) -> "_Nearest":
+        """Return that nothing was found."""
+        return cls(np.ones(images), np.zeros(images, np.int64))
+
+    def update(self, mine: np.ndarray, others: np.ndarray, distance: np.ndarray) -> None:
+        """Keep the images of train `others` that are nearer to `mine`, or as near and first."""
+        best, place = self.distance[mine], self.place[mine]
+        nearer = (distance < best) | ((distance == best) & (others < place))
+        self.distance[mine[nearer]], self.place[mine[nearer]] = distance[nearer], others[nearer]
+
+    def alike(self, names: Sequence[str], of_train: Sequence[str]) -> dict[str, tuple[float, str]]:
+        """Return, by name, the distance and the name of the nearest image of train, if it looks alike."""
+        found = np.flatnonzero(self.distance <= ALIKE).tolist()
+        return {names[i]: (float(self.distance[i]), of_train[self.place[i]]) for i in found}
+
+
+def _keys(hashes: np.ndarray, bands: range) -> np.ndarray:
+    """Return the keys of each image in some bands, uint64 [bands, N].
+
+    A key is the first set bit in each of eight fixed orders of the bits (MinHash: Broder, 1997). Two images agree in
     one order with a probability of 1 minus their distance.
     """
-    orders = [_order(number) for number in range(_BANDS * _BAND)]
+    orders = [_order(number) for number in range(bands.start * _BAND, bands.stop * _BAND)]
     first = np.empty((len(hashes), len(orders)), np.uint8)
     for start in range(0, len(hashes), _CHUNK):
-        bits = np.unpackbits(hashes[start : start + _CHUNK].view(np.uint8), axis=1).astype(bool)
+        bits = np.unpackbits(hashes[start : start + _CHUNK].view(np.uint8), axis=1)
+        masks = np.negative(bits.T.copy())  # 255 where a bit is set
         for number, order in enumerate(orders):
-            first[start : start + _CHUNK, number] = _first(bits, order)
-    return first.view(np.uint64).T
+            first[start : start + _CHUNK, number] = _first(masks, order)
+    return first.view(np.uint64).T.copy()
 
 
 def _order(number: int) -> np.ndarray:
@@ -100,25 +145,15 @@ def _order(number: int) -> np.ndarray:
     return np.argsort(keys, kind="stable")
 
 
-def _first(bits: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return the first place in an order whose bit is set, int64 [N], from bits, bool [N, 256]."""
-    start = bits[:, order[:_START]]
-    found = order[start.argmax(axis=1)]
-    late = np.flatnonzero(~start.any(axis=1))  # few images have no edge in so many places
-    found[late] = order[bits[late][:, order].argmax(axis=1)]
+def _first(masks: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the first place in an order whose bit is set, uint8 [N], from masks uint8 [256, N] of 255 where it is."""
+    places = order.astype(np.uint8)
+    found = np.full(masks.shape[1], places[_START - 1])
+    for place in places[_START - 2 :: -1]:
+        found ^= (found ^ place) & masks[place]
+    late = np.flatnonzero(~masks[order[:_START]].any(axis=0))  # few images have no edge in so many places
+    found[late] = places[masks[:, late][order].argmax(axis=0)]
     return found
-
-
-def _alike(images: _Images, train: _Images, train_bands: np.ndarray) -> dict[str, tuple[float, str]]:
-    """Return, by name, the distance and the name of the nearest image of train that looks alike."""
-    best, place = np.ones(len(images.names)), np.zeros(len(images.names), np.int64)
-    for band, of_train in zip(_bands(images.hashes), train_bands, strict=True):
-        for mine, others in _sharing(band, of_train):
-            distance = hash_distance(images.hashes[mine], train.hashes[others])
-            nearer = (distance < best[mine]) | ((distance == best[mine]) & (others < place[mine]))
-            best[mine[nearer]], place[mine[nearer]] = distance[nearer], others[nearer]
-    found = np.flatnonzero(best <= ALIKE)
-    return {images.names[i]: (float(best[i]), train.names[place[i]]) for i in found}
 
 
 def _sharing(keys: np.ndarray, of_train: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
