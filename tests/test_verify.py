@@ -14,6 +14,7 @@ from dvc.repo import Repo
 from project import ROOT, commit, dvc, git, identify
 
 from maskline.cli.main import main
+from maskline.verification import clone
 from maskline.verification.judgement import TOLERANCE, Output, as_text, judge, largest_change
 
 # DVC 3.67 itself uses what its library pygtrie is about to drop.
@@ -217,6 +218,13 @@ def test_a_stage_that_fails_is_told(verify):
         "maskline: `dvc repro` failed with exit code 255 in a fresh clone; fix the error above and commit.",
         "",
     )
+
+
+def test_its_stages_read_every_byte(verify, monkeypatch):
+    given = []
+    monkeypatch.setattr(clone, "_run", lambda command, folder, variables: given.append(variables) or 1)
+    verify(MASKLINE_CHECKSUMS="once")
+    assert [variables["MASKLINE_CHECKSUMS"] for variables in given] == ["always"]
 
 
 def test_what_is_not_committed_is_refused(verify, project):

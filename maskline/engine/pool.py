@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from maskline.engine.cores import cores
 from maskline.errors import InputError
+from maskline.files.digests import known_digests, trust
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -46,7 +47,9 @@ def map_tasks(
     results = []
     with (
         tqdm(total=sum(map(size, tasks)), desc=description, unit=" images", disable=None, file=sys.stderr) as bar,
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_die_with_parent) as pool,
+        ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(known_digests(),)
+        ) as pool,
     ):
         try:
             for task, result in zip(tasks, _start(pool, work, tasks), strict=True):
@@ -70,6 +73,11 @@ def _start(pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: S
         return pool.map(work, tasks)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _begin(known: dict[tuple, str]) -> None:
+    _die_with_parent()
+    trust(known)
 
 
 def _die_with_parent() -> None:

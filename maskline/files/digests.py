@@ -26,7 +26,7 @@ _SETTLED = 2.0  # seconds; a file older than this cannot change without a new mo
 
 
 class _Version(NamedTuple):
-    """What tells a file from an earlier version of it without reading it; the time is in nanoseconds."""
+    """What tells a file from an earlier version of it without reading it: absolute path and time in nanoseconds."""
 
     path: str
     device: int
@@ -79,6 +79,16 @@ def has_sha256(path: Path, wanted: str) -> bool:
     return cached_sha256(path) == wanted or read_sha256(path) == wanted
 
 
+def known_digests() -> dict[tuple, str]:
+    """Return what this process has read, for `trust` in a process that it starts."""
+    return {tuple(version): digest for version, digest in _known.items()}
+
+
+def trust(known: dict[tuple, str]) -> None:
+    """Take over what another process of this machine has read, so that one stage does not read a file twice."""
+    _known.update({_Version(*version): digest for version, digest in known.items()})
+
+
 def _is_remembered() -> bool:
     choice = os.environ.get(VARIABLE) or "always"
     if choice not in ("always", "once"):
@@ -88,7 +98,7 @@ def _is_remembered() -> bool:
 
 def _version(path: Path) -> _Version:
     stat = os.stat(path)
-    return _Version(str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return _Version(os.path.abspath(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def _learn(digests: dict[_Version, str], start: float) -> None:

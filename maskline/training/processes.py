@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 
 from maskline.engine.place import Place
 from maskline.errors import InputError, Stopped
+from maskline.files.digests import known_digests
 from maskline.training.worker import CONNECTED, FINISHED, STOP, run_worker
 
 _DEFERRED = {signal.SIGINT, signal.SIGTERM}
@@ -61,7 +62,7 @@ def _started(work: Callable[[Place], None], place: Place) -> _Worker:
     context = multiprocessing.get_context("spawn")
     pipe, end = context.Pipe()
     resource_tracker.ensure_running()  # its start would unblock the signals
-    process = context.Process(target=run_worker, args=(partial(work, place), place, end))
+    process = context.Process(target=run_worker, args=(partial(work, place), place, end, known_digests()))
     signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED)
     try:
         process.start()

@@ -16,6 +16,7 @@ from maskline.engine.cores import take_share
 from maskline.engine.device import choose_device
 from maskline.engine.place import VARIABLE, Place
 from maskline.errors import InputError, Stopped
+from maskline.files.digests import trust
 from maskline.messages import system_error, unexpected_sentence, without_stderr
 
 CONNECTED, FINISHED = "connected", "finished"  # reports to the parent
@@ -23,11 +24,13 @@ STOP = "stop"  # from the parent
 _PR_SET_PDEATHSIG = 1  # in <sys/prctl.h>
 
 
-def run_worker(work: Callable[[], None], place: Place, pipe: Connection) -> None:
+def run_worker(work: Callable[[], None], place: Place, pipe: Connection, known: dict[tuple, str]) -> None:
     """Do the work as the worker at a place, and report its end, or its error, to the parent process.
 
-    Only the first worker prints; the first of each other host says what it runs on.
+    Only the first worker prints; the first of each other host says what it runs on. `known` are digests of files that
+    the parent has read.
     """
+    trust(known)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _die_with_parent()
     _thread.start_new_thread(_obey, (pipe,))
