@@ -4,12 +4,12 @@ For each: whether the loss of one batch falls and the validation works, whether 
 gives the same bytes, images/s of training steps on one batch in memory, images/s with batches from shards under all
 augmentation, the share of time that waits for those batches, and the most GPU memory that was taken. The networks have
 the encoder MobileNetV2 if possible, and random weights. Float32 means TensorFlow's default, which multiplies in TF32
-where the GPU can. Each network is one process; several trace and train at once, and one at a time is timed. For exact
-speeds, give some networks and `--processes 1`. It runs on a CPU too, without the figure of memory. It ends within ten
-minutes, with a table of what it measured until then:
+where the GPU can. Each network is one process; several trace and train at once, and while one is timed, the others
+wait. It runs on a CPU too, without the figure of memory. It ends within ten minutes, with a table of what it measured
+until then:
 
     python benchmarks/gpu.py
-    python benchmarks/gpu.py --only unet deeplabv3plus --precisions float32 --processes 1
+    python benchmarks/gpu.py --only unet deeplabv3plus --precisions float32 --seconds 3
 """
 
 import argparse
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from pipeline import changed_params, run_stages  # noqa: E402
 from maskline.models.catalogue import NETWORKS  # noqa: E402
 from maskline.params.check import Params  # noqa: E402
 
+AHEAD = 40  # steps on a GPU before a timing, more than there are batches made ahead
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 AUGMENT = {"flip": True, "scale": 0.2, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
 
@@ -63,15 +64,26 @@ def params_of(architecture: str, precision: str, options: argparse.Namespace) ->
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Within the block, no other process is in a block of the same file."""
+def held(path: Path, kind: int) -> Iterator[None]:
+    """Within the block, no other process is in a block of the same file, but several in those of LOCK_SH."""
     with open(path, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, kind)
         yield
 
 
 def measure(architecture: str, precision: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train a network for some steps, twice, validate it, and time it."""
+    lock = options.work / "lock"
+    with held(lock, fcntl.LOCK_SH):
+        row, rates = trained(architecture, precision, options)
+    with held(lock, fcntl.LOCK_EX):
+        return row | rates()
+
+
+def trained(
+    architecture: str, precision: str, options: argparse.Namespace
+) -> tuple[dict[str, Any], Callable[[], dict[str, float]]]:
+    """Train a network for some steps, twice, and validate it; return what was found, and what times it."""
     import keras
     import tensorflow as tf
 
@@ -117,7 +129,7 @@ def measure(architecture: str, precision: str, options: argparse.Namespace) -> d
         return found
 
     def speed(batches: Iterator) -> float:
-        for _ in range(3):
+        for _ in range(AHEAD if memory else 3):
             trainer.step(*next(batches))
         float(trainer.loss_sum)
         count, start = 0, time.perf_counter()
@@ -134,21 +146,22 @@ def measure(architecture: str, precision: str, options: argparse.Namespace) -> d
         digests.append(hashlib.sha256(b"".join(value.tobytes() for value in trainer.values())).hexdigest())
     scores = Validator(model, loss, validation, options.batch)()
     memory = peak_memory(tf)
-    stream = iter(training_batches(reader, options.batch, augmentation(params.augment), 1, range(2**40)))
-    with alone(options.work / "lock"):
-        rate, fed = speed(iter(lambda: (images, labels), None)), speed(stream)
-    return {
+
+    def rates() -> dict[str, float]:
+        stream = iter(training_batches(reader, options.batch, augmentation(params.augment), 1, range(2**40)))
+        return {"images_s": speed(iter(lambda: (images, labels), None)), "fed_images_s": speed(stream)}
+
+    found = {
         "network": architecture,
         "precision": precision,
         "trains": math.isfinite(scores.loss) and all(map(math.isfinite, course)) and course[-1] < course[0],
         "loss": [round(course[0], 4), round(course[-1], 4)],
         "equal": digests[0] == digests[1],
         "digest": digests[0][:12],
-        "images_s": rate,
-        "fed_images_s": fed,
         "memory": memory,
         "seconds": round(time.monotonic() - begun, 1),
     }
+    return found, rates
 
 
 def peak_memory(tf: Any) -> int:
@@ -162,11 +175,12 @@ def peak_memory(tf: Any) -> int:
 
 def child(architecture: str, options: argparse.Namespace) -> None:
     """Measure one network in every precision, and write its figures."""
-    import tensorflow as tf
+    with held(options.work / "lock", fcntl.LOCK_SH):
+        import tensorflow as tf
 
-    from maskline.engine.device import choose_device
+        from maskline.engine.device import choose_device
 
-    device = choose_device()
+        device = choose_device()
     if not options.any:
         tf.config.experimental.enable_op_determinism()
     for precision in options.precisions:
@@ -175,7 +189,7 @@ def child(architecture: str, options: argparse.Namespace) -> None:
         except Exception as error:
             row = {"network": architecture, "precision": precision, "error": " ".join(str(error).split())[:300]}
         row |= {"device": device, "deterministic": not options.any}
-        with alone(options.work / "table"), open(options.work / "rows.jsonl", "a") as file:
+        with held(options.work / "table", fcntl.LOCK_EX), open(options.work / "rows.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
         tf.keras.backend.clear_session()
 
