@@ -26,7 +26,8 @@ TRAINING = TrainingCost(
     start=4.0, build=3.0, first_step=1.0, preparation=0.002, step=0.2, first_validation=1.0, validation=0.01,
     checkpoint=0.1, save=0.5, model_bytes=10**7, example_bytes=65_000, forecast=10**9, peak=9 * 10**8, device="",
 )  # fmt: skip
-MEASURED = Measured(TRAINING, EvaluationCost(load=2.0, image=0.02, picture=0.1, picture_bytes=10**5, peak=6 * 10**8))
+EVALUATION = EvaluationCost(load=2.0, image=0.02, checked=0.015, picture=0.1, picture_bytes=10**5, peak=6 * 10**8)
+MEASURED = Measured(TRAINING, EVALUATION)
 
 counts = st.integers(1, 100_000)
 
@@ -49,6 +50,8 @@ def fingerprint(train: int = 100, validation: int = 0, test: int = 0, classes: i
         channels={},
         stored_bytes=10**6 * train,
         groups=None,
+        raw_bytes=10**6 * train,
+        read_seconds=0.0002,
         decode_seconds=0.005,
     )
 
@@ -113,6 +116,22 @@ def test_an_epoch_of_training_is_its_steps_its_validation_and_its_checkpoint():
     found = fingerprint(160, 20, 20)
     two, three = (expected(params(train_epochs=each), found)["train"].seconds for each in (2, 3))
     assert three - two == pytest.approx(10 * 0.2 + 20 * 0.01 + 0.1, rel=0.01)
+
+
+def test_evaluate_predicts_the_test_and_the_validation_images():
+    few, more = (expected(params(), fingerprint(160, *each))["evaluate"].seconds for each in ((20, 96), (120, 96)))
+    assert more - few == pytest.approx(100 * (EVALUATION.checked + fingerprint().decode_seconds / 2), rel=0.01)
+
+
+def test_download_copies_images_and_decodes_none():
+    found = fingerprint()
+    before, reading, decoding = (
+        expected(params(), each)["download"]
+        for each in (found, found._replace(read_seconds=0.1), found._replace(decode_seconds=0.1, stored_bytes=0))
+    )
+    assert reading.seconds - before.seconds == pytest.approx(100 * 0.1, rel=0.01)
+    assert decoding == before
+    assert before.disk == found.raw_bytes
 
 
 def test_the_memory_of_training_is_that_of_the_check_or_what_was_measured_if_more():

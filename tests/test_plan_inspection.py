@@ -214,10 +214,17 @@ def test_another_data_set_that_tfds_has_prepared(tmp_path):
     assert read_source(tmp_path / "again").labels == {"0": 0, "255": 1}
 
 
+def test_what_download_stores_is_estimated_from_the_sample(tmp_path):
+    pairs(tmp_path, [halves([0, 1])] * 3)
+    found = inspect(str(tmp_path))
+    assert found.raw_bytes == found.stored_bytes > 0
+
+
 def test_shapes_needs_no_folder():
     found = inspect("shapes")
     assert chosen(found) == {"name": "shapes", "path": "none"}
     assert found.path is None and found.images == {"train": 320, "validation": 64, "test": 96}
+    assert found.raw_bytes == pytest.approx(480 * 128 * 128 * 4, rel=0.02)
 
 
 def test_an_unknown_name():
@@ -286,7 +293,7 @@ def decoded(found: Any, masks: list[np.ndarray]) -> list[np.ndarray]:
 def surveyed(masks: list[np.ndarray]) -> Any:
     def measured(mask: np.ndarray) -> Measured:
         values: MaskValues = _stored(Image.fromarray(mask))
-        return Measured("a", mask.shape[:2], "8-bit RGB", False, b"", values, 0.0)
+        return Measured("a", mask.shape[:2], "8-bit RGB", False, b"", values, 0, 0.0, 0.0)
 
     return survey([measured(mask) for mask in masks])
 

@@ -48,7 +48,7 @@ def fingerprint(median=(375, 500), images=None, pixels=(500, 300, 200), **change
         path=None, source=[Choice(f"dataset.{key}", value, "") for key, value in source.items()], findings=[],
         warnings=[], images=images or {"train": 356, "test": 84}, classes=classes, void_pixels=0, sampled=100,
         smallest=median, median=median, largest=median, channels={"8-bit RGB": 100}, stored_bytes=1 << 20, groups=None,
-        decode_seconds=0.005,
+        raw_bytes=1 << 20, read_seconds=0.0002, decode_seconds=0.005,
     )  # fmt: skip
     return found._replace(**changes)
 

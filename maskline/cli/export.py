@@ -1,11 +1,11 @@
 """maskline export: write a model for another runtime, if it scores there as it does here."""
 
 import argparse
-import signal
 from pathlib import Path
 
 from maskline.cli.folder import add_folder
 from maskline.cli.limits import add_limits
+from maskline.cli.stopping import stop_like_interrupt
 from maskline.errors import InputError
 
 _DESCRIPTION = """\
@@ -64,8 +64,7 @@ def _run(options: argparse.Namespace) -> None:
         from maskline.export.export import Wanted, export
         from maskline.export.gate import Limits
 
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, signal.default_int_handler)  # so that nothing half-written is left
+    stop_like_interrupt()
     if options.web_runtime and not options.html:
         raise InputError(f"--web-runtime is only for --html; leave it out. Received: {options.web_runtime}")
     wanted = Wanted(options.format or "onnx", options.int8, options.labels, options.html, options.web_runtime)

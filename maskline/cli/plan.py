@@ -1,11 +1,11 @@
 """maskline plan: look at a data set, choose params for it, say what they will cost, and write a project."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
 from maskline.cli.numbers import number
+from maskline.cli.stopping import stop_like_interrupt
 from maskline.errors import InputError
 
 _DESCRIPTION = """\
@@ -52,8 +52,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> None:
     if (options.path is None) == (options.update is None):
         raise InputError("name your folder, as in `maskline plan photos/`, or a project, as in --update projects/mine.")
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, signal.default_int_handler)  # so that the trial's process ends, too
+    stop_like_interrupt()
     if options.update is not None:
         _update(options.update)
     else:

@@ -1,10 +1,10 @@
 """maskline verify: check that the committed result can be reproduced."""
 
 import argparse
-import signal
 import sys
 
 from maskline.cli.folder import add_folder
+from maskline.cli.stopping import stop_like_interrupt
 
 _DESCRIPTION = """\
 Run the pipeline of Git's HEAD from scratch, in a clone with an empty DVC cache, and
@@ -29,8 +29,7 @@ def _run(options: argparse.Namespace) -> None:
     from maskline.verification.clone import committed_result, reproduced
     from maskline.verification.judgement import as_text, judge, recorded
 
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, signal.default_int_handler)
+    stop_like_interrupt()
     source = committed_result(options.folder)
     before = recorded(options.folder)
     print(f"verify: reproducing {source.commit[:7]} from scratch in a fresh clone.", file=sys.stderr, flush=True)

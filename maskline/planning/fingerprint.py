@@ -47,6 +47,8 @@ class Fingerprint(NamedTuple):
         channels: number of sampled images by their kind, such as '8-bit RGB'.
         stored_bytes: of all images, masks and annotations on disk.
         groups: number of groups that the proposed dataset.group makes; None if none is proposed.
+        raw_bytes: of all images and masks as download stores them, estimated from the sample.
+        read_seconds: to read an image and its mask, or to draw them, on average.
         decode_seconds: to decode an image and its mask, on average.
     """
 
@@ -64,4 +66,6 @@ class Fingerprint(NamedTuple):
     channels: dict[str, int]
     stored_bytes: int
     groups: int | None
+    raw_bytes: int
+    read_seconds: float
     decode_seconds: float

@@ -5,6 +5,7 @@ The time of train is for all epochs; early stopping may end it sooner.
 
 from typing import Any, NamedTuple
 
+from maskline.contracts.classes import Role
 from maskline.planning.fingerprint import Fingerprint
 from maskline.planning.machine import Machine
 from maskline.planning.splits import images_by_role
@@ -12,9 +13,9 @@ from maskline.planning.trial.measured import Measured
 
 _MB = 1 << 20
 _START = 0.6  # seconds until a stage without TensorFlow works, and until a worker does
-_TFDS = 3.0  # seconds in addition to TensorFlow's start until download works
-_COPYING = 150 * _MB  # bytes that download writes in a second
-_DRAWING = 0.025  # seconds for an image of the source shapes
+_TFDS = 2.0  # seconds in addition to TensorFlow's start until download works, and until its outputs are recorded
+_STORING = 3e-4  # seconds that download takes for an example in addition to reading or drawing it
+_COPYING = 200 * _MB  # bytes that download writes in a second
 _DOWNLOAD = 760 * _MB  # that download holds, with TensorFlow and TFDS
 _PYTHON = 70 * _MB  # that a process without TensorFlow holds
 _HASHING = 500 * _MB  # bytes of its inputs that a stage checks in a second
@@ -53,20 +54,19 @@ def forecast(
     images = images_by_role(params, fingerprint)
     shards = measured.training.example_bytes * sum(images.values())
     return [
-        _download(params, fingerprint, measured),
+        _download(fingerprint, measured),
         _preprocess(params, fingerprint, machine, measured, shards),
         _train(params, images["train"], images["validation"], measured, shards),
-        _evaluate(params, len(fingerprint.classes), images["test"], measured, shards),
-        _report(params, images["test"], measured),
+        _evaluate(params, fingerprint, images, measured, shards),
+        _report(_drawn(params, images) * measured.evaluation.picture_bytes),
     ]
 
 
-def _download(params: dict[str, Any], fingerprint: Fingerprint, measured: Measured) -> StageForecast:
+def _download(fingerprint: Fingerprint, measured: Measured) -> StageForecast:
     """Forecast the copy of the source; what the network takes does not count."""
     count = sum(fingerprint.images.values())
-    each = _DRAWING if params["dataset"]["name"] == "shapes" else fingerprint.decode_seconds
-    seconds = measured.training.start + _TFDS + count * each + fingerprint.stored_bytes / _COPYING
-    return StageForecast("download", seconds, _DOWNLOAD, fingerprint.stored_bytes)
+    copying = count * (fingerprint.read_seconds + _STORING) + fingerprint.raw_bytes / _COPYING
+    return StageForecast("download", measured.training.start + _TFDS + copying, _DOWNLOAD, fingerprint.raw_bytes)
 
 
 def _preprocess(
@@ -78,7 +78,7 @@ def _preprocess(
     work = (
         kept * (fingerprint.decode_seconds + measured.training.preparation) + surveyed * fingerprint.decode_seconds / 4
     )
-    seconds = 2 * _START + work / machine.cores + fingerprint.stored_bytes / _HASHING
+    seconds = 2 * _START + work / machine.cores + fingerprint.raw_bytes / _HASHING
     height, width = fingerprint.largest
     workers = machine.cores * (_PYTHON + 12 * height * width)
     return StageForecast("preprocess", seconds, _PYTHON + workers, shards)
@@ -91,18 +91,33 @@ def _train(params: dict[str, Any], train: int, validation: int, measured: Measur
     return StageForecast("train", seconds, cost.memory, cost.model_bytes + 100 * epochs)
 
 
-def _evaluate(params: dict[str, Any], classes: int, test: int, measured: Measured, shards: int) -> StageForecast:
-    cost = measured.evaluation
-    drawn = min(test, 4 * params["evaluate"]["samples"])
+def _evaluate(
+    params: dict[str, Any], fingerprint: Fingerprint, images: dict[Role, int], measured: Measured, shards: int
+) -> StageForecast:
+    """Forecast the prediction of test and validation; the size of each image is found by decoding it."""
+    cost, test, validation = measured.evaluation, images["test"], images["validation"]
+    classes, drawn = len(fingerprint.classes), _drawn(params, images)
     counts = test * classes * (classes + 4)
-    figures = test * (_FIGURES[0] + classes**2 * _FIGURES[1])
+    decodings = 1.5 if params["evaluate"]["resolution"] == "native" else 0.5  # of an image and its mask
     seconds = (
-        measured.training.start + shards / _HASHING + cost.load + test * cost.image + drawn * cost.picture + figures
-    )
+        measured.training.start + (fingerprint.raw_bytes + shards) / _HASHING + cost.load
+        + test * cost.image + validation * cost.checked
+        + (test + validation) * decodings * fingerprint.decode_seconds
+        + drawn * cost.picture + test * (_FIGURES[0] + classes**2 * _FIGURES[1])
+    )  # fmt: skip
     return StageForecast("evaluate", seconds, cost.peak + 8 * counts, drawn * cost.picture_bytes + 8 * counts)
 
 
-def _report(params: dict[str, Any], test: int, measured: Measured) -> StageForecast:
-    drawn = min(test, 4 * params["evaluate"]["samples"])
-    pictures = drawn * measured.evaluation.picture_bytes
+def _drawn(params: dict[str, Any], images: dict[Role, int]) -> int:
+    """Return the number of drawn images: four groups of predictions, and the first images with labels to check."""
+    samples = params["evaluate"]["samples"]
+    return min(images["test"], 4 * samples) + min(images["test"] + images["validation"], samples)
+
+
+def _report(pictures: int) -> StageForecast:
+    """Forecast the report, which holds the pictures smaller.
+
+    Args:
+        pictures: bytes that evaluate has drawn.
+    """
     return StageForecast("report", _REPORT + pictures / _HASHING, _PYTHON + 2 * pictures, _PAGE + pictures // 5)

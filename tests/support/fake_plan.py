@@ -57,6 +57,8 @@ def fingerprint(path: Path | None) -> Fingerprint:
         channels={"8-bit gray": 30},
         stored_bytes=9 * 10**6,
         groups=None,
+        raw_bytes=9 * 10**6,
+        read_seconds=0.001,
         decode_seconds=0.01,
     )
 

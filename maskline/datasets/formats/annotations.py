@@ -9,6 +9,7 @@ import numpy as np
 
 from maskline.contracts.annotations import BACKGROUND, is_background
 from maskline.contracts.classes import VOID
+from maskline.datasets.formats.reading import image_size
 from maskline.datasets.formats.shapes import Shape, pixels
 from maskline.errors import InputError
 
@@ -98,6 +99,21 @@ def labels_by_name(names: Sequence[str], classes: Sequence[str]) -> dict[str, in
     background = next((label for name, label in index.items() if is_background(name)), None)
     labels = {name: background if is_background(name) else index.get(name) for name in (BACKGROUND, *names)}
     return {name: label for name, label in labels.items() if label is not None}
+
+
+def draw_on(image: AnnotatedImage, labels: Mapping[str, int], rest: int, overlap: Order) -> Drawn:
+    """Draw the mask of an image, as large as its file once it is upright; see `draw`.
+
+    Raises:
+        InputError: the file cannot be read, has another size than the annotations say, or a region does not fit it.
+    """
+    height, width = image_size(image.path)
+    if image.size is not None and image.size != (height, width):
+        raise InputError(
+            f"{image.where}: the annotations are of {image.size[1]} x {image.size[0]} pixels, but {image.path} has "
+            f"{width} x {height} (upright); annotate this image, or restore the one that was annotated."
+        )
+    return draw(image, height, width, labels, rest, overlap)
 
 
 def draw(image: AnnotatedImage, height: int, width: int, labels: Mapping[str, int], rest: int, overlap: Order) -> Drawn:

@@ -16,12 +16,12 @@ from maskline.datasets.formats.annotations import (
     AnnotatedImage,
     Annotations,
     class_order,
-    draw,
+    draw_on,
     labels_by_name,
     unused_names,
 )
 from maskline.datasets.formats.classes import ClassTable, index_table, palette_color
-from maskline.datasets.formats.reading import IMAGE_SUFFIXES, image_size, visible_files
+from maskline.datasets.formats.reading import IMAGE_SUFFIXES, visible_files
 from maskline.errors import InputError
 from maskline.files.artifacts import stored_png
 from maskline.params.source import SourceParams, is_class_name
@@ -101,14 +101,8 @@ class AnnotatedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             )
 
     def _mask(self, image: AnnotatedImage, labels: dict[str, int]) -> Any:
-        height, width = image_size(image.path)
-        if image.size not in (None, (height, width)):
-            raise InputError(
-                f"{image.where}: the annotations are of {image.size[1]} x {image.size[0]} pixels, but {image.path} has "
-                f"{width} x {height} (upright); annotate this image, or restore the one that was annotated."
-            )
         rest = labels.get(BACKGROUND, VOID)
-        drawn = draw(image, height, width, labels, rest, self._dataset.overlap)
+        drawn = draw_on(image, labels, rest, self._dataset.overlap)
         self._background_pixels += int((drawn.mask == rest).sum())
         other = sum(region.name is not None and region.name not in labels for region in image.regions)
         found = {"drawn": drawn.drawn, "without_area": drawn.empty, "other_class": other}

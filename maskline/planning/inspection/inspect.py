@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from maskline.errors import InputError
@@ -91,7 +92,9 @@ def inspect(path: str) -> Fingerprint:
         channels=kinds,
         stored_bytes=_stored_bytes(listing),
         groups=groups,
-        decode_seconds=sum(each.seconds for each in measured) / len(measured),
+        raw_bytes=round(fmean(each.stored for each in measured) * len(listing.examples)),
+        read_seconds=fmean(each.reading for each in measured),
+        decode_seconds=fmean(each.decoding for each in measured),
     )
 
 

@@ -9,11 +9,11 @@ from maskline.contracts.annotations import BACKGROUND
 from maskline.contracts.classes import VOID
 from maskline.datasets.catalogue import SOURCES
 from maskline.datasets.formats import coco, cvat, label_studio, labelme, yolo
-from maskline.datasets.formats.annotations import AnnotatedImage, Drawn, class_order, draw, labels_by_name
+from maskline.datasets.formats.annotations import AnnotatedImage, class_order, draw_on, labels_by_name
 from maskline.datasets.formats.as_png import image_bytes, mask_bytes
 from maskline.datasets.formats.pairing import Unpaired, match
 from maskline.datasets.formats.pairs import JPEG, checked_example, read_list
-from maskline.datasets.formats.reading import IMAGE_SUFFIXES, image_size, visible_files
+from maskline.datasets.formats.reading import IMAGE_SUFFIXES, visible_files
 from maskline.datasets.formats.split_lists import LISTS
 from maskline.datasets.sources import ade20k, camvid, cityscapes, folder, voc2012
 from maskline.errors import InputError
@@ -172,15 +172,6 @@ def _annotated(source: str, tree: Path) -> Listing:
 
 
 def _drawn(image: AnnotatedImage, labels: dict[str, int], rest: int) -> Example:
-    return Example(image.name, partial(image_bytes, image.path), partial(_mask, image, labels, rest), (image.path,))
-
-
-def _mask(image: AnnotatedImage, labels: dict[str, int], rest: int) -> Drawn:
-    height, width = image_size(image.path)
-    if image.size not in (None, (height, width)):
-        given = f"{image.size[1]} x {image.size[0]}" if image.size else ""
-        raise InputError(
-            f"{image.where}: the annotations are of {given} pixels, but {image.path} has {width} x {height} (upright); "
-            "annotate this image, or restore the one that was annotated."
-        )
-    return draw(image, height, width, labels, rest, "last")
+    return Example(
+        image.name, partial(image_bytes, image.path), partial(draw_on, image, labels, rest, "last"), (image.path,)
+    )

@@ -16,6 +16,7 @@ from maskline.datasets.formats.annotations import Drawn
 from maskline.datasets.formats.pairs import JPEG
 from maskline.engine.cores import cores
 from maskline.errors import InputError
+from maskline.files.artifacts import stored_png
 from maskline.files.further_images import without_warnings
 from maskline.messages import one_line
 from maskline.planning.inspection.examples import Example
@@ -65,7 +66,9 @@ class Measured(NamedTuple):
         is_turned: whether EXIF turns it.
         hash: the image's difference hash.
         mask: its values.
-        seconds: of a core, to decode and resize both.
+        stored: bytes of both, as download stores them.
+        reading: seconds of a core, to read or draw both.
+        decoding: seconds of a core, to decode and resize both.
         overlap: pixels that annotations of two classes claim.
     """
 
@@ -75,7 +78,9 @@ class Measured(NamedTuple):
     is_turned: bool
     hash: bytes
     mask: MaskValues
-    seconds: float
+    stored: int
+    reading: float
+    decoding: float
     overlap: int = 0
 
 
@@ -143,7 +148,10 @@ def _measured(example: Example) -> Measured | Problem:
 
 
 def _measure(example: Example) -> Measured:
+    start = time.thread_time()
     data, mask = example.image(), example.mask()
+    stored = len(data) + len(stored_png(mask.mask) if isinstance(mask, Drawn) else mask)
+    reading = time.thread_time() - start
     start = time.thread_time()
     image, conversions = decode_image(data, example.name)
     pixels = mask.mask if isinstance(mask, Drawn) else _decoded(mask, example.name)
@@ -155,7 +163,7 @@ def _measure(example: Example) -> Measured:
         )
     fitted_image(image, _SIZE, "stretch")
     fitted_labels(np.zeros((height, width), np.uint8), _SIZE, "stretch")
-    seconds = time.thread_time() - start
+    decoding = time.thread_time() - start
     values = _drawn(pixels) if isinstance(pixels, np.ndarray) else _stored(pixels)
     if not isinstance(mask, Drawn) and mask.startswith(JPEG):
         values = values._replace(kind=f"JPEG {values.kind}")
@@ -166,7 +174,9 @@ def _measure(example: Example) -> Measured:
         "exif_rotated" in conversions,
         difference_hash(image),
         values,
-        seconds,
+        stored,
+        reading,
+        decoding,
         mask.overlap if isinstance(mask, Drawn) else 0,
     )
 

@@ -1,9 +1,12 @@
 """The examples of data sets that are not folders of files: prepared by TFDS, or drawn by the project."""
 
+import functools
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from maskline.contracts.classes import VOID
@@ -76,10 +79,11 @@ def _feature(record: Record, key: str) -> bytes:
 
 
 def list_shapes() -> Listing:
-    """Return the examples of shapes, which are drawn when they are read."""
+    """Return the examples of shapes, each of which is drawn when its image or its mask is first read."""
+    draw = functools.cache(drawing.draw)
     splits = {
         split: [
-            Example(f"{split}_{i:04d}.png", partial(_picture, number, i), partial(_labels, number, i))
+            Example(f"{split}_{i:04d}.png", partial(_drawn, draw, number, i, 0), partial(_drawn, draw, number, i, 1))
             for i in range(count)
         ]
         for number, (split, count) in enumerate(shapes.SPLITS.items())
@@ -88,9 +92,5 @@ def list_shapes() -> Listing:
     return Listing(splits, SOURCES["shapes"].table)
 
 
-def _picture(split: int, index: int) -> bytes:
-    return stored_png(drawing.draw(split, index)[0])
-
-
-def _labels(split: int, index: int) -> bytes:
-    return stored_png(drawing.draw(split, index)[1])
+def _drawn(draw: Callable[[int, int], tuple[np.ndarray, np.ndarray]], split: int, index: int, part: int) -> bytes:
+    return stored_png(draw(split, index)[part])

@@ -1,5 +1,6 @@
 """A trial of evaluation: the evaluate stage's own prediction, counts and pictures."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from maskline.engine.device import choose_device
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.predicted_split import PredictedSplit
+from maskline.evaluation.suspects.collection import new_collection
+from maskline.evaluation.suspects.writing import collect_batch, collect_split
 from maskline.metrics.boundary import TRIMAP_DISTANCES
 from maskline.metrics.calibration import BINS
 from maskline.models.files import load_model
@@ -50,15 +53,23 @@ def try_evaluation(folder: str, params: dict[str, Any], classes: int, batch: int
     split = _split(place, manifest, EvaluateParams.model_validate(params), (size[0], size[1]))
     split.predict(split.example(0))
     load = watch.lap()
-    with new_counts(place, split.reader.names, classes, len(TRIMAP_DISTANCES), BINS) as counts:
-        count_split(split, batch, counts)
-        image = watch.lap() / len(split.reader)
+    names = split.reader.names
+    with (
+        new_counts(place, names, classes, len(TRIMAP_DISTANCES), BINS) as counts,
+        new_collection(place, classes) as suspects,
+    ):
+        watch.lap()
+        count_split(split, batch, counts, partial(collect_batch, suspects, "test"))
+        image = watch.lap() / len(names)
+        collect_split(suspects, "validation", split, batch)
+        checked = watch.lap() / len(names)
         write_gallery(place / "gallery", place / "samples", split, counts, manifest.classes, 1)
     gallery = [path for path in (place / "gallery/pictures").rglob("*") if path.is_file()]
     drawn = len({path.parent for path in gallery})
     return {
         "load": load,
         "image": image,
+        "checked": checked,
         "picture": watch.lap() / drawn,
         "picture_bytes": sum(path.stat().st_size for path in gallery) // drawn,
         "peak": peak_memory(),

@@ -67,7 +67,8 @@ class EvaluationCost(NamedTuple):
 
     Attributes:
         load: seconds to load the model and to predict for the first time.
-        image: seconds to predict a test image and to count its pixels.
+        image: seconds to predict a test image, to count its pixels, and to collect its labels to check.
+        checked: seconds to predict a validation image and to collect its labels to check.
         picture: seconds to draw an image for the report.
         picture_bytes: of the drawn pictures of an image.
         peak: bytes, the most that the trial held.
@@ -75,6 +76,7 @@ class EvaluationCost(NamedTuple):
 
     load: float
     image: float
+    checked: float
     picture: float
     picture_bytes: int
     peak: int
