@@ -59,9 +59,9 @@ def try_evaluation(folder: str, params: dict[str, Any], classes: int, batch: int
         new_collection(place, classes) as suspects,
     ):
         watch.lap()
-        count_split(split, batch, counts, partial(collect_batch, suspects, "test"))
+        count_split(split, batch, counts, partial(collect_batch, suspects.keep, "test", classes))
         image = watch.lap() / len(names)
-        collect_split(suspects, "validation", split, batch)
+        collect_split(suspects.keep, "validation", classes, split, batch)
         checked = watch.lap() / len(names)
         write_gallery(place / "gallery", place / "samples", split, counts, manifest.classes, 1)
     gallery = [path for path in (place / "gallery/pictures").rglob("*") if path.is_file()]
