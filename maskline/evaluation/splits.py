@@ -52,9 +52,8 @@ def predicting(runtime: Runtime, manifest: Manifest, params: EvaluateParams) -> 
     in_windows = params.window is not None
     inference = Inference(params.flip, tuple(params.scales), params.window, params.dropout_samples)
     if params.resolution == "native" and not in_windows:
-        inference = fitted(
-            inference, made
-        )  # at the shards' size, an image is as large as a window of the training size
+        # At the shards' size, an image is as large as a window of the training size.
+        inference = fitted(inference, made)
     predict = predictor(runtime, inference)
     refine = refinement(params.refine, CrfParams(**params.crf.model_dump()))
     return lambda reader, originals: PredictedSplit(reader, made, originals, in_windows, predict, refine)

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from maskline.contracts.counts import new_counts
 from maskline.contracts.manifest import Manifest, read_manifest
-from maskline.contracts.model_info import Preprocessing
 from maskline.engine.device import choose_device
 from maskline.evaluation.counting import count_split
 from maskline.evaluation.gallery import write_gallery
 from maskline.evaluation.predicted_split import PredictedSplit
+from maskline.evaluation.splits import predicting
 from maskline.evaluation.suspects.collection import new_collection
 from maskline.evaluation.suspects.writing import collect_batch, collect_split
 from maskline.metrics.boundary import TRIMAP_DISTANCES
@@ -24,10 +24,6 @@ from maskline.planning.trial.memory import peak_memory
 from maskline.planning.trial.shards import synthetic_example
 from maskline.planning.trial.timing import Stopwatch
 from maskline.planning.trial.training import MODEL, SHARDS
-from maskline.prediction.fitting import fitted
-from maskline.prediction.inference import Inference, predictor
-from maskline.prediction.refine.choice import refinement
-from maskline.prediction.refine.crf import CrfParams
 from maskline.prediction.runtimes.keras import KerasRuntime
 from maskline.shards.read.originals import Originals
 from maskline.shards.read.reader import ShardReader
@@ -78,20 +74,10 @@ def try_evaluation(folder: str, params: dict[str, Any], classes: int, batch: int
 
 def _split(place: Path, manifest: Manifest, params: EvaluateParams, size: tuple[int, int]) -> PredictedSplit:
     """Return the test split with the model as its predictor, as the evaluate stage makes it."""
-    made = Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit)
-    inference = Inference(params.flip, tuple(params.scales), params.window, params.dropout_samples)
+    reader = ShardReader(place / SHARDS, manifest, "test")
     native = params.resolution == "native"
-    return PredictedSplit(
-        ShardReader(place / SHARDS, manifest, "test"),
-        made,
-        cast(Originals, _SyntheticOriginals(size, len(manifest.classes))) if native else None,
-        params.window is not None,
-        predictor(
-            KerasRuntime(load_model(place / MODEL)),
-            fitted(inference, made) if native and params.window is None else inference,
-        ),
-        refinement(params.refine, CrfParams(**params.crf.model_dump())),
-    )
+    originals = cast(Originals, _SyntheticOriginals(size, len(manifest.classes))) if native else None
+    return predicting(KerasRuntime(load_model(place / MODEL)), manifest, params)(reader, originals)
 
 
 class _SyntheticOriginals:
