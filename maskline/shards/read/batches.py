@@ -61,7 +61,7 @@ def training_batches(
         slice(rank * part, (rank + 1) * part),
     )
     shape, buffers = (part, *reader.size), BufferPool()
-    processes = _processes(shape, count)
+    processes = _processes(shape)
     made = Processes(make, [(*shape, 3), shape], processes) if processes else make
 
     def read(step: np.int64) -> tuple[np.ndarray, ...]:
@@ -73,11 +73,11 @@ def training_batches(
     return dataset
 
 
-def _processes(shape: tuple[int, int, int], workers: int) -> int:
+def _processes(shape: tuple[int, int, int]) -> int:
     """Return in how many processes to make batches: none without a GPU, because threads are enough for a CPU."""
     if not tf.config.get_visible_devices("GPU"):
         return 0
-    return max(1, min(_PROCESSES, cores() // workers, _MEMORY // (4 * math.prod(shape))))
+    return max(1, min(_PROCESSES, cores(), _MEMORY // (4 * math.prod(shape))))
 
 
 def ordered_batches(reader: ShardReader, batch_size: int, rank: int = 0, count: int = 1) -> tf.data.Dataset:
