@@ -8,13 +8,13 @@ import numpy as np
 
 from maskline.contracts.audit import Duplicates
 from maskline.contracts.classes import Role
+from maskline.shards.write.pairing import pairs
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 _NEAR_BITS = 8  # near duplicates differ in at most this many of 256 bits
 _WORDS = 4  # of 64 bits in a hash
 _LISTED_PAIRS = 50
 _MOST_COMPARED = 1 << 25  # pairs in one band: over 4,000 images in each of two splits that are all alike
-_CHUNK = 1 << 14  # pairs that are compared at once
 
 Pairs = tuple[np.ndarray, np.ndarray]
 
@@ -34,18 +34,19 @@ def duplicates(counts: Mapping[Role, Sequence[ShardStatistics]]) -> Duplicates:
     kept = _first_of_each(splits, digests)
     splits, digests, hashes = splits[kept], digests[kept], hashes[kept]
     exact, near, is_least = _Tally(), _Tally(), False
-    for pairs in _exact(digests, splits):
-        exact.add(*pairs)
+    for a, b in _exact(digests, splits):
+        exact.add(a, b)
     for number, mask in enumerate(_MASKS):
         band = _Band.of(_in_band(hashes, mask), splits)
         is_least = is_least or band.is_cut
-        for pairs in _near(digests, hashes, band, number):
-            near.add(*pairs)
+        for a, b in _near(digests, hashes, band, number):
+            near.add(a, b)
     listed: list[tuple[Literal["exact", "near"], int, int]] = [("exact", *pair) for pair in exact.lowest()]
     listed += [("near", *pair) for pair in near.lowest()]
-    shown = {i: f"{roles[splits[i]]}/{names[kept[i]]}" for _, *pair in listed[:_LISTED_PAIRS] for i in pair}
-    first = [(kind, shown[a], shown[b]) for kind, a, b in listed[:_LISTED_PAIRS]]
-    return Duplicates(exact=exact.count, near=near.count, near_is_least=is_least, pairs=first)
+    del listed[_LISTED_PAIRS:]
+    shown = {i: f"{roles[splits[i]]}/{names[kept[i]]}" for _, *pair in listed for i in pair}
+    named = [(kind, shown[first], shown[second]) for kind, first, second in listed]
+    return Duplicates(exact=exact.count, near=near.count, near_is_least=is_least, pairs=named)
 
 
 def _first_of_each(splits: np.ndarray, digests: np.ndarray) -> np.ndarray:
@@ -102,17 +103,8 @@ class _Band(NamedTuple):
         return cls(order.astype(np.int32), starts.astype(np.int32), _cut(counts).astype(np.int32), is_cut)
 
     def pairs(self) -> Iterator[Pairs]:
-        """Yield the pairs of places to compare, the lower one first, at most _CHUNK at once."""
-        places = np.flatnonzero(self.counts)
-        ends = np.cumsum(self.counts[places], dtype=np.int64)
-        for start in range(0, int(ends[-1]) if len(ends) else 0, _CHUNK):
-            stop = min(start + _CHUNK, int(ends[-1]))
-            owners = np.arange(np.searchsorted(ends, start, "right"), np.searchsorted(ends, stop, "left") + 1)
-            begins = ends[owners] - self.counts[places[owners]]
-            number = np.minimum(ends[owners], stop) - np.maximum(begins, start)
-            second = np.repeat(places[owners], number)
-            first = np.arange(start, stop) + np.repeat(self.starts[places[owners]] - begins, number)
-            yield first, second
+        """Yield the pairs of places to compare, the one of the earlier split first."""
+        return ((first, second) for second, first in pairs(self.starts, self.counts))
 
 
 def _starts(changes: np.ndarray) -> np.ndarray:
@@ -142,12 +134,12 @@ def _near(digests: np.ndarray, hashes: np.ndarray, band: _Band, number: int) -> 
     """
     words = hashes[band.order].T.copy()  # in the order of the places, because pairs are near each other there
     for first, second in band.pairs():
-        differ = [word[first] ^ word[second] for word in words]
+        differ = [word.take(first) ^ word.take(second) for word in words]
         bits = np.zeros(len(first), np.uint16)
         for word in differ:
             bits += np.bitwise_count(word)
         near = np.flatnonzero(bits <= _NEAR_BITS)
-        near = near[_is_new([word[near] for word in differ], number)]
+        near = near[_is_new([word.take(near) for word in differ], number)]
         a, b = band.order[first[near]], band.order[second[near]]
         other = bits[near] > 0
         other[~other] = (digests[a[~other]] != digests[b[~other]]).any(axis=1)

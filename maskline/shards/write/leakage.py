@@ -14,6 +14,7 @@ import numpy as np
 
 from maskline.contracts.audit import HELD_OUT, HeldOut, NearTrain, Neighbor
 from maskline.contracts.classes import Role
+from maskline.shards.write.pairing import pairs
 from maskline.shards.write.shard_statistics import ShardStatistics
 
 ALIKE = 0.25  # the largest distance of images that look alike; photographs of different things are 0.4 to 0.8 apart
@@ -91,11 +92,12 @@ def _look_alike(images: Mapping[Role, _Images]) -> dict[HeldOut, dict[str, tuple
     nearest = {role: _Nearest.none(len(images[role].names)) for role in HELD_OUT}
     for start in range(0, _BANDS, _BANDS_AT_ONCE):
         bands = range(start, start + _BANDS_AT_ONCE)
-        of_train = _keys(train.hashes, bands)
-        for role in HELD_OUT:
-            for key, of_band in zip(_keys(images[role].hashes, bands), of_train, strict=True):
-                for mine, others in _sharing(key, of_band):
-                    distance = hash_distance(images[role].hashes[mine], train.hashes[others])
+        keys = {role: _keys(of_split.hashes, bands) for role, of_split in images.items()}
+        for number, of_train in enumerate(keys["train"]):
+            order = np.argsort(of_train, kind="stable")
+            for role in HELD_OUT:
+                for mine, others in _sharing(keys[role][number], of_train[order], order):
+                    distance = hash_distance(images[role].hashes.take(mine, axis=0), train.hashes.take(others, axis=0))
                     nearest[role].update(mine, others, distance)
     return {role: nearest[role].alike(images[role].names, train.names) for role in HELD_OUT}
 
@@ -112,10 +114,14 @@ class _Nearest(NamedTuple):
         return cls(np.ones(images), np.zeros(images, np.int64))
 
     def update(self, mine: np.ndarray, others: np.ndarray, distance: np.ndarray) -> None:
-        """Keep the images of train `others` that are nearer to `mine`, or as near and first."""
-        best, place = self.distance[mine], self.place[mine]
-        nearer = (distance < best) | ((distance == best) & (others < place))
-        self.distance[mine[nearer]], self.place[mine[nearer]] = distance[nearer], others[nearer]
+        """Keep the images of train `others` that are nearer to `mine`, ascending, or as near and first."""
+        starts = np.flatnonzero(np.append(True, mine[1:] != mine[:-1]))
+        nearest = np.minimum.reduceat(distance, starts)
+        is_nearest = distance == np.repeat(nearest, np.diff(starts, append=len(mine)))
+        first = np.minimum.reduceat(np.where(is_nearest, others, np.iinfo(np.int64).max), starts)
+        each = mine[starts]
+        better = (nearest < self.distance[each]) | ((nearest == self.distance[each]) & (first < self.place[each]))
+        self.distance[each[better]], self.place[each[better]] = nearest[better], first[better]
 
     def alike(self, names: Sequence[str], of_train: Sequence[str]) -> dict[str, tuple[float, str]]:
         """Return, by name, the distance and the name of the nearest image of train, if it looks alike."""
@@ -156,17 +162,19 @@ def _first(masks: np.ndarray, order: np.ndarray) -> np.ndarray:
     return found
 
 
-def _sharing(keys: np.ndarray, of_train: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _sharing(keys: np.ndarray, of_train: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the indices of images and, next to each, of one of train with the same key, until all pairs are yielded.
 
     An image is in at most _MOST_OF_A_BAND pairs, so that images that are all alike take no longer.
+
+    Args:
+        keys: of the images.
+        of_train: the sorted keys of train.
+        order: the indices of train's images in the order of their keys.
     """
-    order = np.argsort(of_train, kind="stable")
-    starts = np.searchsorted(of_train[order], keys, "left")
-    ends = np.searchsorted(of_train[order], keys, "right")
-    for step in range(min(int((ends - starts).max(initial=0)), _MOST_OF_A_BAND)):
-        mine = np.flatnonzero(starts + step < ends)
-        yield mine, order[starts[mine] + step]
+    starts = np.searchsorted(of_train, keys, "left")
+    counts = np.minimum(np.searchsorted(of_train, keys, "right") - starts, _MOST_OF_A_BAND)
+    return ((mine, order.take(places)) for mine, places in pairs(starts, counts))
 
 
 # Steps of a sequence.
