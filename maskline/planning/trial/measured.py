@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
+_SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
 
 
 class TrainingCost(NamedTuple):
@@ -54,7 +54,7 @@ class TrainingCost(NamedTuple):
     @property
     def _stepping(self) -> float:
         """Seconds of a step with its share of the checkpoints inside an epoch."""
-        return self.step * (1 + self.checkpoint / SAVE_EVERY)
+        return self.step * (1 + self.checkpoint / _SAVE_EVERY)
 
     @property
     def memory(self) -> int:
