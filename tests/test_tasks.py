@@ -51,3 +51,13 @@ def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch):
         "MASKLINE_ENGINE=ray needs the package ray, which is missing; install it with `make repro RAY=1`, "
         "or `pip install --require-hashes -r requirements-ray.txt`."
     )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.9:1", "nowhere"])
+def test_a_cluster_that_is_not_there_is_one_sentence_at_once(address, monkeypatch):
+    monkeypatch.setenv("MASKLINE_ENGINE", "ray")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError) as caught:
+        tasks.map_tasks(double, [1], lambda _: 1, "doubling", 1)
+    assert str(caught.value).startswith(f"the Ray cluster {address} cannot be reached (")
+    assert str(caught.value).endswith("; correct RAY_ADDRESS, or remove it to use this machine alone.")

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -174,6 +175,7 @@ def connect() -> None:
     worker.listen_error_messages = lambda *_: None  # prints whatever the logging level is
     terminate = signal.getsignal(signal.SIGTERM)  # Ray replaces it
     try:
+        _touch(address)
         with _code() as folder:
             ray.init(
                 address=address or "local",
@@ -190,6 +192,13 @@ def connect() -> None:
         ) from None
     finally:
         signal.signal(signal.SIGTERM, terminate)
+
+
+def _touch(address: str | None) -> None:
+    """Raise OSError or ValueError if nobody listens at `host:port`, where Ray would try for minutes."""
+    if address and "://" not in address and address not in ("auto", "local"):
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), _POLL).close()
 
 
 @contextlib.contextmanager
