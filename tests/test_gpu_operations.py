@@ -5,6 +5,7 @@ import tensorflow as tf
 from networks import build
 from test_training import params
 
+from maskline.engine import replicas
 from maskline.errors import InputError
 from maskline.models.catalogue import NETWORKS
 from maskline.params.train import LossParams
@@ -73,12 +74,17 @@ def one(name):
 
 def traced(architecture, **changes):
     """Return the operations that a training step and validation of a network run."""
-    config = params(precision=changes.get("precision", "float32"))
     model = build(architecture, **changes)
-    trainer = Trainer(model, one("cross_entropy"), optimizer(config, schedule(config, 5)), ema=0.9)
     batch = tf.TensorSpec((None, 64, 64, 3), tf.uint8), tf.TensorSpec((None, 64, 64), tf.uint8)
     validation = Validator(model, one("cross_entropy"), NoImages(), 2)._score.get_concrete_function(*batch).graph
-    return run_by(trainer.graph(2, 64, 64)) | run_by(validation)
+    return run_by(step_of(model, changes.get("precision", "float32"))) | run_by(validation)
+
+
+def step_of(model, precision="float32"):
+    """Return the graph of a training step."""
+    config = params(precision=precision)
+    trainer = Trainer(model, one("cross_entropy"), optimizer(config, schedule(config, 5)), ema=0.9)
+    return trainer.graph(2, 64, 64)
 
 
 def types(operations):
@@ -104,6 +110,17 @@ def test_no_frozen_encoder_runs_an_operation_that_is_refused():
     """Its batch normalization has fixed statistics, and its gradient would be refused."""
     found = traced("unet_pix2pix", encoder="mobilenet_v2", freeze_encoder=True)
     assert "DepthwiseConv2dNative" in types(found)
+    assert not refused(found)
+
+
+def test_no_step_over_several_workers_runs_an_operation_that_is_refused():
+    """Batch normalization sums over all workers, with a gradient of its own; tracing needs no other worker."""
+    replicas.join(1, 2)
+    try:
+        found = run_by(step_of(build("fcn32s")))
+    finally:
+        replicas.join(0, 1)
+    assert {"CollectiveReduceV2", "CollectiveGatherV2"} <= types(found)
     assert not refused(found)
 
 

@@ -9,7 +9,6 @@ receives the same bytes. With one worker, the functions return their arguments, 
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -62,7 +61,7 @@ def count() -> int:
 
 
 def all_sum(tensor: tf.Tensor) -> tf.Tensor:
-    """Return the sum of the workers' tensors, floats of the same shape that are not empty; differentiable."""
+    """Return the sum of the workers' tensors, which have the same shape and are not empty; differentiable."""
     return tensor if count() == 1 else _all_sum(tensor)
 
 
@@ -100,12 +99,6 @@ def counted_once(loss: tf.Tensor) -> tf.Tensor:
     the gradient of `all_sum` adds up what all workers' results owe to each worker's tensor.
     """
     return loss if rank() == 0 else loss * 0.0
-
-
-def same_everywhere(text: str) -> bool:
-    """Return whether all workers call this with the same text; each of them gets the same answer."""
-    digests = gather(tf.constant([list(hashlib.sha256(text.encode()).digest())], tf.float32))
-    return bool(tf.reduce_all(digests == digests[:1]))
 
 
 @tf.custom_gradient

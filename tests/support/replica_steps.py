@@ -19,6 +19,8 @@ from test_training import params
 from maskline.contracts.classes import VOID
 from maskline.engine import replicas
 from maskline.models.catalogue import NETWORKS
+from maskline.models.layers.dropout import Dropout, MonteCarloDropout
+from maskline.models.layers.normalization import BatchNormalization
 from maskline.params.train import LossParams
 from maskline.training.losses import named_losses, weighted_sum
 from maskline.training.trainer import Trainer
@@ -31,7 +33,7 @@ VARIANTS: dict[str, tuple[str, dict, int]] = {
     **{name: (name, {"dropout": 0.3}, 4) for name in NETWORKS},
     "pspnet, one image a worker": ("pspnet", {}, 2),
     "fcn32s, bfloat16": ("fcn32s", {"precision": "mixed_bfloat16"}, 4),
-    "unet, float16": ("unet", {"precision": "mixed_float16"}, 4),
+    "fcn32s, float16": ("fcn32s", {"precision": "mixed_float16"}, 4),
     "unet, frozen": ("unet", {"freeze_encoder": True}, 4),
     "unet_pix2pix, efficientnet_b0": ("unet_pix2pix", {"encoder": "efficientnet_b0", "dropout": 0.3}, 4),
 }
@@ -59,7 +61,6 @@ def loss_results(name: str, kind: str) -> Results:
     labels = batch(kind, 4)[1]
     logits = np.random.default_rng(7).normal(0, 2, (*labels.shape, len(NAMES))).astype(np.float32)
     labels, logits = (replicas.own_rows(tf.constant(part)) for part in (labels, logits))
-
     loss_of = one(name)
 
     @tf.function(autograph=False)
@@ -72,6 +73,28 @@ def loss_results(name: str, kind: str) -> Results:
 
     loss, gradient = step(labels, logits)
     return {"loss": loss.numpy(), "gradient": gradient.numpy()}
+
+
+def layer_results(layer: Callable[[], keras.Layer]) -> Results:
+    """Return this worker's outputs and gradients of a layer in training, and its variables afterwards."""
+    keras.utils.set_random_seed(3)
+    made, random = layer(), np.random.default_rng(1)
+    x, outer = (tf.constant(random.normal(3, 2, (4, 5, 6, 3)), tf.float32) for _ in range(2))
+    made.build(x.shape)
+    for variable in made.trainable_variables:
+        variable.assign(random.uniform(0.5, 2, variable.shape))
+
+    @tf.function(autograph=False)
+    def step(x: tf.Tensor, outer: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = made(x, training=True)
+        return outputs, tape.gradient(outputs, [x, *made.trainable_variables], output_gradients=outer)
+
+    outputs, (gradient, *others) = step(replicas.own_rows(x), replicas.own_rows(outer))
+    found = {f"{index:04} {value.path}": value.numpy() for index, value in enumerate(made.variables)}
+    found |= {f"summed {index}": replicas.all_sum(value).numpy() for index, value in enumerate(others)}
+    return {"outputs": outputs.numpy(), "gradient": gradient.numpy(), **found}
 
 
 def network_results(variant: str) -> Results:
@@ -107,7 +130,14 @@ def exchanges(trainer: Trainer, rows: int) -> np.ndarray:
     return np.array([f"{each.type} {each.inputs[0].shape}" for each in found])
 
 
+LAYERS: dict[str, Callable[[], keras.Layer]] = {
+    "batch normalization": BatchNormalization,
+    "dropout": partial(MonteCarloDropout, 0.4),
+    "dropout of channels": partial(MonteCarloDropout, 0.4, spatial=True),
+    "dropout of images": partial(Dropout, 0.4, noise_shape=(None, 1, 1, 1)),
+}
 CASES: dict[str, Callable[[], Results]] = {
+    **{name: partial(layer_results, layer) for name, layer in LAYERS.items()},
     **{f"{name}, {kind}": partial(loss_results, name, kind) for name in LossParams.model_fields for kind in BATCHES},
     **{variant: partial(network_results, variant) for variant in VARIANTS},
 }
