@@ -302,7 +302,7 @@ def test_where_too_many_images_are_alike_the_least_number_is_counted(most, seed)
         shards[role] = np.arange(14, dtype=np.uint64).reshape(7, 2) + np.uint64(14 * number), hashes
     with mock.patch.object(search, "_MOST_COMPARED", most):
         found = duplicates_of(shards)
-    assert found.near == 37 or found.near < 37 and found.near_is_least
+    assert found.near == 37 or (found.near < 37 and found.near_is_least)
     assert not found.near_is_least or most < 37
     assert ("near", "train/6", "test/6") in found.pairs or most < 7  # those to compare each of test with one
 
