@@ -49,6 +49,7 @@ FAST = {
     "test_records",
     "test_report_charts",
     "test_report_plots",
+    "test_source_examples",
     "test_suspects",
     "test_tasks",
     "test_web_runtime",
