@@ -9,7 +9,8 @@ maskline's pixel by pixel. The scripts work in one process and do nothing else:
 
 maskline is the preprocess stage's `build_shards` with one worker and two, including the start-up of their processes. It
 also reports bad files by name, checks every mask value, counts pixels, hashes images to find exact and near duplicates
-across splits, computes the SHA-256 of the shards, and reads a few examples back for the report's pictures.
+across splits, computes the SHA-256 of the shards, and reads a few examples back for the report's pictures. What its
+parent does for all images together is measured by `growth.py`.
 
     python benchmarks/preprocess.py
     python benchmarks/preprocess.py --dataset camvid --path .../CamVid
@@ -22,7 +23,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import pickle
 import resource
 import shutil
 import statistics
@@ -31,7 +31,6 @@ import sys
 import tempfile
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -266,7 +265,7 @@ def encoded(name: str, image: Image.Image, labels: np.ndarray, target: Target, d
     return record
 
 
-# Memory and the audit's growth.
+# Memory.
 
 
 def memory(data: Data, factor: int, folder: Path) -> dict[str, float]:
@@ -295,45 +294,6 @@ def peak_of(process: int) -> float:
     """Return the peak resident memory of a process in MiB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM"))
-
-
-def synthetic(examples: int, alike: float) -> dict[Role, list[ShardStatistics]]:
-    """Return statistics of examples in three splits; a share `alike` of them agree in 250 of 256 bits of their hash."""
-    rng, made = np.random.default_rng(0), {}
-    for role, share in {"train": 0.8, "validation": 0.1, "test": 0.1}.items():
-        made[role] = []
-        for first in range(0, round(share * examples), PER_SHARD):
-            hashes = rng.integers(0, 256, (PER_SHARD, 32), np.uint8)
-            flat = rng.random(PER_SHARD) < alike
-            hashes[flat] = 0
-            hashes[flat, rng.integers(0, 32, flat.sum())] = rng.integers(0, 8, flat.sum())
-            counts = ShardStatistics(*np.ones((2, 11), np.int64), void_pixels=1, sizes={(360, 480)})
-            counts.names += [f"image_{first + i:08d}.png" for i in range(PER_SHARD)]
-            counts.digests += rng.bytes(16 * PER_SHARD)
-            counts.hashes += hashes.tobytes()
-            made[role].append(pickle.loads(pickle.dumps(counts)))  # as a worker returns it
-    return made
-
-
-def audited(examples: int, alike: float) -> dict[str, float]:
-    """Return the seconds of an audit of synthetic statistics, the MiB it adds, and the near duplicates it finds."""
-    tracemalloc.start()
-    counts = synthetic(examples, alike)
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    before, begun = peak_of(os.getpid()), time.perf_counter()
-    near = duplicates(counts).near
-    seconds = time.perf_counter() - begun
-    return {"held": held / examples, "seconds": seconds, "added": peak_of(os.getpid()) - before, "near": near}
-
-
-def bytes_of_listing(data: Data) -> float:
-    """Return the bytes per example of the list of raw examples."""
-    tracemalloc.start()
-    listed = joined(list_examples(data.raw, data.source, role) for role in data.source.splits)
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return held / len(listed)
 
 
 # Tables.
@@ -412,24 +372,13 @@ def print_memory(data: Data) -> None:
         row(factor, f"{peak['parent']:.0f}", f"{peak['workers']:.0f}")
 
 
-def print_audits() -> dict[str, float]:
-    """Print the cost of the audit for more and more images, and return that for a million images without duplicates."""
-    head("audit of", "alike", "seconds", "MiB added", "near duplicates")
-    for examples, alike in ((10_000, 0.1), (20_000, 0.1), (40_000, 0.1), (10_000, 0), (100_000, 0), (MILLION, 0)):
-        found = child("--audit", str(examples), str(alike))
-        row(f"{examples:,}", f"{alike:.0%}", f"{found['seconds']:.2f}", f"{found['added']:.0f}", f"{found['near']:,}")
-    return found
-
-
-def print_plan(costs: dict[str, dict[str, float]], audit_seconds: float, held: float, listed: float) -> None:
+def print_plan(costs: dict[str, dict[str, float]]) -> None:
     """Print the estimated cost of a million such images."""
     head("a million such images", *costs)
     for cores in (2, 16, 64):
         hours = [cost["all"] * MILLION / 3.6e6 / cores for cost in costs.values()]
         row(f"hours on {cores} cores with even work", *(f"{each:.2f}" for each in hours))
     row("GB on disk", *(f"{cost['bytes'] * MILLION / 1e9:.0f}" for cost in costs.values()))
-    print(f"\nThe parent holds {listed:.0f} bytes of listing and {held:.0f} of statistics per example, ", end="")
-    print(f"{(listed + held) * MILLION / 2**20:,.0f} MiB for a million; their audit takes {audit_seconds:.1f} s.")
 
 
 def child(*arguments: str) -> dict[str, float]:
@@ -461,8 +410,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     costs = {e: [phases(data, e, folder / e) for _ in range(options.rounds)] for e in ENCODINGS}
     medians = print_phases(costs)
     print_memory(data)
-    million = print_audits()
-    print_plan(medians, million["seconds"], million["held"], bytes_of_listing(data))
+    print_plan(medians)
 
 
 def main() -> None:
@@ -475,14 +423,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
-    parser.add_argument("--audit", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.memory:
             factor, raw, *size = options.memory
             print(json.dumps(memory(Data.open(Path(raw), [int(side) for side in size]), int(factor), Path(folder))))
-        elif options.audit:
-            print(json.dumps(audited(int(options.audit[0]), float(options.audit[1]))))
         else:
             measure(options, Path(folder))
 

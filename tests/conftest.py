@@ -49,6 +49,7 @@ FAST = {
     "test_records",
     "test_report_charts",
     "test_report_plots",
+    "test_source_examples",
     "test_staging",
     "test_suspects",
     "test_tasks",

@@ -133,7 +133,7 @@ def test_an_image_is_compared_with_few_of_a_band(monkeypatch):
 )
 def test_the_number_that_changes_most_counts_the_frames(names, expected, monkeypatch):
     monkeypatch.setattr(module, "_SHORTEST", 2)
-    assert [[number for number, _ in sequence] for sequence in module._sequences(names)] == expected
+    assert [numbers.tolist() for numbers, _ in module._sequences(names)] == expected
 
 
 def test_preprocess_draws_the_nearest_pairs(tmp_path, in_process):

@@ -222,6 +222,14 @@ def test_how_to_read_says_when_groups_of_images_are_resampled(page: str, inputs:
     assert words in text_of(section(render_page(many, PARAMS), "reading"))
 
 
+def test_near_duplicates_that_are_not_all_counted_are_told_as_the_least(page: str, inputs: Inputs) -> None:
+    assert "at least" not in section(page, "data")
+    found = inputs.audit.duplicates.model_copy(update={"near": 12, "near_is_least": True})
+    shown = render_page(replace(inputs, audit=inputs.audit.model_copy(update={"duplicates": found})), PARAMS)
+    assert "1 exact, at least 12 near" in text_of(section(shown, "data"))
+    assert "pairs: 1 exact, at least 12 near" in text_of(shown)
+
+
 def test_headline_says_the_change_against_the_baseline(page: str, run_folder: Path) -> None:
     """The made-up one: mean IoU 0.05 lower, accuracy 0.03 higher, Dice a little lower, calibration error higher."""
     head = text_of(page.split('<dl class="headline">')[1].split("</dl>")[0])

@@ -6,8 +6,10 @@ are compared within buckets, not all with all.
 
 import hashlib
 import re
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ _MOST_OF_A_BAND = 256  # images of train that an image is compared with in one b
 _SHORTEST = 8  # images that make a sequence
 _FEWEST_STEPS = 20  # steps that tell whether sequences are in time
 _IN_TIME = 0.85  # sequences are in time if a step's median distance is at most this share of that of half a sequence
+_NUMBER = re.compile("[0-9]+")
 _LISTED = 20  # pairs of each split
 _START = 16  # places that are looked at before all others
 _CHUNK = 1 << 14  # images whose bits are unpacked at once
@@ -182,56 +185,73 @@ def _sharing(keys: np.ndarray, of_train: np.ndarray, order: np.ndarray) -> Itera
 
 def _steps(images: Mapping[Role, _Images]) -> dict[Role, dict[str, tuple[float, str]]]:
     """Return, by split and name, the nearer of an image's steps to train: distance and name; none out of time."""
-    roles = [role for role, of_split in images.items() for _ in of_split.names]
+    roles = list(images)
+    role_of = np.repeat(np.arange(len(roles)), [len(of_split.names) for of_split in images.values()])
     names = [name for of_split in images.values() for name in of_split.names]
     hashes = np.concatenate([of_split.hashes for of_split in images.values()])
-    before, after, half_before, half_after = (np.array(part, np.int64) for part in _pairs(names))
-    distances = hash_distance(hashes[before], hashes[after])
+    before, after, half_before, half_after = _pairs(names)
+    distances = hash_distance(hashes.take(before, axis=0), hashes.take(after, axis=0))
     found: dict[Role, dict[str, tuple[float, str]]] = {role: {} for role in images}
-    others = hash_distance(hashes[half_before], hashes[half_after])
+    others = hash_distance(hashes.take(half_before, axis=0), hashes.take(half_after, axis=0))
     if len(distances) < _FEWEST_STEPS or np.median(distances) > _IN_TIME * np.median(others):
         return found
-    for a, b, distance in zip(before.tolist(), after.tolist(), distances.tolist(), strict=True):
-        for mine, other in ((a, b), (b, a)):
-            if roles[mine] != "train" and roles[other] == "train":
-                pair = (distance, names[other])
-                found[roles[mine]][names[mine]] = min(pair, found[roles[mine]].get(names[mine], pair))
+    train = roles.index("train")
+    for mine, other in ((before, after), (after, before)):
+        into_train = np.flatnonzero((role_of[mine] != train) & (role_of[other] == train))
+        columns = (column[into_train].tolist() for column in (mine, other, distances))
+        for one, near, distance in zip(*columns, strict=True):
+            pair, of_role = (distance, names[near]), found[roles[role_of[one]]]
+            of_role[names[one]] = min(pair, of_role.get(names[one], pair))
     return found
 
 
-def _pairs(names: Sequence[str]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Return the two ends of each step of the sequences, and those of as many pairs half a sequence apart."""
-    before: list[int] = []
-    after: list[int] = []
-    half_before: list[int] = []
-    half_after: list[int] = []
-    for sequence in _sequences(names):
-        numbers = np.array([number for number, _ in sequence])
-        places = [place for _, place in sequence]
+def _pairs(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the two ends of each step of the sequences, and of as many pairs half a sequence apart; int64 [N]."""
+    ends: tuple[list[np.ndarray], ...] = ([], [], [], [])
+    for numbers, places in _sequences(names):
         steps = np.diff(numbers)
         usual = np.flatnonzero(steps <= np.median(steps))
         half = len(places) // 2
-        before += [places[i] for i in usual]
-        after += [places[i + 1] for i in usual]
-        half_before += places[:-half]
-        half_after += places[half:]
+        pairs_found = (places[usual], places[usual + 1], places[:-half], places[half:])
+        for parts, found in zip(ends, pairs_found, strict=True):
+            parts.append(found)
+    before, after, half_before, half_after = (np.concatenate([np.empty(0, np.int64), *parts]) for parts in ends)
     return before, after, half_before, half_after
 
 
-def _sequences(names: Sequence[str]) -> Iterator[list[tuple[int, int]]]:
-    """Yield the sequences of at least _SHORTEST names that differ in one number: (number, index of the name), sorted.
+def _sequences(names: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the sequences of at least _SHORTEST names that differ in one number: numbers and indices of names, sorted.
 
     Of several numbers in names of one form, the one with the most values counts the images.
     """
-    forms: dict[str, list[int]] = defaultdict(list)
+    forms: dict[str, array[int]] = defaultdict(partial(array, "q"))
     for place, name in enumerate(names):
-        forms[re.sub("[0-9]+", "0", name)].append(place)
-    for places in forms.values():
-        numbers = [re.findall("[0-9]+", names[place]) for place in places]
-        if not numbers[0]:
+        forms[_NUMBER.sub("0", name)].append(place)
+    for form, places in forms.items():
+        columns = len(_NUMBER.findall(form))
+        if not columns or len(places) < _SHORTEST:
             continue
-        column = max(range(len(numbers[0])), key=lambda i: (len({row[i] for row in numbers}), i))
-        sequences: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
-        for place, row in zip(places, numbers, strict=True):
-            sequences[*row[:column], *row[column + 1 :]].append((int(row[column]), place))
-        yield from (sorted(sequence) for sequence in sequences.values() if len(sequence) >= _SHORTEST)
+        column = _counting_column([names[place] for place in places], columns)
+        sequences: dict[tuple[str, ...], array[int]] = defaultdict(partial(array, "q"))
+        for place in places:
+            row = _NUMBER.findall(names[place])
+            sequences[*row[:column], *row[column + 1 :]].append(place)
+        yield from (_sorted(names, of_one, column) for of_one in sequences.values() if len(of_one) >= _SHORTEST)
+
+
+def _counting_column(names: Sequence[str], columns: int) -> int:
+    """Return which of the numbers in names of one form has the most values, of several the last."""
+    if columns == 1:
+        return 0
+    values: list[set[str]] = [set() for _ in range(columns)]
+    for name in names:
+        for found, number in zip(values, _NUMBER.findall(name), strict=True):
+            found.add(number)
+    return max(range(columns), key=lambda column: (len(values[column]), column))
+
+
+def _sorted(names: Sequence[str], places: Sequence[int], column: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers in one column of names and the names' places, by number."""
+    numbers = [int(_NUMBER.findall(names[place])[column]) for place in places]
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return np.array([numbers[i] for i in order]), np.array(places, np.int64)[order]
