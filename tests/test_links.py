@@ -51,7 +51,7 @@ def test_there_is_one_copy_of_every_output_and_they_equal_those_of_a_copying_cac
     cache = {os.stat(path).st_ino for path in (project / ".dvc/cache/files").rglob("*") if path.is_file()}
     files = [path for path in (project / "data").rglob("*") if path.is_file() and path.name != "README.md"]
     assert files and all(os.stat(path).st_ino in cache for path in files)
-    copying = shutil.copytree(project, tmp_path / "copying", ignore=shutil.ignore_patterns("data", "cache", "tmp"))
+    copying = shutil.copytree(project, tmp_path / "copying", ignore=shutil.ignore_patterns("cache", "tmp"))
     dvc(copying, "config", "--local", "--unset", "cache.type")
     dvc(copying, "repro", "--force")
     assert digests(copying, *OUTPUTS) == before
