@@ -128,17 +128,22 @@ def trained(
             found.append(float(trainer.loss_sum))
         return found
 
-    def speed(batches: Iterator) -> float:
+    def speed(batches: Iterator) -> tuple[float, float]:
+        """Return images/s, and the share of the time in which the next batch was waited for."""
         for _ in range(AHEAD if memory else 3):
             trainer.step(*next(batches))
         float(trainer.loss_sum)
-        count, start = 0, time.perf_counter()
+        count, waited, start = 0, 0.0, time.perf_counter()
         while time.perf_counter() - start < options.seconds:
             for _ in range(5):
-                trainer.step(*next(batches))
+                asked = time.perf_counter()
+                batch = next(batches)
+                waited += time.perf_counter() - asked
+                trainer.step(*batch)
             float(trainer.loss_sum)  # waits for the device
             count += 5 * options.batch
-        return count / (time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return count / seconds, waited / seconds
 
     digests = []
     for _ in range(2):
@@ -149,7 +154,8 @@ def trained(
 
     def rates() -> dict[str, float]:
         stream = iter(training_batches(reader, options.batch, augmentation(params.augment), 1, range(2**40)))
-        return {"images_s": speed(iter(lambda: (images, labels), None)), "fed_images_s": speed(stream)}
+        (alone, _), (fed, waiting) = speed(iter(lambda: (images, labels), None)), speed(stream)
+        return {"images_s": alone, "fed_images_s": fed, "waiting": waiting}
 
     found = {
         "network": architecture,
@@ -199,14 +205,13 @@ def cells(row: dict[str, Any]) -> list[str]:
     name = [f"`{row['network']}`", row["precision"], "yes" if row["deterministic"] else "no"]
     if "error" in row:
         return [*name, row["error"], *[""] * 6]
-    waiting = max(0.0, 1 - row["fed_images_s"] / row["images_s"])
     return [
         *name,
         f"{'yes' if row['trains'] else 'NO'} ({row['loss'][0]:.2f} to {row['loss'][1]:.2f})",
         "yes" if row["equal"] else "no",
         f"{row['images_s']:,.0f}",
         f"{row['fed_images_s']:,.0f}",
-        f"{waiting:.0%}",
+        f"{row['waiting']:.1%}",
         f"{row['memory'] / 2**30:.2f}" if row["memory"] else "-",
         f"{row['seconds']:.0f}",
     ]

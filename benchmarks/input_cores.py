@@ -42,7 +42,7 @@ def rates(folder: Path, kind: str, options: argparse.Namespace) -> list[float]:
     from maskline.shards.read.augment import augmentation
     from maskline.shards.read.reader import ShardReader
 
-    batches._processes = lambda shape, workers: cores() if kind == "processes" else 0  # else a GPU decides
+    batches._processes = lambda shape: cores() if kind == "processes" else 0  # else a GPU decides
     reader = ShardReader(folder, read_manifest(folder), "train")
     change = augmentation(AugmentParams.model_validate(AUGMENT))
     stream = iter(batches.training_batches(reader, BATCH, change, 1, range(2**40)))

@@ -38,7 +38,7 @@ def reader(tmp_path, in_process, request):
 @pytest.fixture
 def processes(monkeypatch):
     """Make batches in two processes, as where there is a GPU."""
-    monkeypatch.setattr(batches, "_processes", lambda shape, workers: 2)
+    monkeypatch.setattr(batches, "_processes", lambda shape: 2)
 
 
 def made(reader, steps, **workers):
@@ -57,7 +57,7 @@ def ended(found, seconds=20):
 @pytest.mark.parametrize("reader", ["raw", "png", "jpeg"], indirect=True)
 def test_processes_make_the_batches_that_threads_make(reader, monkeypatch):
     in_threads = made(reader, range(12)), made(reader, range(7, 12)), made(reader, range(6), rank=1, count=2)
-    monkeypatch.setattr(batches, "_processes", lambda shape, workers: 2)
+    monkeypatch.setattr(batches, "_processes", lambda shape: 2)
     in_processes = made(reader, range(12)), made(reader, range(7, 12)), made(reader, range(6), rank=1, count=2)
     for one, other in zip(in_threads, in_processes, strict=True):
         assert len(one) == len(other) > 0
@@ -105,6 +105,7 @@ def test_processes_end_with_their_stream(reader, processes):
 
 def test_processes_end_with_a_killed_parent_and_leave_ctrl_c_to_it(reader, tmp_path):
     program = f"""
+import signal
 import time
 from pathlib import Path
 from maskline.contracts.manifest import read_manifest
@@ -118,13 +119,19 @@ if __name__ == "__main__":
     shards = Path({str(reader._paths[0].parent)!r})
     reader = ShardReader(shards, read_manifest(shards), "train")
     make = TrainingBatch(reader, augmentation(AugmentParams.model_validate({ALL.model_dump()!r})), 5, 4, 5, slice(None))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})  # as in a worker of several
     made = Processes(make, [(4, *reader.size, 3), (4, *reader.size)], 2)
     for step in range(4):
         made(step, lambda shape: np.empty(shape, np.uint8))
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == {{signal.SIGTERM}}
     print("ready", flush=True)
-    time.sleep(600)
+    time.sleep(600 if Path({str(tmp_path / "wait")!r}).exists() else 0)
 """
     (tmp_path / "main.py").write_text(program)
+    subprocess.run(
+        [sys.executable, tmp_path / "main.py"], env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120, check=True
+    )
+    (tmp_path / "wait").touch()
     run = subprocess.Popen(
         [sys.executable, tmp_path / "main.py"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -137,7 +144,7 @@ if __name__ == "__main__":
     for child in found:
         child.send_signal(signal.SIGINT)
     time.sleep(0.3)
-    assert all(child.is_running() for child in found)
+    assert all(child.status() != psutil.STATUS_ZOMBIE for child in found)
     run.kill()
     run.communicate()
     assert ended(found)

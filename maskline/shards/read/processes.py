@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import signal
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -38,13 +39,15 @@ class Processes:
         self._make = make
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         self._is_closed = False
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        resource_tracker.ensure_running()  # its start, now or with the first process, unblocks signals
         # The processes inherit a blocked SIGINT, so that only this process answers Ctrl-C.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for _ in range(count):
                 self._idle.put(_Process(shapes))
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __call__(self, number: int, empty: New) -> tuple[np.ndarray, ...]:
         """Return copies of the arrays for a number, in arrays of `empty`.
@@ -118,6 +121,7 @@ def _arrays(memory: Any, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
 
 def _work(connection: Connection, memory: Any, shapes: list[tuple[int, ...]]) -> None:
     """Answer each number by None once the arrays are filled, or by an exception, until the other end closes."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # Python ends the processes by it when it exits
     cv2.setNumThreads(1)
     arrays = {array.shape: array for array in _arrays(memory, shapes)}
     try:
