@@ -73,6 +73,7 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/training.py --rounds 1 --epochs 2 --only "the tutorial" "maskline, same recipe"
 	python benchmarks/startup.py --rounds 2
 	python benchmarks/scaling.py --short
+	python benchmarks/growth.py --largest 10000
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
 	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints .checksums ci/.check* ci/data projects/*/.check* projects/*/data

@@ -7,7 +7,8 @@ validation, makes tasks, and writes manifest and audit; evaluate packs the count
 and computes the figures with their intervals.
 
 Seconds are of wall time. Peak memory is that of the whole process while a part runs, with all that earlier parts
-leave: 1 MiB is 2^20 bytes. Each number of images is measured in a process of its own. Linux only.
+leave: 1 MiB is 2^20 bytes. Counts are a file in memory (mmap), whose pages count but can be given back. Each number of
+images is measured in a process of its own; parts are printed to stderr as they end. Linux only.
 
     python benchmarks/growth.py
     python benchmarks/growth.py --largest 100000
@@ -85,6 +86,7 @@ class Meter:
         self._note()
         before = self.found.get(name, Usage(0.0, 0.0))
         self.found[name] = Usage(before.seconds + seconds, max(before.peak, self._peaks.pop()))
+        print(f"{name}: {seconds:.1f} s, {self.found[name].peak:.0f} MiB", file=sys.stderr, flush=True)
 
     def _note(self) -> None:
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -44,15 +44,16 @@ def test_parts_are_joined_in_order(parts):
     assert list(joined(map(examples_of, parts))) == [example for places in parts for example in listed(places)]
 
 
-def test_a_part_names_the_files_of_its_own_examples_alone():
-    assert examples_of([(2, 0, 0, 1), (0, 1, 5, 1), (2, 2, 9, 1)])[:1].files == ("c.tfrecord",)
+def test_a_pickled_part_names_the_files_of_its_own_examples_alone():
+    part = examples_of([(2, 0, 0, 1), (0, 1, 5, 1), (2, 2, 9, 1)])[:1]
+    assert pickle.loads(pickle.dumps(part)).files == ("c.tfrecord",)
 
 
 def test_a_million_examples_are_24_mb_and_a_task_of_64_carries_2_kb():
     places = np.zeros(1_000_000, examples_of([]).places.dtype)
     examples = Examples(FILES, SPLITS, places)
     assert sys.getsizeof(places) < 24.1e6
-    assert len(pickle.dumps(examples[64:128])) < 2100
+    assert len(pickle.dumps(examples[64:128])) < 2100 and np.shares_memory(examples[64:128].places, places)
 
 
 def test_places_are_those_of_the_records(tmp_path):

@@ -44,9 +44,8 @@ def write_table(path: Path, rows: Sequence[BaseModel], kind: type[BaseModel] | N
 
     Without rows, `kind` gives the names of the columns.
     """
-    values = [row.model_dump(by_alias=True) for row in rows]
-    cells = [[_cell(value) for value in row.values()] for row in values]
-    columns = list(values[0]) if values else list(kind.model_fields) if kind else []
+    columns = list(rows[0].model_dump(by_alias=True)) if rows else list(kind.model_fields) if kind else []
+    cells = [[_cell(value) for value in row.model_dump(by_alias=True).values()] for row in rows]
     write_cells(path, columns, cells)
 
 

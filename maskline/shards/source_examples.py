@@ -51,9 +51,9 @@ class Examples(Sequence[SourceExample]):
     def __getitem__(self, key: slice | np.ndarray) -> "Examples": ...
 
     def __getitem__(self, key: int | slice | np.ndarray) -> "SourceExample | Examples":
-        """Return one example, or those of a slice, of indices or of a mask, with the files that they need."""
+        """Return one example, or those of a slice, of indices or of a mask; a slice shares the memory."""
         if isinstance(key, slice | np.ndarray):
-            return self._with_own_files(self.places[key].copy())
+            return Examples(self.files, self.splits, self.places[key])
         return self._example(*self.places[key].tolist())
 
     def __iter__(self) -> Iterator[SourceExample]:
@@ -62,9 +62,11 @@ class Examples(Sequence[SourceExample]):
     def _example(self, file: int, position: int, offset: int, length: int) -> SourceExample:
         return SourceExample(Record(self.files[file], offset, length), self.splits[file], position)
 
-    def _with_own_files(self, places: np.ndarray) -> "Examples":
+    def __reduce__(self) -> tuple[type["Examples"], tuple[tuple[str, ...], tuple[str, ...], np.ndarray]]:
+        """Pickle the files that the examples need alone, so that a task is small."""
+        places = self.places.copy()
         used, places["file"] = np.unique(places["file"], return_inverse=True)
-        return Examples(tuple(self.files[i] for i in used), tuple(self.splits[i] for i in used), places)
+        return Examples, (tuple(self.files[i] for i in used), tuple(self.splits[i] for i in used), places)
 
 
 def list_examples(raw: Path, source: Source, role: Role) -> Examples:
