@@ -1,6 +1,7 @@
 """Ray nodes that share nothing but loopback: addresses, folders and current folders of their own."""
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -22,6 +23,11 @@ FAIR = {"RAY_worker_niceness": "0"}  # the default, 15, starves on a busy machin
 def free_port() -> int:
     with socket.create_server((HEAD, 0)) as server:
         return server.getsockname()[1]
+
+
+def end_with_parent() -> None:
+    """Let Linux end a node, and `ray start --block` then its processes, if the test or benchmark is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 class Cluster:
@@ -52,6 +58,7 @@ class Cluster:
         with open(log, "wb") as out:
             process = subprocess.Popen(
                 [*command, *options, "--block"], cwd=home, stdout=out, stderr=out, start_new_session=True,
+                preexec_fn=end_with_parent,
                 env=os.environ | QUIET | FAIR | self._environment | {"TMPDIR": str(home), "HOME": str(home)},
             )  # fmt: skip
         self._started.append(process.pid)

@@ -14,14 +14,14 @@ BUCKET = "masks"
 class Server:
     """Its environment for clients, and the method and path of each request."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, requests: list[tuple[str, str]]) -> None:
         self.environment = {
             "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": "a",
             "AWS_SECRET_ACCESS_KEY": "b",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        self.requests: list[tuple[str, str]] = []
+        self.requests = requests
         self._client = boto3.client(
             "s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
         )
@@ -40,18 +40,13 @@ class Server:
 def s3_server() -> Iterator[Server]:
     """Yield a server that has one empty bucket."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    handler = werkzeug.serving.WSGIRequestHandler
+    handler, requests = werkzeug.serving.WSGIRequestHandler, []
     logged = handler.log_request
+    handler.log_request = lambda self, *_: requests.append((self.command, self.path))
     server.start()
     host, port = server.get_host_and_port()
-    found = Server(f"http://{host}:{port}")
-
-    def count(self, *_: object) -> None:
-        found.requests.append((self.command, self.path))
-
-    handler.log_request = count
     try:
-        yield found
+        yield Server(f"http://{host}:{port}", requests)
     finally:
         handler.log_request = logged
         server.stop()
