@@ -84,7 +84,7 @@ def test_the_sentence_on_a_turned_byte_says_what_mends_it_in_the_cache_too(proje
     turn_a_byte(shard(project))
     output = dvc(project, "repro", "--force", "--single-item", "train", check=False)
     assert f"{shard(project).relative_to(project)} is not the file that" in output
-    renew, again = re.search("so run `(.*)` and then `(.*)`", output).groups()
+    renew, again = re.search("so run `([^`]*)` and then `([^`]*)`", output).groups()
     run(project, "sh", "-c", renew)
     run(project, *again.split())
     dvc(project, "repro", "--force", "--single-item", "train")
