@@ -19,7 +19,7 @@ from maskline.export.formats.litert import describe_litert, write_litert
 from maskline.export.formats.onnx import describe_onnx, write_onnx
 from maskline.export.formats.onnx_int8 import quantize_onnx
 from maskline.export.formats.saved_model import describe_saved_model, write_saved_model
-from maskline.export.graph import serving_function, takes_any_size
+from maskline.export.graph import in_float32, serving_function, takes_any_size
 from maskline.models.catalogue import NETWORKS
 from maskline.models.layers.normalization import BatchNormalization
 from maskline.prediction.runtimes.opening import open_runtime
@@ -64,6 +64,16 @@ def network(name, dropout=0.1):
             layer.momentum = 0.0
     model(images(HEIGHT, WIDTH, 4), training=True)
     return model
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_model_in_mixed_precision_is_exported_in_float32(precision, tmp_path):
+    model = build(precision=precision, preprocessing=Preprocessing(height=HEIGHT, width=WIDTH))
+    write_onnx(in_float32(model), tmp_path / "model.onnx", described(model, "onnx"))
+    batch = images(HEIGHT, WIDTH, 2)
+    found = open_runtime(tmp_path / "model.onnx").probabilities(batch)
+    assert np.abs(found - model.probabilities(batch).numpy()).max() < 0.05
+    assert np.abs(found - in_float32(model).probabilities(batch).numpy()).max() < 1e-5
 
 
 def described(model, file_format, **changes):

@@ -17,7 +17,7 @@ from maskline.export.check import passed
 from maskline.export.formats import litert, onnx, saved_model
 from maskline.export.formats.onnx_int8 import quantize_onnx
 from maskline.export.gate import Limits, counted, score
-from maskline.export.graph import DEFAULT, Output, takes_any_size
+from maskline.export.graph import DEFAULT, Output, in_float32, takes_any_size
 from maskline.export.page.page import write_page
 from maskline.export.page.web_runtime import web_runtime
 from maskline.export.provenance import lock_digest, revision
@@ -157,6 +157,7 @@ def _info(model_file: Path, runtime: KerasRuntime, wanted: Wanted, project: Path
 
 def _write(model: SegmentationModel, file: Path, info: ExportInfo, wanted: Wanted, shards: Path) -> None:
     outputs: tuple[Output, ...] = (*DEFAULT, "labels", "confidence") if wanted.labels else DEFAULT
+    model = in_float32(model)
     if not wanted.int8:
         _WRITE[wanted.format](model, file, info, outputs)
         return

@@ -23,6 +23,16 @@ def takes_any_size(architecture: str, file_format: Format) -> bool:
     return file_format == "savedmodel" or not NETWORKS[architecture].samples
 
 
+def in_float32(model: SegmentationModel) -> SegmentationModel:
+    """Return the model with all layers in float32, because other runtimes lack operations in lower precisions."""
+    config = model.get_config()
+    if config["precision"] == "float32":
+        return model
+    same = SegmentationModel.from_config(config | {"precision": "float32"})
+    same.set_weights(model.get_weights())
+    return same
+
+
 def serving_function(
     model: SegmentationModel, outputs: Sequence[Output], size: Size | None
 ) -> tf.types.experimental.PolymorphicFunction:
