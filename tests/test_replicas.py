@@ -45,7 +45,7 @@ def one(tmp_path_factory):
 
 
 def variables(found):
-    """Return the variables after a step, by number and path."""
+    """Return the variables after a step, by number and name."""
     return {name: value for name, value in found.items() if name[0].isdigit()}
 
 
@@ -93,7 +93,7 @@ def test_a_networks_first_step_is_that_of_the_whole_batch(variant, two, one):
     whole, part = one[variant], two[0][variant]
     assert part["loss"] == pytest.approx(whole["loss"], rel=LOSS.get(variant, 1e-6))
     expected = step(whole)
-    assert np.linalg.norm(step(part) - expected) < GRADIENT.get(variant, 0.01) * np.linalg.norm(expected) > 0
+    assert np.linalg.norm(step(part) - expected) < GRADIENT.get(variant, 0.02) * np.linalg.norm(expected) > 0
     for name, value in variables(whole).items():
         if "moving" in name:
             scale = max(np.abs(value).max(), 1e-3)

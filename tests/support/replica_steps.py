@@ -92,7 +92,7 @@ def layer_results(layer: Callable[[], keras.Layer]) -> Results:
         return outputs, tape.gradient(outputs, [x, *made.trainable_variables], output_gradients=outer)
 
     outputs, (gradient, *others) = step(replicas.own_rows(x), replicas.own_rows(outer))
-    found = {f"{index:04} {value.path}": value.numpy() for index, value in enumerate(made.variables)}
+    found = {f"{index:04} {value.name}": value.numpy() for index, value in enumerate(made.variables)}
     found |= {f"summed {index}": replicas.all_sum(value).numpy() for index, value in enumerate(others)}
     return {"outputs": outputs.numpy(), "gradient": gradient.numpy(), **found}
 
@@ -118,7 +118,7 @@ def step_results(trainer: Trainer, own: list[tf.Tensor], first: list[np.ndarray]
     values = trainer.model.variables
     return {
         "loss": trainer.loss_sum.numpy(),
-        **{f"{index:04} {value.path}": value.numpy() for index, value in enumerate(values)},
+        **{f"{index:04} {value.name}": value.numpy() for index, value in enumerate(values)},
         **{f"first {index:04}": before for index, before in enumerate(first[: len(values)])},
     }
 
