@@ -246,7 +246,7 @@ def test_what_is_not_committed_is_refused(project):
     assert "fake.py changed since the last commit, and all folds must start from one commit" in refused(2)
     (project / "projects/new").mkdir()
     assert "Git's HEAD has no projects/new/dvc.yaml" in refused(2, "--folder", "projects/new")
-    assert "no/where is missing" in refused(2, "--folder", "no/where")
+    assert "HEAD has no no/where/dvc.yaml" in refused(2, "--folder", "no/where")
 
 
 def test_an_experiment_of_that_name_with_other_params_is_refused(project):
