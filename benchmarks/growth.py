@@ -36,6 +36,7 @@ from maskline.contracts.about import About  # noqa: E402
 from maskline.contracts.counts import Counts, new_counts  # noqa: E402
 from maskline.contracts.manifest import Shard  # noqa: E402
 from maskline.contracts.source import Source, write_source  # noqa: E402
+from maskline.engine.staging import Area  # noqa: E402
 from maskline.evaluation import figures as evaluation  # noqa: E402
 from maskline.evaluation.tables import image_rows, size_rows  # noqa: E402
 from maskline.files.records import write_table  # noqa: E402
@@ -144,7 +145,7 @@ def name_of(split: str, position: int) -> str:
     return f"{split}_{position * 7919 % 100_000_007:09d}_leftImg8bit.png"
 
 
-def surveyed(examples: Examples, source: Source, workers: int | None) -> ClassPresence:
+def surveyed(examples: Examples, source: Source, workers: int | None, area: Area) -> ClassPresence:
     """Return random classes of each example, as the chunks of the workers are put together."""
     rng = np.random.default_rng(0)
     chunks = []
@@ -158,7 +159,7 @@ def surveyed(examples: Examples, source: Source, workers: int | None) -> ClassPr
 
 
 def written(
-    folder: Path, tasks: Sequence[ShardTask], source: Source, target: Target, workers: int | None
+    folder: Path, tasks: Sequence[ShardTask], source: Source, target: Target, workers: int | None, area: Area
 ) -> list[tuple[Shard, ShardStatistics]]:
     """Return random statistics of each task's shard."""
     rng = np.random.default_rng(1)
