@@ -16,6 +16,7 @@ from maskline.files.git import environment, git
 
 _PATIENCE = 20  # seconds in which interrupted stages can save their work
 _CONFIG = "[cache]\n    dir = cache\n[core]\n    autostage = true\n"  # autostage: DVC asks for no `git add`
+_DVC = (sys.executable, "-m", "dvc")
 
 
 def committed_result(folder: Path) -> Committed:
@@ -31,9 +32,10 @@ def committed_result(folder: Path) -> Committed:
 
 @contextlib.contextmanager
 def reproduced(source: Committed) -> Iterator[Path]:
-    """Run every stage in a fresh clone with an empty DVC cache of its own, and yield the pipeline's folder there.
+    """Run every stage in a fresh clone with a DVC cache of its own, and yield the pipeline's folder there.
 
-    What the stages print goes to stderr. The clone is removed at the end.
+    The cache is empty but for what `dvc add` tracks, such as the user's images. What the stages print goes to stderr.
+    The clone is removed at the end.
 
     Raises:
         InputError: a stage fails.
@@ -44,12 +46,25 @@ def reproduced(source: Committed) -> Iterator[Path]:
         git(clone, "checkout", "--quiet", "--detach", source.commit)
         (clone / ".dvc/config.local").write_text(_CONFIG)
         own = environment() | {"TMPDIR": temporary, "DVC_SITE_CACHE_DIR": f"{temporary}/site", CHECKSUMS: "always"}
-        code = _run([sys.executable, "-m", "dvc", "repro", "--force", "dvc.yaml"], clone / source.inside, own)
+        _fetch_added(source.root, clone, own)
+        code = _run([*_DVC, "repro", "--force", "dvc.yaml"], clone / source.inside, own)
         if code:
             raise InputError(
                 f"`dvc repro` failed with exit code {code} in a fresh clone; fix the error above and commit."
             )
         yield clone / source.inside
+
+
+def _fetch_added(root: Path, clone: Path, variables: dict[str, str]) -> None:
+    """Fetch the files that `dvc add` tracks from the source's cache; a stage that reads one that is missing says so."""
+    added = git(clone, "ls-files", "--", "*.dvc").splitlines()
+    if not added:
+        return
+    cache = subprocess.check_output([*_DVC, "cache", "dir"], cwd=root, env=variables, text=True).strip()
+    link = clone.with_name("source")  # DVC writes no path beyond ASCII into its configuration under every locale
+    link.symlink_to(cache)
+    _run([*_DVC, "remote", "add", "--quiet", "--local", "source", str(link)], clone, variables)
+    _run([*_DVC, "pull", "--quiet", "--allow-missing", "--remote", "source", *added], clone, variables)
 
 
 def _run(command: Sequence[str], folder: Path, variables: dict[str, str]) -> int:
