@@ -1,10 +1,11 @@
 """The engine that the environment names, before any of its tasks runs."""
 
 import importlib.util
+from types import SimpleNamespace
 
 import pytest
 
-from maskline.engine import tasks
+from maskline.engine import ray, tasks
 from maskline.errors import ArtifactError, InputError
 
 
@@ -61,3 +62,21 @@ def test_a_cluster_that_is_not_there_is_one_sentence_at_once(address, monkeypatc
         tasks.map_tasks(double, [1], lambda _: 1, "doubling", 1)
     assert str(caught.value).startswith(f"the Ray cluster {address} cannot be reached (")
     assert str(caught.value).endswith("; correct RAY_ADDRESS, or remove it to use this machine alone.")
+
+
+def test_lost_nodes_have_their_time_from_the_last_result_on(monkeypatch):
+    """Tasks end at 100 seconds, after which there is no node."""
+    finished, clock = iter([1, 0, 0, 0]), iter([0.0, 100.0, 102.0, 131.0])
+    task = SimpleNamespace(remote=lambda *_: object())
+    monkeypatch.setattr("ray.remote", lambda **_: lambda work: task)
+    monkeypatch.setattr("ray.put", lambda work: work)
+    monkeypatch.setattr("ray.get", lambda _: 4)
+    monkeypatch.setattr("ray.wait", lambda running, timeout: (running[: next(finished)], []))
+    monkeypatch.setattr(ray, "_others", lambda: [])
+    monkeypatch.setattr(ray, "_cores_of_nodes", lambda: [])
+    monkeypatch.setattr(ray, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    run = ray._Run(double, [2, 3], None, "doubling", 1)
+    assert run.unfinished()
+    assert [run.next_finished(), run.next_finished()] == [[0], []]
+    with pytest.raises(InputError, match="no node to work on for 30 seconds while doubling"):
+        run.next_finished()

@@ -85,7 +85,7 @@ class _Run:
         self._started = 0
         self._running: dict[Any, int] = {}
         self._errors: dict[int, Exception] = {}
-        self._seen = time.monotonic()
+        self._seen = time.monotonic()  # when there was a node last
         self.results: list[Any] = [None] * len(tasks)
 
     def unfinished(self) -> bool:
@@ -107,7 +107,9 @@ class _Run:
         import ray
 
         done, _ = ray.wait(list(self._running), timeout=_POLL)
-        if not done:
+        if done:
+            self._seen = time.monotonic()
+        else:
             self._refuse_lost_nodes()
         return [index for index in map(self._finish, done) if index not in self._errors]
 
