@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from maskline.engine.cores import cores
 from maskline.errors import InputError
+from maskline.messages import one_line
 
 ADDRESS = "RAY_ADDRESS"
 _RETRIES = 10  # of a task whose worker or node was lost
@@ -47,7 +48,7 @@ def map_tasks(
         size: returns the number of images in a task.
         description: of the work, for the bar and the errors.
         workers: number of tasks at a time; None takes as many as the cluster has cores for.
-        cores_each: number of cores that a task uses at once; a node with fewer runs one task at a time.
+        cores_each: number of cores that a task uses at once; it takes no more than the smallest node has.
 
     Raises:
         InputError: the cluster cannot be reached, or lost its nodes or a task's worker again and again.
@@ -137,7 +138,9 @@ class _Run:
                 "its node; give Ray fewer cores there: start the node with a lower --num-cpus."
             )
         except exceptions.RayError as error:
-            self._errors[index] = InputError(f"the Ray cluster failed while {self._description}: {error}")
+            self._errors[index] = InputError(
+                f"the Ray cluster failed while {self._description} ({one_line(error)}); run again."
+            )
         return index
 
     def _most(self) -> int:
@@ -164,7 +167,7 @@ def connect() -> None:
     """Connect this process to the cluster, once.
 
     Raises:
-        InputError: the cluster of RAY_ADDRESS cannot be reached.
+        InputError: the cluster of RAY_ADDRESS cannot be reached, or none starts on this machine.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # as the pool's workers; Ray's 15 starves on a busy machine
@@ -188,10 +191,13 @@ def connect() -> None:
                 log_to_driver=False,
             )
     except Exception as error:
-        raise InputError(
-            f"the Ray cluster {address or 'of this machine'} cannot be reached ({error}); correct {ADDRESS}, or remove "
-            "it to use this machine alone."
-        ) from None
+        if address:
+            problem = f"the Ray cluster {address} cannot be reached"
+            remedy = f"correct {ADDRESS}, or remove it to use this machine alone"
+        else:
+            problem = "no Ray cluster can be started on this machine"
+            remedy = "free some memory, or unset MASKLINE_ENGINE to work without Ray"
+        raise InputError(f"{problem} ({one_line(error)}); {remedy}.") from None
     finally:
         signal.signal(signal.SIGTERM, terminate)
 
