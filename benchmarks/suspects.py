@@ -39,7 +39,7 @@ from tabulate import tabulate  # noqa: E402
 from maskline.contracts.classes import ROLES, VOID  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
-from maskline.evaluation.suspects.collection import new_collection  # noqa: E402
+from maskline.evaluation.suspects.collection import candidates, new_collection  # noqa: E402
 from maskline.evaluation.suspects.ranking import ranked  # noqa: E402
 from maskline.prediction.inference import most_probable  # noqa: E402
 from maskline.shards.decode import decode_mask  # noqa: E402
@@ -245,12 +245,15 @@ def rank(folder: Path) -> None:
         np.load(folder / f"{key}.npy", mmap_mode="r") for key in ("probabilities", "labels", "clean")
     )
     begun = time.perf_counter()
-    with new_collection(folder, probabilities.shape[-1]) as collection:
+    classes = probabilities.shape[-1]
+    with new_collection(folder, classes) as collection:
         for number, of_image in enumerate(labels):
             of_classes = np.array(probabilities[number], np.float32)
             given = np.where(of_image == VOID, 0, of_image)[..., None].astype(np.intp)
             true_class = np.take_along_axis(of_classes, given, axis=-1)[..., 0]
-            collection.add("test", number, np.array(of_image), *most_probable(of_classes), true_class)
+            prediction, confidence = most_probable(of_classes)
+            own = np.array(of_image)
+            collection.keep(candidates("test", number, own, prediction, confidence, true_class, classes))
         regions, images = ranked(collection.regions(), {"test": about["names"]}, most=len(labels))
     seconds = time.perf_counter() - begun
     scores = np.zeros(len(labels))

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskline.contracts.audit import HeldOut
 from maskline.contracts.classes import VOID
 from maskline.contracts.model_info import Preprocessing
 from maskline.contracts.suspects import MOST, SuspectRegion
 from maskline.evaluation.suspects.boxes import original_box
-from maskline.evaluation.suspects.collection import Collection, Found, new_collection
+from maskline.evaluation.suspects.collection import Collection, Found, candidates, new_collection
 from maskline.evaluation.suspects.ranking import ranked
 from maskline.evaluation.suspects.regions import BINS, find_regions
 from maskline.evaluation.suspects.tables import image_rows, region_rows
@@ -63,10 +64,14 @@ def true_class(labels: np.ndarray, prediction: np.ndarray, confidence: np.ndarra
     return np.where(labels == prediction, confidence, (1 - confidence) / (CLASSES - 1)).astype(np.float32)
 
 
+def add(collection: Collection, split: HeldOut, position: int, image: Image) -> None:
+    collection.keep(candidates(split, position, *image, true_class(*image), CLASSES))
+
+
 def collected(images: Sequence[Image], classes: int = CLASSES) -> Collection:
     collection = Collection(io.BytesIO(), classes)
     for position, image in enumerate(images):
-        collection.add("test", position, *image, true_class(*image))
+        add(collection, "test", position, image)
     return collection
 
 
@@ -199,7 +204,7 @@ def test_the_order_in_which_images_come_does_not_matter(order):
     images = [noisy(seed // 2) for seed in range(6)]  # equal pairs, so that names decide
     collection = Collection(io.BytesIO(), CLASSES)
     for position in order:
-        collection.add("test", position, *images[position], true_class(*images[position]))
+        add(collection, "test", position, images[position])
     names = {"test": [f"{position}.png" for position in range(6)]}
     again = ranked(collection.regions(), names), ranked(collected(images).regions(), names)
     places = [
@@ -213,7 +218,7 @@ def test_the_order_in_which_images_come_does_not_matter(order):
 def test_memory_does_not_grow_with_the_images_and_the_file_is_gone(tmp_path):
     with new_collection(tmp_path, CLASSES) as collection:
         for position in range(300):
-            collection.add("validation", position, *noisy(position % 10), true_class(*noisy(position % 10)))
+            add(collection, "validation", position, noisy(position % 10))
         regions, images = ranked(collection.regions(), {"validation": [f"{n}.png" for n in range(300)]}, most=20)
         assert collection.images == 300
     assert len(regions) == len(images) == 20

@@ -68,10 +68,13 @@ def candidates(
     true_class: np.ndarray,
     classes: int,
 ) -> Candidates:
-    """Return the candidates of an image: labels uint8 [H, W] with void 255, and what else `find_regions` takes.
+    """Return the candidates of an image.
 
     Args:
+        split: of the image.
         index: position of the image in the split.
+        labels: uint8 [H, W], void 255.
+        prediction: as `find_regions` takes it, and so are `confidence` and `true_class`.
         classes: C.
     """
     valid = labels != VOID
@@ -103,18 +106,6 @@ class Collection:
         self._file = file
         self._sums, self._pixels = np.zeros(classes), np.zeros(classes, np.int64)
         self.images = 0
-
-    def add(
-        self,
-        split: HeldOut,
-        index: int,
-        labels: np.ndarray,
-        prediction: np.ndarray,
-        confidence: np.ndarray,
-        true_class: np.ndarray,
-    ) -> None:
-        """Add an image: labels uint8 [H, W] with void 255, and its prediction as `find_regions` takes it."""
-        self.keep(candidates(split, index, labels, prediction, confidence, true_class, len(self._sums)))
 
     def keep(self, found: Candidates) -> None:
         """Add an image's candidates."""
