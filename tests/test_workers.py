@@ -56,6 +56,8 @@ def test_without_tf_config_there_is_no_place(monkeypatch, value):
         config(HOSTS, type="chief"),
         config([]),
         config(["a", "b"]),
+        config(["2222", "2223"]),
+        config([":2222", ":2223"]),
         config([1, 2]),
         json.dumps({"cluster": {"worker": HOSTS, "ps": HOSTS}, "task": {"type": "worker", "index": 0}}),
         json.dumps({"cluster": {"worker": HOSTS}}),

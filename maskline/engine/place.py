@@ -60,8 +60,8 @@ def _parsed(text: str) -> Place:
         cluster, task = config["cluster"], config["task"]
         place = Place(tuple(cluster["worker"]), task["index"])
         is_whole = cluster.keys() == {"worker"} and task["type"] == "worker" and type(place.rank) is int
-        has_ports = all(address.rpartition(":")[2].isdecimal() for address in place.addresses)
-        if is_whole and has_ports and 0 <= place.rank < len(place.addresses):
+        hosts, _, ports = zip(*(address.rpartition(":") for address in place.addresses), strict=True)
+        if is_whole and all(hosts) and all(map(str.isdecimal, ports)) and 0 <= place.rank < len(place.addresses):
             return place
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
