@@ -224,6 +224,12 @@ def test_a_stage_that_fails_is_told(verify):
     )
 
 
+def test_a_cache_that_dvc_cannot_name_is_one_sentence(verify, project, monkeypatch):
+    monkeypatch.setattr(clone, "_DVC", ("false",))
+    code, _ = verify()
+    assert code == f"maskline: `dvc cache dir` failed in {project}; fix the error above and try again."
+
+
 def test_its_stages_read_every_byte(verify, monkeypatch):
     given = []
     monkeypatch.setattr(clone, "_run", lambda command, folder, variables: given.append(variables) or 1)

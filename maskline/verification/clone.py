@@ -23,7 +23,8 @@ def committed_result(folder: Path) -> Committed:
     """Return the committed pipeline of `folder`.
 
     Raises:
-        InputError: the folder is not in a Git repository, its result was never committed, or tracked files are changed.
+        InputError: the current folder is not in a Git repository, the result was never committed, or tracked files are
+            changed.
     """
     source = committed(folder, ("dvc.yaml", "dvc.lock"), "; run the pipeline there and commit")
     refuse_changes(source.root, "but only the committed result is checked")
@@ -38,7 +39,7 @@ def reproduced(source: Committed) -> Iterator[Path]:
     The clone is removed at the end.
 
     Raises:
-        InputError: a stage fails.
+        InputError: a stage fails, or DVC does not work in the source.
     """
     with tempfile.TemporaryDirectory(prefix="maskline-verify-") as temporary:
         clone = Path(temporary) / "clone"
@@ -56,13 +57,19 @@ def reproduced(source: Committed) -> Iterator[Path]:
 
 
 def _fetch_added(root: Path, clone: Path, variables: dict[str, str]) -> None:
-    """Fetch the files that `dvc add` tracks from the source's cache; a stage that reads one that is missing says so."""
+    """Fetch the files that `dvc add` tracks from the source's cache; a stage that reads one that is missing says so.
+
+    Raises:
+        InputError: DVC does not work in the source.
+    """
     added = git(clone, "ls-files", "--", "*.dvc").splitlines()
     if not added:
         return
-    cache = subprocess.check_output([*_DVC, "cache", "dir"], cwd=root, env=variables, text=True).strip()
+    found = subprocess.run([*_DVC, "cache", "dir"], cwd=root, env=variables, stdout=subprocess.PIPE, text=True)
+    if found.returncode:
+        raise InputError(f"`dvc cache dir` failed in {root}; fix the error above and try again.")
     link = clone.with_name("source")  # DVC writes no path beyond ASCII into its configuration under every locale
-    link.symlink_to(cache)
+    link.symlink_to(found.stdout.strip())
     _run([*_DVC, "remote", "add", "--quiet", "--local", "source", str(link)], clone, variables)
     _run([*_DVC, "pull", "--quiet", "--allow-missing", "--remote", "source", *added], clone, variables)
 
