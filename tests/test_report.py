@@ -222,7 +222,7 @@ def test_how_to_read_says_when_groups_of_images_are_resampled(page: str, inputs:
     assert words in text_of(section(render_page(many, PARAMS), "reading"))
 
 
-def test_near_duplicates_that_are_not_all_counted_are_told_as_the_least(page: str, inputs: Inputs) -> None:
+def test_near_duplicates_that_are_not_all_counted_are_at_least_so_many(page: str, inputs: Inputs) -> None:
     assert "at least" not in section(page, "data")
     found = inputs.audit.duplicates.model_copy(update={"near": 12, "near_is_least": True})
     shown = render_page(replace(inputs, audit=inputs.audit.model_copy(update={"duplicates": found})), PARAMS)

@@ -21,7 +21,7 @@ def committed(folder: Path, names: Iterable[str], reason: str) -> Committed:
     """Return a folder of Git's HEAD.
 
     Args:
-        folder: relative to the current folder, which is in the repository.
+        folder: of the repository that the current folder is in.
         names: files that the folder must have in HEAD.
         reason: what a sentence on a lacking file says between its name and ", or name another folder".
 

@@ -41,7 +41,7 @@ def read_pipeline(folder: Path) -> Pipeline:
     """Return the pipeline of `folder` in Git's HEAD.
 
     Raises:
-        InputError: the folder is not in a Git repository, or HEAD has no pipeline there.
+        InputError: the current folder is not in a Git repository, or HEAD has no pipeline in `folder`.
     """
     names, reason = ("dvc.yaml", "params.yaml"), ", and experiments start from a commit; commit it"
     root, commit, inside = committed(folder, names, reason)

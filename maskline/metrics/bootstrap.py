@@ -4,12 +4,12 @@ A resample draws as many images as there are, with replacement, and sums their c
 resamples estimates its spread over other test sets of the same kind. Images are resampled instead of pixels, because
 the pixels of an image are not independent.
 
-Of more than RANDOM_GROUPS images, as many groups of images are resampled instead (random groups: Wolter, Introduction
-to Variance Estimation, 2007, chapter 2). Images are dealt to the G groups at random, in even numbers, so that the sums
-of groups vary as those of images do: the expected variance of a resample's sums is 1 - 1 / G times that of resampled
-images. It is known less surely from fewer units, which moves the width of an interval by sqrt(1 / 2 G) = 0.5 %, however
-unequal the images are; the draw of 1,000 resamples moves it by 3 %. Where groups are not quite even, one has one image
-more than another, which a figure does not see, as it is a share of pixels.
+Of more than RANDOM_GROUPS images, that many groups of images are resampled instead (random groups: Wolter, Introduction
+to Variance Estimation, 2007, chapter 2). Images are dealt to the G groups at random and evenly, so that the sums of
+groups vary as those of images do: the expected variance of a resample's sums is 1 - 1 / G times that of resampled
+images. The variance is known less surely from fewer units, which moves the width of an interval by sqrt(1 / (2 G)) =
+0.5 %, however unequal the images are; the draw of 1,000 resamples moves it by 3 %. A group may have one image more than
+another, which figures do not show, because they are shares of pixels.
 """
 
 import warnings

@@ -160,9 +160,9 @@ def _choose_folds(
 
 def _refuse_repeated(names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
-        times = Counter(names).most_common(1)[0]
+        name, times = Counter(names).most_common(1)[0]
         raise InputError(
-            f"dataset.folds divides the images of several splits, and {times[1]} of them are named {times[0]}; "
+            f"dataset.folds divides the images of several splits, and {times} of them are named {name}; "
             "give each its own name, or set dataset.folds to null."
         )
 
