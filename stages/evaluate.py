@@ -10,9 +10,11 @@ def run(stage: entry.Stage) -> None:
     """Write data/evaluation/ and the small files that Git tracks."""
     entry.import_tensorflow()
     from maskline.engine.device import choose_device
+    from maskline.engine.tasks import engine_name
     from maskline.evaluation.evaluate import evaluate
 
-    print(f"{stage.name}: runs on {choose_device()}.", flush=True)
+    nodes = "the CPUs of a Ray cluster, and here on " if engine_name() == "ray" else ""
+    print(f"{stage.name}: runs on {nodes}{choose_device()}.", flush=True)
     evaluate(
         RAW,
         SHARDS,
