@@ -1,3 +1,5 @@
+"""Batches made in processes: those that threads make, their errors, and how the processes end."""
+
 import gc
 import os
 import pickle

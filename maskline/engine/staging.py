@@ -18,6 +18,7 @@ from typing import Any
 from maskline.engine.tasks import engine_name
 from maskline.errors import InputError
 from maskline.files import artifacts
+from maskline.messages import one_line
 
 VARIABLE = "MASKLINE_STAGING"
 Range = tuple[int, int]  # offset and length, in bytes
@@ -174,10 +175,9 @@ def _reaching(url: str, done: str) -> Iterator[Any]:
 
         yield url_to_fs(url)[0]
     except Exception as error:
-        reason = str(error) or type(error).__name__
         raise InputError(
-            f"{url} cannot be {done} ({reason}); {VARIABLE} must name a place that this machine and every node can "
-            "read and write."
+            f"{url} cannot be {done} ({one_line(error)}); {VARIABLE} must name a place that this machine and every "
+            "node can read and write."
         ) from None
 
 
