@@ -123,7 +123,7 @@ def test_a_connection_error_of_a_worker_is_not_taken_for_its_end():
 
 def test_a_stop_when_the_first_worker_is_not_there():
     processes._stop([])
-    with pytest.raises(Stopped, match="a worker that writes nothing has left"):
+    with pytest.raises(Stopped, match="all other workers stop too"):
         processes._stop([ended(1)])
     first = ended(0)
     first.is_connected = True

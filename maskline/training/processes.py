@@ -116,7 +116,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
     """
     first = next((worker for worker in workers if worker.rank == 0), None)
     if workers and first is None:
-        raise Stopped("a worker that writes nothing has left, so all others stop too")
+        raise Stopped("all other workers stop too, worker 0 has the last checkpoint")
     if first and first.is_connected:
         with contextlib.suppress(ConnectionError):  # if it has just ended, its last report says why
             first.pipe.send(STOP)
