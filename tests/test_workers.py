@@ -117,7 +117,7 @@ def ended(rank, *reports):
 def test_a_connection_error_of_a_worker_is_not_taken_for_its_end():
     with pytest.raises(ConnectionRefusedError):
         processes._until_finished([ended(0, ConnectionRefusedError("the staging server"))])
-    with pytest.raises(InputError, match="^worker 0 of the 1 on this host was killed"):
+    with pytest.raises(InputError, match=r"^worker 0 of the 1 on this host was killed"):
         processes._until_finished([ended(0)])
 
 
@@ -127,7 +127,7 @@ def test_a_stop_when_the_first_worker_is_not_there():
         processes._stop([ended(1)])
     first = ended(0)
     first.is_connected = True
-    with pytest.raises(InputError, match="^worker 0 of the 1 on this host was killed"):
+    with pytest.raises(InputError, match=r"^worker 0 of the 1 on this host was killed"):
         processes._stop([first])
 
 
