@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
     parser.add_argument("--kinds", nargs="+", default=["deterministic", "any"], choices=["deterministic", "any"])
     parser.add_argument(
-        "--shards", type=Path, help="folder that preprocess wrote; default: shapes at 256x256, made anew"
+        "--shards", type=Path, help="folder that preprocess wrote; default: shapes at 256x256, made for the run"
     )
     parser.add_argument("--batch", type=int, default=16, help="images per step; default: %(default)s")
     parser.add_argument("--steps", type=int, default=20, help="steps of each of the two runs; default: %(default)s")

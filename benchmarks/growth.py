@@ -141,7 +141,7 @@ def write_raw(raw: Path, images: int) -> None:
 
 
 def name_of(split: str, position: int) -> str:
-    """Return a file name of the usual length, with a number that is not in time."""
+    """Return a file name of the usual length; the numbers of neighbors in a file are far apart."""
     return f"{split}_{position * 7919 % 100_000_007:09d}_leftImg8bit.png"
 
 

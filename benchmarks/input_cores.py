@@ -82,7 +82,7 @@ def main() -> None:
     )
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument(
-        "--shards", type=Path, nargs="+", help="folders; default: shapes at 128x128 and 256x256, made anew"
+        "--shards", type=Path, nargs="+", help="folders; default: shapes at 128x128 and 256x256, made for the run"
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of each round; default: %(default)s")

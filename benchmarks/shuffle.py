@@ -48,10 +48,14 @@ class Numbered:
         return images, labels
 
 
+def nothing(image: np.ndarray, labels: np.ndarray, draws: np.ndarray) -> None:
+    """Augment nothing; a lambda could not be sent to the processes that make batches for a GPU."""
+
+
 def maskline(epoch: int) -> np.ndarray:
     """The project's own batches."""
     steps = EXAMPLES // BATCH
-    data = training_batches(Numbered(), BATCH, lambda *_: None, 1, range(epoch * steps, (epoch + 1) * steps))
+    data = training_batches(Numbered(), BATCH, nothing, 1, range(epoch * steps, (epoch + 1) * steps))
     images = np.concatenate([images for images, _ in data.as_numpy_iterator()])
     return images[:, 0, 0, 0].astype(int) * 256 + images[:, 0, 0, 1]
 

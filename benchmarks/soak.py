@@ -24,15 +24,16 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import ROOT, digests, run_stages
 
 sys.path.insert(0, str(ROOT / "stages"))
+sys.path.append(str(ROOT / "tests/support"))  # last, because both folders have a workers.py
 
 from declared import outputs
+from processes import living
 
 from maskline.files.yaml12 import read_yaml
 
@@ -125,17 +126,6 @@ def ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def living(session: int) -> Iterator[int]:
-    """Yield the processes of a session that have not ended."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if fields[0] not in "ZX" and int(fields[3]) == session:
-            yield int(stat.parent.name)
-
-
 def half_written(folder: Path) -> bool:
     return any(folder.glob(".checkpoints/*/*.partial"))
 
@@ -172,7 +162,7 @@ def starve(pid: int, kind: int) -> int:
 def outlived(pid: int) -> int:
     """Return how many processes of a group are alive after GRACE, and end them."""
     deadline = time.monotonic() + GRACE
-    while (left := list(living(pid))) and time.monotonic() < deadline:
+    while (left := living(pid)) and time.monotonic() < deadline:
         time.sleep(0.02)
     if left:
         os.killpg(pid, signal.SIGKILL)

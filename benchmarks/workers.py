@@ -1,23 +1,29 @@
 """Training by several worker processes: kills of them at random moments, and images/s next to one process's.
 
-python benchmarks/workers.py                              images/s of 1 and of 2 workers on the cores of this machine
-python benchmarks/soak.py --workers 20                    kills of workers, with counts
+    python benchmarks/workers.py                  images/s of 1 and of 2 workers on the cores of this machine
+    python benchmarks/soak.py --workers 20        kills of workers, with counts
+
+Images/s are those from the end of the first epoch to that of the last, validation included.
 """
 
 import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import ROOT, digests, run_stages, write_pipeline
+
+sys.path.append(str(ROOT / "tests/support"))  # last, because both folders have a workers.py
+
+from processes import living
 
 from maskline.contracts.manifest import read_manifest
 
@@ -54,15 +60,11 @@ def said(folder: Path) -> str:
     return (folder / "log").read_text()
 
 
-def processes(session: int) -> Iterator[tuple[int, bool]]:
-    """Yield the processes of a session that have not ended, and whether each is a worker."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-            if fields[0] not in "ZX" and int(fields[3]) == session:
-                yield int(stat.parent.name), b"spawn_main" in (stat.parent / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+def is_worker(process: int) -> bool:
+    try:
+        return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def kill_workers(folder: Path, kills: int) -> Tally:
@@ -91,7 +93,8 @@ def kill_workers(folder: Path, kills: int) -> Tally:
 
 def start_over(folder: Path) -> None:
     """Remove what train left, so that it starts from its first step."""
-    subprocess.run(["rm", "-rf", "data/model", ".checkpoints"], cwd=folder, check=True)
+    for name in ("data/model", ".checkpoints"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def lose_a_worker(folder: Path, found: Tally, delay: float) -> bool:
@@ -100,7 +103,7 @@ def lose_a_worker(folder: Path, found: Tally, delay: float) -> bool:
     while process.poll() is None and "\nepoch " not in said(folder):
         time.sleep(0.02)
     time.sleep(delay)
-    workers = [pid for pid, is_worker in processes(process.pid) if is_worker]
+    workers = list(filter(is_worker, living(process.pid)))
     if process.poll() is not None or len(workers) < 2:
         process.wait()
         return False
@@ -109,11 +112,11 @@ def lose_a_worker(folder: Path, found: Tally, delay: float) -> bool:
     found.kills += 1
     try:
         process.wait(PATIENCE)
-        while time.monotonic() - begun < PATIENCE and [*processes(process.pid)]:
+        while time.monotonic() - begun < PATIENCE and living(process.pid):
             time.sleep(0.02)
     finally:
         found.seconds.append(round(time.monotonic() - begun, 1))
-        found.left += len([*processes(process.pid)])
+        found.left += len(living(process.pid))
     found.sentences += bool(KILLED.match(said(folder).splitlines()[-1]))
     return True
 

@@ -33,6 +33,10 @@ def nothing(image, labels, draws):
     pass
 
 
+def noise(image, labels, draws):
+    labels[0] = (255 * draws[:6]).astype(np.uint8)
+
+
 class Numbered:
     """A split whose every image is filled with its number."""
 
@@ -193,9 +197,6 @@ def test_ordered_batches_show_everything_once_in_order(count, size):
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_the_workers_parts_are_the_batch_of_one_worker_in_order(workers):
-    def noise(image, labels, draws):
-        labels[0] = (255 * draws[:6]).astype(np.uint8)
-
     whole = batches(20, 6, range(5), augment=noise)
     for name in ("images", "labels"):
         parts = [

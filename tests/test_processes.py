@@ -152,11 +152,6 @@ if __name__ == "__main__":
     assert ended(found)
 
 
-def test_an_artifacts_error_can_be_pickled():
-    error = pickle.loads(pickle.dumps(ArtifactError("data/shards/a", "is missing")))
-    assert (str(error), error.path, error.reason) == ("data/shards/a is missing", Path("data/shards/a"), "is missing")
-
-
 def test_a_pickled_reader_reads_the_same_and_holds_no_names(reader):
     data = pickle.dumps(reader)
     assert reader.names[0].encode() not in data

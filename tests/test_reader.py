@@ -39,6 +39,10 @@ def shards(tmp_path, in_process):
     return build(tmp_path, "raw")
 
 
+def nothing(image, labels, draws):
+    pass
+
+
 def opened(shards):
     return ShardReader(shards, read_manifest(shards), "train")
 
@@ -217,7 +221,7 @@ def test_a_shard_that_shrinks_or_goes_while_training_is_told_as_it_is(shards):
     for damage, reason in ((lambda path: os.truncate(path, 100), "was truncated"), (Path.unlink, "was removed")):
         reader = opened(shards)
         whole = (shards / SHARD).read_bytes()
-        stream = iter(training_batches(reader, 2, lambda *_: None, 1, range(100)))
+        stream = iter(training_batches(reader, 2, nothing, 1, range(100)))
         damage(shards / SHARD)
         with pytest.raises(ArtifactError, match=rf"{SHARD} {reason} while it was read$"), readers_errors():
             for _ in stream:

@@ -5,14 +5,17 @@ import os
 import pickle
 import subprocess
 import sys
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from project import set_params
 
 from maskline.engine.cores import cores, take_share
 from maskline.engine.place import Place, given_place, local_places
-from maskline.errors import ArtifactError, InputError
+from maskline.errors import ArtifactError, InputError, Stopped
+from maskline.training import processes
 
 ROOT = Path(__file__).parents[1]
 HOSTS = ("a:2222", "b:2222", "a:2223")
@@ -101,6 +104,33 @@ def test_workers_have_equal_shares_of_the_cores(count):
 def test_an_error_of_a_stages_file_passes_between_processes():
     error = pickle.loads(pickle.dumps(ArtifactError(Path("data/shards/x"), "is missing")))
     assert (str(error), error.path, error.reason) == ("data/shards/x is missing", Path("data/shards/x"), "is missing")
+
+
+def ended(rank, *reports):
+    """Return a worker process that has ended after some reports."""
+    (pipe, end), (sentinel, process) = Pipe(), Pipe()
+    for report in reports:
+        end.send(report)
+    end.close()
+    process.close()
+    return processes._Worker(rank, SimpleNamespace(sentinel=sentinel), pipe)
+
+
+def test_a_connection_error_of_a_worker_is_not_taken_for_its_end():
+    with pytest.raises(ConnectionRefusedError):
+        processes._until_finished([ended(0, ConnectionRefusedError("the staging server"))])
+    with pytest.raises(InputError, match=r"^worker 0 of the 1 on this host was killed"):
+        processes._until_finished([ended(0)])
+
+
+def test_a_stop_when_the_first_worker_is_not_there():
+    processes._stop([])
+    with pytest.raises(Stopped, match="all other workers stop too"):
+        processes._stop([ended(1)])
+    first = ended(0)
+    first.is_connected = True
+    with pytest.raises(InputError, match=r"^worker 0 of the 1 on this host was killed"):
+        processes._stop([first])
 
 
 @pytest.mark.parametrize(

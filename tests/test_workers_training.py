@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from project import digests, set_params
 from raw_data import pairs, write_raw
 
 from maskline.engine import pool, replicas
+from maskline.engine.place import local_places
 from maskline.errors import InputError
 from maskline.files.artifacts import write_bytes
 from maskline.files.checksums import write_sums
@@ -118,20 +118,10 @@ def whole(ready, tmp_path_factory):
     return folder
 
 
-def places(count=2):
-    """Return a TF_CONFIG for each of some workers on this machine, at free ports."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return [
-        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}})
-        for rank in range(count)
-    ]
-
-
 def start_hosts(*folders):
-    return [start(folder, TF_CONFIG=place) for folder, place in zip(folders, places(), strict=True)]
+    """Start the stage in each folder, as on hosts of their own."""
+    places = local_places(len(folders))
+    return [start(folder, TF_CONFIG=place.tf_config()) for folder, place in zip(folders, places, strict=True)]
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def _differing(parts: list[bytes]) -> np.ndarray:
 
 
 def _broadcast(data: bytes) -> bytes:
-    """Return the first worker's data; what other workers give is ignored, but for its type."""
+    """Return the first worker's data on every worker; the data of the others count for nothing."""
     is_first = replicas.rank() == 0
     size = int(replicas.all_sum(tf.constant([len(data) if is_first else 0], tf.int64))[0])
     numbers = np.zeros(-(-size // 8), np.int64)

@@ -1,5 +1,6 @@
 """The worker processes of one training on this host: started together, watched, and ended together."""
 
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
@@ -81,14 +82,24 @@ def _until_finished(workers: Sequence[_Worker]) -> None:
 
 
 def _hear(worker: _Worker, count: int) -> None:
-    """Take what a worker reports."""
+    """Take what a worker reports; raise it if it is an error."""
+    while not worker.is_finished and worker.pipe.poll():
+        report = _report(worker, count)
+        if isinstance(report, BaseException):
+            raise report
+        worker.is_connected |= report == CONNECTED
+        worker.is_finished |= report == FINISHED
+
+
+def _report(worker: _Worker, count: int) -> str | BaseException:
+    """Return a worker's next report.
+
+    Raises:
+        InputError: the worker was killed.
+    """
     try:
-        while not worker.is_finished and worker.pipe.poll():
-            report = worker.pipe.recv()
-            if isinstance(report, BaseException):
-                raise report
-            worker.is_connected |= report == CONNECTED
-            worker.is_finished |= report == FINISHED
+        report: str | BaseException = worker.pipe.recv()
+        return report
     except (EOFError, ConnectionError):
         raise InputError(
             f"worker {worker.rank} of the {count} on this host was killed, most likely because memory ran out, so "
@@ -104,8 +115,9 @@ def _stop(workers: Sequence[_Worker]) -> None:
         Stopped: with what was saved.
     """
     first = next((worker for worker in workers if worker.rank == 0), None)
-    if first is None:
-        raise Stopped("a worker that writes nothing has left, so all others stop too")
-    if first.is_connected:
-        first.pipe.send(STOP)
+    if workers and first is None:
+        raise Stopped("all other workers stop too, worker 0 has the last checkpoint")
+    if first and first.is_connected:
+        with contextlib.suppress(ConnectionError):  # if it has just ended, its last report says why
+            first.pipe.send(STOP)
         _until_finished(workers)

@@ -7,7 +7,7 @@ import numpy as np
 
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
-from maskline.engine.replicas import count
+from maskline.engine import replicas
 from maskline.errors import InputError
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
@@ -64,12 +64,12 @@ def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params
 def _part(params: TrainParams, examples: int) -> int:
     """Return how many images of each batch a worker takes."""
     batch = min(params.batch_size, examples)
-    if batch % count():
+    if batch % replicas.count():
         raise InputError(
             f"the train split has {examples} images, a single batch, of which train.workers cannot take equal parts; "
-            f"lower train.workers or train.batch_size. Received: {count()} and {params.batch_size}"
+            f"lower train.workers or train.batch_size. Received: {replicas.count()} and {params.batch_size}"
         )
-    return batch // count()
+    return batch // replicas.count()
 
 
 def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precision: str) -> SegmentationModel:

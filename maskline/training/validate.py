@@ -63,5 +63,5 @@ class Validator:
                 stop_if_requested()
         if self._workers > 1:
             losses, matrix = (replicas.all_sum(tf.constant(part)).numpy() for part in (losses, matrix))
-        total = reduce(add, losses.tolist(), 0.0)
+        total = reduce(add, losses.tolist(), 0.0)  # sum() rounds in another way from Python 3.12 on
         return Scores(total / self._examples, float(pixel_accuracy(matrix)), float(mean_over_classes(iou(matrix))))

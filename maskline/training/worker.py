@@ -38,7 +38,7 @@ def run_worker(work: Callable[[], None], place: Place, pipe: Connection, known: 
     try:
         _connect(place)
         pipe.send(CONNECTED)
-        with _losses():
+        with _lost_workers():
             work()
             _wait_for_all()
         pipe.send(FINISHED)
@@ -98,7 +98,7 @@ def _connect(place: Place) -> None:
 
 
 @contextlib.contextmanager
-def _losses() -> Iterator[None]:
+def _lost_workers() -> Iterator[None]:
     """Within the block, an exchange that fails because another worker has ended raises an InputError.
 
     Raises:
@@ -110,7 +110,7 @@ def _losses() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         ended = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.CancelledError)
-        if not ended and "ollective" not in error.message:
+        if not ended and "collective" not in error.message.lower():
             raise
         raise InputError(
             "another worker was lost, so training stopped here too; see what that worker says, and start all workers "

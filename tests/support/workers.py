@@ -1,11 +1,11 @@
 """Processes that train together on the loopback interface."""
 
-import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from maskline.engine.place import VARIABLE, Place, local_places
 
 TESTS = Path(__file__).parents[1]
 
@@ -16,8 +16,9 @@ def run_workers(script: Path, out: Path, count: int, *arguments: str, seconds: f
     Raises:
         AssertionError: one of them failed; the message ends with what it printed.
     """
-    ports = free_ports(count)
-    started = [_start([sys.executable, script, out, str(rank), *arguments], rank, ports) for rank in range(count)]
+    started = [
+        _start([sys.executable, script, out, str(place.rank), *arguments], place) for place in local_places(count)
+    ]
     try:
         said = [process.communicate(timeout=seconds)[0] for process in started]
     finally:
@@ -27,23 +28,9 @@ def run_workers(script: Path, out: Path, count: int, *arguments: str, seconds: f
         assert process.returncode == 0, text[-4000:]
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports on which nothing listens."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _start(command: list, rank: int, ports: list[int]) -> subprocess.Popen[str]:
+def _start(command: list, place: Place) -> subprocess.Popen[str]:
     environment = os.environ | {
-        "TF_CONFIG": json.dumps(
-            {
-                "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
-                "task": {"type": "worker", "index": rank},
-            }
-        ),
+        VARIABLE: place.tf_config(),
         "TF_NUM_INTRAOP_THREADS": "1",  # sums depend on the number of threads
         "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "support"))),
     }

@@ -14,8 +14,8 @@ from maskline.models.layers.dropout import MonteCarloDropout
 def linknet(features: Features, classes: int, width: int, dropout: float) -> Decoded:
     """Decode with as many channels as the encoder; the last layers have 32 channels at width 64.
 
-    Each block's output is added to the input of the encoder's block that it mirrors. The input of the first one is the
-    features of stride 2 after pooling; encoders without that pooling get it here.
+    Each block's output is added to the input of the encoder's block that it mirrors. The input of ResNet's first block
+    is the pooled features of stride 2; they are pooled here, so that it is the same with every encoder.
     """
     x = MonteCarloDropout(dropout)(features.deepest)
     stride = features.output_stride

@@ -30,7 +30,7 @@ def normalized(
             outer, inverse = tf.cast(outer, tf.float32), tf.math.rsqrt(variance + epsilon)
             unscaled = (tf.cast(x, tf.float32) - mean) * inverse
             of_scale, of_offset = (tf.reduce_sum(term, _PIXELS) for term in (outer * unscaled, outer))
-            pixels = tf.cast(replicas.count() * tf.size(x) // tf.size(mean), tf.float32)
+            pixels = tf.cast(replicas.count() * (tf.size(x) // tf.size(mean)), tf.float32)
             along, level = (total / pixels for total in replicas.all_sums([of_scale, of_offset]))
             return tf.cast(scale * inverse * (outer - level - unscaled * along), x.dtype), of_scale, of_offset
 
