@@ -121,7 +121,7 @@ def _remedy(path: Path, stages: dict[str, dict]) -> str:
     if not _is_linked(path):
         return f"; run {again}"
     file = shlex.quote(str(path))
-    return f"; DVC's cache holds this damaged file too, so run `chmod u+w {file} && touch {file}` and then {again}"
+    return f"; DVC's cache holds the same file, so run `chmod u+w {file} && touch {file}` and then {again}"
 
 
 def _is_linked(path: Path) -> bool:

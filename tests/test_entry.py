@@ -249,7 +249,7 @@ def test_a_damaged_link_into_the_cache_is_said_with_what_makes_dvc_look_at_it(pr
     assert run(project, "preprocess") == (
         1,
         "",
-        "preprocess: data/model/a b is damaged; DVC's cache holds this damaged file too, so run "
+        "preprocess: data/model/a b is damaged; DVC's cache holds the same file, so run "
         "`chmod u+w 'data/model/a b' && touch 'data/model/a b'` and then `dvc repro --force train`.\n",
     )
 
