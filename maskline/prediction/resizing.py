@@ -1,10 +1,13 @@
 """Bilinear resizing: of images as preprocess does it, and of probabilities, in one piece or in bands of rows."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _BAND = 1 << 17  # numbers in a band, so that it stays in the processor's cache
 
@@ -66,8 +69,10 @@ def antialiased(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return np.ascontiguousarray(found.swapaxes(0, 1))
 
 
-def _weights(length: int, target: int) -> sparse.csr_array:
+def _weights(length: int, target: int) -> "sparse.csr_array":
     """Return the weight of each of `length` pixels in each of `target` pixels, float32 [target, length]."""
+    from scipy import sparse  # slow to import, and other scales than 1 are rare
+
     scale = max(1.0, length / target)
     centers = (np.arange(target) + 0.5) * (length / target) - 0.5
     weights = np.maximum(0.0, 1.0 - np.abs(np.arange(length) - centers[:, None]) / scale)

@@ -13,9 +13,10 @@ from multiprocessing.process import BaseProcess
 from maskline.engine.place import Place
 from maskline.errors import InputError, Stopped
 from maskline.files.digests import known_digests
-from maskline.training.worker import CONNECTED, FINISHED, STOP, run_worker
+from maskline.training.worker import CONNECTED, FINISHED, STOP, LostWorker, run_worker
 
 _DEFERRED = {signal.SIGINT, signal.SIGTERM}
+_MOMENT = 1.0  # seconds in which a worker that lost another one ends
 
 
 @dataclass
@@ -77,8 +78,12 @@ def _until_finished(workers: Sequence[_Worker]) -> None:
     """Return when all workers have finished; raise what one of them raised, or that it was killed."""
     while running := [worker for worker in workers if not worker.is_finished]:
         wait([each for worker in running for each in (worker.pipe, worker.process.sentinel)])
-        for worker in running:
-            _hear(worker, len(workers))
+        try:
+            for worker in running:
+                _hear(worker, len(workers))
+        except LostWorker:
+            _refuse_killed(workers)
+            raise
 
 
 def _hear(worker: _Worker, count: int) -> None:
@@ -101,11 +106,23 @@ def _report(worker: _Worker, count: int) -> str | BaseException:
         report: str | BaseException = worker.pipe.recv()
         return report
     except (EOFError, ConnectionError):
-        raise InputError(
-            f"worker {worker.rank} of the {count} on this host was killed, most likely because memory ran out, so "
-            "training stopped; free some memory, or lower train.batch_size or train.workers; the next run goes on "
-            "from the last checkpoint."
-        ) from None
+        raise _killed(worker, count) from None
+
+
+def _refuse_killed(workers: Sequence[_Worker]) -> None:
+    """Raise the InputError of a worker of this host that was killed, if there is one: the others lost it."""
+    for worker in workers:
+        worker.process.join(_MOMENT)
+        if (worker.process.exitcode or 0) < 0:
+            raise _killed(worker, len(workers))
+
+
+def _killed(worker: _Worker, count: int) -> InputError:
+    return InputError(
+        f"worker {worker.rank} of the {count} on this host was killed, most likely because memory ran out, so "
+        "training stopped; free some memory, or lower train.batch_size or train.workers; the next run goes on "
+        "from the last checkpoint."
+    )
 
 
 def _stop(workers: Sequence[_Worker]) -> None:

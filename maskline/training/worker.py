@@ -24,6 +24,10 @@ STOP = "stop"  # from the parent
 _PR_SET_PDEATHSIG = 1  # in <sys/prctl.h>
 
 
+class LostWorker(InputError):
+    """Another worker has ended."""
+
+
 def run_worker(work: Callable[[], None], place: Place, pipe: Connection, known: dict[tuple, str]) -> None:
     """Do the work as the worker at a place, and report its end, or its error, to the parent process.
 
@@ -99,10 +103,10 @@ def _connect(place: Place) -> None:
 
 @contextlib.contextmanager
 def _lost_workers() -> Iterator[None]:
-    """Within the block, an exchange that fails because another worker has ended raises an InputError.
+    """Within the block, an exchange that fails because another worker has ended raises a LostWorker.
 
     Raises:
-        InputError: another worker has ended.
+        LostWorker: another worker has ended.
     """
     import tensorflow as tf
 
@@ -112,7 +116,7 @@ def _lost_workers() -> Iterator[None]:
         ended = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.CancelledError)
         if not ended and "collective" not in error.message.lower():
             raise
-        raise InputError(
+        raise LostWorker(
             "another worker was lost, so training stopped here too; see what that worker says, and start all workers "
             "again; they go on from the last checkpoint."
         ) from None
