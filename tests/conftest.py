@@ -143,3 +143,31 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """Yield an S3 server on loopback; its packages are imported where a test needs it."""
+    from s3_server import s3_server
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def nodes(s3):
+    """Yield a Ray cluster with two nodes, on 127.0.0.3 and 127.0.0.4."""
+    from ray_nodes import cluster
+
+    with cluster(s3.environment) as started:
+        started.add(3)
+        started.add(4)
+        yield started
+
+
+@pytest.fixture
+def on_nodes(nodes, s3):
+    """Return the environment that sends tasks to the nodes."""
+    s3.requests.clear()
+    chosen = {"MASKLINE_ENGINE": "ray", "RAY_ADDRESS": nodes.address, "MASKLINE_STAGING": "s3://masks/area"}
+    return chosen | s3.environment

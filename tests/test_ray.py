@@ -12,7 +12,6 @@ from processes import none_left
 from project import ROOT, clone, commit, create, digests, dvc, photos, run
 from raw_data import Pair, encoded, pairs, write_raw
 from ray_nodes import QUIET, cluster
-from s3_server import s3_server
 
 BUILD = """
 import sys
@@ -29,28 +28,6 @@ if __name__ == "__main__":
         sys.exit("stopped")
 """
 SHARDS, FILES = 23, 4  # of the folder's 76 train images, a quarter held out, and 12 test images
-
-
-@pytest.fixture(scope="module")
-def s3():
-    with s3_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def nodes(s3):
-    with cluster(s3.environment) as started:
-        started.add(3)
-        started.add(4)
-        yield started
-
-
-@pytest.fixture
-def on_nodes(nodes, s3):
-    """Return the environment that sends preprocess to the nodes."""
-    s3.requests.clear()
-    chosen = {"MASKLINE_ENGINE": "ray", "RAY_ADDRESS": nodes.address, "MASKLINE_STAGING": "s3://masks/area"}
-    return chosen | s3.environment
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import pytest
 from networks import build
 from project import ROOT, digests
 from raw_data import pairs_of_shapes, source, write_raw
-from ray_nodes import QUIET, cluster
-from s3_server import s3_server
+from ray_nodes import QUIET
 
 from maskline.contracts.manifest import read_manifest
 from maskline.contracts.model_info import Preprocessing
@@ -40,28 +39,6 @@ if __name__ == "__main__":
     except InputError as error:
         sys.exit(str(error))
 """
-
-
-@pytest.fixture(scope="module")
-def s3():
-    with s3_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def nodes(s3):
-    with cluster(s3.environment) as started:
-        started.add(3)
-        started.add(4)
-        yield started
-
-
-@pytest.fixture
-def on_nodes(nodes, s3):
-    """Return the environment that sends the counting to the nodes."""
-    s3.requests.clear()
-    chosen = {"MASKLINE_ENGINE": "ray", "RAY_ADDRESS": nodes.address, "MASKLINE_STAGING": "s3://masks/area"}
-    return chosen | s3.environment
 
 
 @pytest.fixture
