@@ -7,10 +7,8 @@ import signal
 import subprocess
 import time
 
-import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 from processes import none_left
 from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, identify, photos, run, set_params
@@ -203,23 +201,10 @@ def test_experiments_run_at_once_and_from_the_queue(copy):
     assert {"mirrored", *QUEUED} <= shown
 
 
-@pytest.fixture
-def s3():
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
-    url = f"http://{host}:{port}"
-    boto3.client(
-        "s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
-    ).create_bucket(Bucket="masks")
-    yield url, keys
-    server.stop()
-
-
 @pytest.mark.parametrize("kind", ["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def test_a_result_is_pushed_and_pulled(kind, project, copy, tmp_path, s3):
-    url, keys = s3
+    keys = dict(s3.environment)
+    url = keys.pop("AWS_ENDPOINT_URL")
     dvc(copy, "remote", "add", "--default", "store", str(tmp_path / "store") if kind == "folder" else "s3://masks/dvc")
     if kind == "s3":
         dvc(copy, "remote", "modify", "store", "endpointurl", url)
