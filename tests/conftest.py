@@ -118,7 +118,7 @@ def pytest_xdist_auto_num_workers():
 
 
 def pytest_collection_modifyitems(items):
-    """Put the files of LONGEST first: one worker runs a whole file, and a long one at the end would leave others idle."""
+    """Put the files of LONGEST first. One worker runs a whole file, and all would wait for a long one at the end."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
