@@ -90,7 +90,9 @@ def _check(archive: Path, member: str, plain: bool) -> None:
         )
     lengths = [len(part.encode(errors="replace")) for part in path.parts]
     if max(lengths, default=0) > _PART_BYTES or sum(lengths) > _NAME_BYTES:
-        raise InputError(f"{archive} has a member with a name that is too long: {member[:_SHOWN]!r}; download it again.")
+        raise InputError(
+            f"{archive} has a member with a name that is too long: {member[:_SHOWN]!r}; download it again."
+        )
 
 
 def _write(archive: Path, content: IO[bytes], path: Path, most: int) -> int:
