@@ -45,10 +45,10 @@ check: lint  ## check style and types and run the fast tests: less than a minute
 	python -m pytest --numprocesses auto --fast
 
 test: .venv/test.stamp  ## run the tests that guard a change: less than 10 minutes on two cores
-	python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
-	python -m pytest --numprocesses auto --dist worksteal --promised
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --promised
 
 lint: .venv/test.stamp  ## check style and types
 	ruff check .
