@@ -123,7 +123,7 @@ def _of_images(per_image: np.ndarray, shown: np.ndarray) -> dict[str, np.ndarray
 
 
 def _micro_iou(matrix: np.ndarray) -> np.ndarray:
-    """Return the IoU of all classes together; a wrong pixel is a false positive of one and a false negative of another."""
+    """Return the IoU of all classes together; a wrong pixel is a false positive and a false negative."""
     hits = np.trace(matrix)
     pixels = 2 * matrix.sum() - hits
     return np.float64(hits / pixels if pixels else np.nan)
