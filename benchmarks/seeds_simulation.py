@@ -26,6 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from scipy.special import stdtr
 
 from maskline.comparison.crossed import crossed_difference
 from maskline.comparison.paired import paired_difference

@@ -12,7 +12,7 @@ from maskline.series.pipeline import Pipeline, Series, recorded
 
 
 def refuse_changed_files(series: Series, commits: dict[int, str]) -> None:
-    """Refuse finished experiments if the user's files have changed since; those that Git or DVC tracks are the commit's.
+    """Refuse finished experiments if the user's files have changed since; those of Git or DVC are the commit's.
 
     Raises:
         InputError: a file or folder has another content than the experiments record.
