@@ -61,8 +61,8 @@ def read_seeds(series: Series, commits: dict[int, str]) -> list[SeedRun]:
     for run in found[1:]:
         if (run.result.classes, run.result.resolution) != (first.result.classes, first.result.resolution):
             raise InputError(
-                f"{first.name} and {run.name} have different classes or were scored at different sizes; remove the runs "
-                f"with `dvc exp remove {' '.join(each.name for each in found)}` and run the command again."
+                f"{first.name} and {run.name} have different classes or were scored at different sizes; remove the "
+                f"runs with `dvc exp remove {' '.join(each.name for each in found)}` and run the command again."
             )
     return found
 
