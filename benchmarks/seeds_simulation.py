@@ -12,6 +12,7 @@ and are equally good on average, so that what images vary by counts too. `better
 - `crossed`: seeds and images with Student's t, as `maskline compare ... --against ...` does it.
 
     python benchmarks/seeds_simulation.py
+    python benchmarks/seeds_simulation.py --plot docs/seeds.png    # only the power of `crossed`; needs matplotlib
 """
 
 import argparse
@@ -39,6 +40,7 @@ RESAMPLES = 400
 SEEDS = (2, 3, 4, 6, 8, 12)
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Method = Callable[[np.ndarray, np.ndarray, int], bool]
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -86,6 +88,7 @@ SCENARIOS = {
     "same: many images": Scenario(images=400, both=0.2),
     "same: heavy tails": Scenario(seeds=0.3, draw=heavy),
     "same: collapsing seeds": Scenario(seeds=0.3, draw=collapsing),
+    "same: one side less stable": Scenario(seeds=0.05, both=0.1, uneven=3.0),
     "other images": Scenario(sides=0.5),
     "other images: seeds vary little": Scenario(seeds=0.01, both=0.05, sides=0.5),
     "better: by 0.2 in log-odds": Scenario(gain=0.2),
@@ -164,6 +167,42 @@ def crossed(a: np.ndarray, b: np.ndarray, seed: int) -> bool:
 
 
 METHODS = (images, bootstrap, seeds, exchange, crossed)
+GAINS = (0.0, 0.05, 0.1, 0.2)  # to plot, in log-odds
+PLOTTED = (4, 5, 6, 8, 10, 12, 16)  # seeds
+
+
+def share(method: Method, scenario: Scenario, count: int, comparisons: int) -> float:
+    """Return the share of comparisons of `count` seeds a side that a method decides."""
+    sides = (drawn(scenario, count, np.random.default_rng([number, count])) for number in range(comparisons))
+    return sum(method(*pair, number) for number, pair in enumerate(sides)) / comparisons
+
+
+def plot(comparisons: int, path: Path) -> None:
+    """Draw how often `crossed` decides, against the number of seeds, for several gains."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panel = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    panel.axhline(LEVEL, color="grey", linestyle="--", linewidth=1, label="5 %")
+    for gain in GAINS:
+        scenario = Scenario(gain=gain)
+        moved = effect(scenario)
+        found = [share(crossed, scenario, count, comparisons) for count in PLOTTED]
+        panel.plot(PLOTTED, found, marker="o", label=f"{moved:.1f} deviations" if gain else "the same params")
+    panel.set_xlabel("seeds on each side")
+    panel.set_ylabel("share of comparisons that tell them apart")
+    panel.set_ylim(-0.02, 1.02)
+    panel.grid(alpha=0.3)
+    panel.legend(title="B better than A by", fontsize=8)
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
+def effect(scenario: Scenario, models: int = 400) -> float:
+    """Return the difference of the sides' mean IoU, in standard deviations among the models of a side."""
+    a, b = (mean_iou(side.sum(axis=1)) for side in drawn(scenario, models, np.random.default_rng(0)))
+    return float((b.mean() - a.mean()) / a.std(ddof=1))
 
 
 def main() -> None:
@@ -171,18 +210,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=1000, help="of each cell; default: %(default)s")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of each side; default: %(default)s")
+    parser.add_argument("--plot", type=Path, help="PNG file to draw, instead of the table")
     options = parser.parse_args()
+    if options.plot:
+        plot(options.comparisons, options.plot)
+        return
     heads = [f"{count} seeds" for count in options.seeds]
     print(f"| scenario | method | {' | '.join(heads)} |\n|---|---|{'---|' * len(heads)}")
     for name, scenario in SCENARIOS.items():
-        found = np.zeros((len(METHODS), len(options.seeds)))
-        for column, count in enumerate(options.seeds):
-            for number in range(options.comparisons):
-                sides = drawn(scenario, count, np.random.default_rng([number, count]))
-                found[:, column] += [method(*sides, number) for method in METHODS]
-        for method, row in zip(METHODS, found, strict=True):
-            shares = " | ".join(f"{share:.1%}" for share in row / options.comparisons)
-            print(f"| {name} | {method.__name__} | {shares} |", flush=True)
+        for method in METHODS:
+            found = (share(method, scenario, count, options.comparisons) for count in options.seeds)
+            print(f"| {name} | {method.__name__} | {' | '.join(f'{each:.1%}' for each in found)} |", flush=True)
 
 
 if __name__ == "__main__":
