@@ -64,8 +64,23 @@ def test_images_widen_the_interval_by_what_seeds_do_not_explain():
     found = crossed_difference(a, b, lambda sums: (sums[..., 1] / sums.sum(axis=-1))[..., None])
     images = (right[1] - right[0]) / 100
     assert found.difference[0] == pytest.approx(images.mean())
-    half = 1.959964 * images.std(ddof=1) / np.sqrt(40)
-    assert (found.low[0], found.high[0]) == pytest.approx((images.mean() - half, images.mean() + half), rel=1e-4)
+    error = images.std(ddof=1) / np.sqrt(40)
+    assert 1.96 * error < found.high[0] - images.mean() < 2.12 * error  # Student's t of 19 to 39 images
+    assert found.high[0] - images.mean() == pytest.approx(images.mean() - found.low[0])
+
+
+def test_a_class_that_one_run_lacks_has_no_verdict():
+    a, b = two_sides(1, gain=0.1)
+    for side in (a, b):
+        for result in side.values():
+            result.matrices[:, :, 0] += result.matrices[:, :, 2]
+            result.matrices[:, 2] = result.matrices[:, :, 2] = 0
+    a[1].matrices[3, 0, 2] = 9  # only predicted: 0 where others have no value
+    a[1].matrices[3, 0, 0] -= 9
+    comparison = compare_seeds(a, b, 100, 1)
+    found = row(comparison, "iou.crème brûlée")
+    assert np.isnan([found.difference, found.low, found.p_value]).all() and found.verdict == "can't tell"
+    assert "none" in as_text(comparison) and json.loads(as_json(comparison))["metrics"][found.metric]["low"] is None
 
 
 @settings(max_examples=15)

@@ -83,7 +83,7 @@ def test_seeds_are_run_summed_up_and_compared(project, capsys):
     assert found["metrics"]["mean_iou"]["standard_deviation"] == pytest.approx(np.std(values, ddof=1), abs=2e-6)
     table = pd.read_csv(project / "seeds.csv", index_col="metric")
     assert table.loc["mean_iou", ["lowest", "highest", "seed_7", "seed_8"]].tolist() == [*sorted(values), *values]
-    assert git(project, "status", "--porcelain") == "?? seeds.csv"
+    assert git(project, "status", "--porcelain") == "?? seeds.csv\n"
 
     main(["seeds", "2"])
     streams = capsys.readouterr()

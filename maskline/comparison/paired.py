@@ -72,23 +72,9 @@ def image_effects(a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
     It is the derivative of the metric in the direction of the image's counts, at the mean of both models' sums, which
     does not depend on exchanges.
     """
-    return effects_at((a.sum(axis=0) + b.sum(axis=0)) / 2, a, b, metric)
-
-
-def effects_at(sums: np.ndarray, a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
-    """Return the derivative of a metric at `sums` in the direction of each image's counts in B minus those in A.
-
-    Args:
-        sums: counts [...] of all images.
-        a: counts [N, ...], image by image.
-        b: the same of another model.
-        metric: function of sums [B, ...] that returns float64 [B, M].
-
-    Returns:
-        float64 [N, M].
-    """
-    step = max(1, _NUMBERS // sums.size)
-    return np.concatenate([_slopes(a[i : i + step], b[i : i + step], sums, metric) for i in range(0, len(a), step)])
+    middle = (a.sum(axis=0) + b.sum(axis=0)) / 2
+    step = max(1, _NUMBERS // middle.size)
+    return np.concatenate([_slopes(a[i : i + step], b[i : i + step], middle, metric) for i in range(0, len(a), step)])
 
 
 def _slopes(a: np.ndarray, b: np.ndarray, middle: np.ndarray, metric: Metric) -> np.ndarray:
