@@ -47,7 +47,7 @@ def crossed_difference(a: np.ndarray, b: np.ndarray, metric: Metric, level: floa
     difference = values_b.mean(axis=0) - values_a.mean(axis=0)
     parts = [_of_seeds(values_a), _of_seeds(values_b), _of_images(a, b, metric)]
     error, freedom = _together(parts)
-    statistic = np.divide(np.abs(difference), error, out=np.where(difference == 0, 0.0, np.inf), where=error > 0)
+    statistic = np.divide(np.abs(difference), error, out=np.where(difference == 0, 0.0, np.inf), where=error != 0)
     reach = stdtrit(freedom, (1 + level) / 2) * error
     return Difference(difference, difference - reach, difference + reach, 2 * stdtr(freedom, -statistic))
 
