@@ -12,7 +12,8 @@ from scipy.ndimage import distance_transform_edt
 
 from maskline.contracts.classes import VOID
 from maskline.params.train import LossOptions, LossParams
-from maskline.training.losses import class_weights, named_losses, weighted_sum
+from maskline.training.class_weights import class_weights
+from maskline.training.losses import named_losses, weighted_sum
 from maskline.training.pixel_losses import boundary, boundary_distance, cross_entropy, focal, ohem
 from maskline.training.region_losses import dice, focal_tversky, iou, lovasz, tversky
 

@@ -36,6 +36,11 @@ class Params(Section):
                 f"train.batch_size must be {least} or more for {self.model.architecture}, which normalises the average "
                 f"of each image over the batch. Received: {self.train.batch_size}"
             )
+        if self.model.freeze_encoder and self.train.encoder_learning_rate != 1:
+            raise ValueError(
+                "train.encoder_learning_rate must be 1 when model.freeze_encoder is true, because the encoder is not "
+                f"trained. Received: {self.train.encoder_learning_rate}"
+            )
         return self
 
 
