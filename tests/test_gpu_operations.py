@@ -115,10 +115,7 @@ def test_no_frozen_encoder_runs_an_operation_that_is_refused():
 
 def test_no_frozen_normalization_runs_an_operation_that_is_refused():
     """Its statistics are given too, but its gradient is used."""
-    step = run_by(step_of(build("fcn32s", freeze_normalization=True)))
-    frozen, plain = ([o for o in ops if o.type == "FusedBatchNormGradV3"] for ops in (step, traced("fcn32s")))
-    assert len(frozen) < len(plain)
-    assert not refused(step)
+    assert not refused(run_by(step_of(build("fcn32s", freeze_normalization=True))))
 
 
 def test_no_step_over_several_workers_runs_an_operation_that_is_refused():
