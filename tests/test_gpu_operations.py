@@ -113,6 +113,11 @@ def test_no_frozen_encoder_runs_an_operation_that_is_refused():
     assert not refused(found)
 
 
+def test_no_frozen_normalization_runs_an_operation_that_is_refused():
+    """Its statistics are given too, but its gradient is used."""
+    assert not refused(run_by(step_of(build("fcn32s", freeze_normalization=True))))
+
+
 def test_no_step_over_several_workers_runs_an_operation_that_is_refused():
     """Batch normalization sums over all workers, with a gradient of its own; tracing needs no other worker."""
     replicas.join(1, 2)

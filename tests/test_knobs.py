@@ -58,6 +58,7 @@ TRAIN = {
     "model.encoder": ("mobilenet_v2", {}),
     "model.encoder_weights": ("file", {}),
     "model.freeze_encoder": (True, {"model.encoder_weights": "file"}),
+    "model.freeze_normalization": (True, {"model.encoder_weights": "file"}),
     "model.output_stride": (8, DILATED),
     "model.coarse": ("pspnet", DILATED),
     "model.width": (5, {}),
@@ -91,7 +92,10 @@ TRAIN = {
     "train.class_weights": ("inverse", {}),
     "train.optimizer": ("adamw", {}),
     "train.learning_rate": (0.1, {}),
+    "train.encoder_learning_rate": (0.1, {}),
+    "train.momentum": (0.5, {"train.optimizer": "sgd"}),
     "train.weight_decay": (0.5, {"train.optimizer": "adamw"}),
+    "train.clip_norm": (0.1, {"train.optimizer": "sgd"}),
     "train.schedule": ("constant", {}),
     "train.warmup_epochs": (0.0, {}),
     "train.early_stopping": (1, {"train.epochs": 3, "train.learning_rate": 1e-7}),
@@ -101,8 +105,8 @@ TRAIN = {
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
 # tests/test_own_pairs.py turns values, tests/test_annotations.py overlap, tests/test_groups.py group.
 # tests/test_gpu_operations.py turns train.deterministic, which changes no weights on a CPU, and tests/test_workers.py
-# train.workers, which needs processes of its own.
-ELSEWHERE = ("train.deterministic", "train.workers")
+# train.workers, which needs processes of its own. tests/test_training.py turns those of plateau.
+ELSEWHERE = ("train.deterministic", "train.workers", "train.plateau.factor", "train.plateau.patience")
 DOWNLOAD = {
     "name",
     "path",

@@ -260,6 +260,19 @@ def test_a_frozen_encoder_does_not_move(architecture, encoder):
         np.testing.assert_array_equal(old, new)
 
 
+def test_frozen_normalization_keeps_the_encoders_statistics_and_trains_its_kernels():
+    model = build(freeze_normalization=True)
+    before = {v.path: np.array(v) for v in model.variables}
+    with tf.GradientTape() as tape:
+        loss = model.training_loss(images(), np.zeros((2, 64, 64), np.int32), cross_entropy)
+    keras.optimizers.SGD(0.1).apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    moved = {v.path: not np.array_equal(v, before[v.path]) for v in model.variables}
+    of_encoder = {v.path for v in model.encoder.variables}
+    statistics = {path for path in moved if "moving" in path}
+    assert of_encoder & statistics and of_encoder - statistics
+    assert {path for path, has_moved in moved.items() if not has_moved} == of_encoder & statistics
+
+
 def test_width_is_the_first_levels_channels():
     assert build(width=6).network.get_layer("unet").outputs[0].shape[-1] == 6
 

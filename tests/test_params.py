@@ -188,6 +188,16 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("augment.scale", 0.9, "must be below 0.9"),
         ("augment.rotation", 181, "must be at most 180.0"),
         ("train.epochs", 0, "must be at least 1"),
+        ("train.class_weights", "equal", "must be 'none', 'inverse', 'median_frequency' or 'per_image'"),
+        ("train.optimizer", "rmsprop", "must be 'adam', 'adamw' or 'sgd'"),
+        ("train.encoder_learning_rate", 0, "must be above 0.0"),
+        ("train.encoder_learning_rate", 1.5, "must be at most 1.0"),
+        ("train.momentum", 1, "must be below 1.0"),
+        ("train.clip_norm", 0, "must be above 0.0"),
+        ("train.clip_norm", 1001, "must be at most 1000.0"),
+        ("train.schedule", "step", "must be 'constant', 'cosine', 'poly' or 'plateau'"),
+        ("train.plateau.factor", 1, "must be below 1.0"),
+        ("train.plateau.patience", 0, "must be at least 1"),
         ("train.workers", 0, "must be at least 1"),
         ("train.workers", 1025, "must be at most 1024"),
         ("train.learning_rate", 0, "must be above 0.0"),
@@ -241,6 +251,7 @@ def _leaf(params, key):
     return params
 
 
+FROZEN = {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet"}
 COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
 
 
@@ -325,7 +336,29 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
             ["train.batch_size must be 2 or more for pointrend", "1"],
         ),
         ({"train.workers": 3}, ["train.batch_size must be a multiple of workers (3)", "16"]),
-        ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw", "0.01"]),
+        ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw or sgd", "0.01"]),
+        ({"train.class_weights": [0, 0]}, ["train.class_weights must have a weight above 0", "[0.0, 0.0]"]),
+        ({"train.class_weights": [1, -2]}, ["train.class_weights.1 must be at least 0.0", "-2"]),
+        (
+            {"train.schedule": "plateau", "train.early_stopping": 5},
+            ["train.plateau.patience must be below early_stopping (5)", "before the learning rate", "5"],
+        ),
+        (
+            FROZEN | {"model.freeze_encoder": True, "train.encoder_learning_rate": 0.1},
+            ["train.encoder_learning_rate must be 1 when model.freeze_encoder is true", "0.1"],
+        ),
+        (
+            {"model.freeze_normalization": True},
+            ["model.freeze_normalization must be false when encoder_weights is 'none'", "True"],
+        ),
+        (
+            FROZEN | {"model.freeze_encoder": True, "model.freeze_normalization": True},
+            ["model.freeze_normalization must be false when freeze_encoder is true", "True"],
+        ),
+        (
+            FROZEN | {"model.encoder": "vgg16", "model.freeze_normalization": True},
+            ["model.freeze_normalization must be false when the encoder is vgg16", "no batch normalization", "True"],
+        ),
     ],
 )
 def test_impossible_combination_is_named(tmp_path, changes, words):
@@ -370,6 +403,10 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         {"train.epochs": 3, "train.warmup_epochs": 3},
         {"train.batch_size": 6, "train.workers": 3},
         {"train.optimizer": "adamw", "train.weight_decay": 0.01},
+        {"train.optimizer": "sgd", "train.momentum": 0.0, "train.weight_decay": 0.01, "train.clip_norm": 1.0},
+        {"train.schedule": "plateau", "train.early_stopping": 6},
+        {"train.class_weights": [1.0, 0.0, 7.5]},
+        FROZEN | {"model.freeze_normalization": True, "train.encoder_learning_rate": 0.1},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 1},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 0, "train.loss.lovasz": 100},
         {"train.loss_options.boundary_sigma": 20, "train.loss_options.focal_tversky_gamma": 3},

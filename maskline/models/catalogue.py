@@ -11,9 +11,11 @@ class Encoder(NamedTuple):
 
     Attributes:
         imagenet: whether ImageNet weights for it are published.
+        batch_norm: whether it has batch normalization.
     """
 
     imagenet: bool
+    batch_norm: bool = True
 
 
 class Network(NamedTuple):
@@ -64,7 +66,7 @@ ENCODERS = {
     # SegNet's VGG starts from the convolutions of the VGG without batch normalization.
     "vgg16_bn": Encoder(imagenet=True),
     "vgg19_bn": Encoder(imagenet=True),
-    **{name: Encoder(imagenet=True) for name in _APPLICATIONS},
+    **{name: Encoder(imagenet=True, batch_norm=name not in ("vgg16", "vgg19")) for name in _APPLICATIONS},
 }
 
 
