@@ -15,6 +15,7 @@ from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 
 CHECKPOINTS = Path(".checkpoints")
+LOGS = Path(".logs")
 
 
 def run(stage: entry.Stage) -> bool:
@@ -50,14 +51,14 @@ def train_alone(arguments: dict[str, Any]) -> None:
     from maskline.training.train import train
 
     print(f"train: runs on {choose_device()}.", flush=True)
-    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, **arguments)
+    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, logs=LOGS, **arguments)
 
 
 def train_together(arguments: dict[str, Any], place: Place) -> None:
     """Train as one of several workers, in a process of its own."""
     from maskline.training.train import train
 
-    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, **arguments, processes=len(place.neighbors))
+    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, logs=LOGS, **arguments, processes=len(place.neighbors))
 
 
 if __name__ == "__main__":

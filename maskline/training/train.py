@@ -31,6 +31,7 @@ from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
 from maskline.training.setup import set_up
 from maskline.training.validate import Validator
+from maskline.training.watch import Watch, run_folder
 
 
 def train(
@@ -45,6 +46,7 @@ def train(
     params: TrainParams,
     code: str,
     processes: int = 1,
+    logs: Path | None = None,
 ) -> None:
     """Write `model.keras` and `history.csv` into `out`; the bytes depend only on the arguments and the files they name.
 
@@ -56,6 +58,7 @@ def train(
         checkpoints: folder of the checkpoints of unfinished runs and of the last finished one.
         code: digest of the training code, so that changed code never resumes from this run's checkpoints.
         processes: how many on this host train at the same time.
+        logs: folder of the TensorBoard events of all runs; None: none are written.
 
     Raises:
         ArtifactError: the shards or the weights are damaged, or the weights are for another network.
@@ -85,9 +88,12 @@ def train(
     rank, count = replicas.rank(), replicas.count()
     threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
     run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})
+    shown = {"seed": seed, **{name: fingerprint[name] for name in ("model", "augment", "train")}}
+    events = run_folder(logs, shown, run.key) if logs and run else None
+    watch = Watch(events, manifest.classes, shown) if logs else None
     batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed, rank=rank, count=count)
     with readers_errors(), refusals():
-        history = fit(trainer, validator, batches, rate, params, run)
+        history = fit(trainer, validator, batches, rate, params, run, watch)
     if run:
         with new_directory(out) as folder:
             save_model(trainer.model, folder / MODEL_FILE.name)
