@@ -13,12 +13,14 @@ from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import read_manifest
+from maskline.contracts.network import PATH as NETWORK
 from maskline.engine import replicas
 from maskline.engine.cores import tensorflow_threads
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256
-from maskline.files.records import read_record, write_table
+from maskline.files.records import read_record, write_record, write_table
 from maskline.models.files import save_model
+from maskline.models.stages import describe_network
 from maskline.params.augment import AugmentParams
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
@@ -48,7 +50,9 @@ def train(
     processes: int = 1,
     logs: Path | None = None,
 ) -> None:
-    """Write `model.keras` and `history.csv` into `out`; the bytes depend only on the arguments and the files they name.
+    """Write `model.keras`, `history.csv` and `network.json` into `out`.
+
+    The bytes depend only on the arguments and the files they name.
 
     Of several workers, all of which call this, the first one writes.
 
@@ -98,6 +102,8 @@ def train(
         with new_directory(out) as folder:
             save_model(trainer.model, folder / MODEL_FILE.name)
             write_table(folder / HISTORY.name, history)
+            network = describe_network(trainer.model, manifest.height, manifest.width)
+            write_record(folder / NETWORK.name, network)
         run.finish()
 
 
