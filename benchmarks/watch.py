@@ -1,4 +1,4 @@
-"""Train with and without TensorBoard's events, in turn; print the ratio of time, the events' size, and whether bytes differ.
+"""Train with and without TensorBoard's events, in turn, and print what the events cost.
 
 Takes the shards, the encoder's weights and the params of a folder whose pipeline has run:
 
@@ -7,7 +7,6 @@ Takes the shards, the encoder's weights and the params of a folder whose pipelin
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 from pipeline import ROOT, digests
+from rounds import ratio
 
 TRAIN = """
 import sys
@@ -50,21 +50,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("ci"), help="with params.yaml and data/")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    ratios: list[tuple[float, float]] = []
+    times: dict[str, list[tuple[float, float]]] = {"bare": [], "watched": []}
     for number in range(1, args.rounds + 1):
         with tempfile.TemporaryDirectory() as work:
-            bare = train(args.folder, Path(work, "bare"), [])
-            watched = train(args.folder, Path(work, "watched"), [f"{work}/logs"])
+            for name, found in times.items():
+                found.append(train(args.folder, Path(work, name), [f"{work}/logs"] if name == "watched" else []))
             size = sum(path.stat().st_size for path in Path(work, "logs").rglob("*") if path.is_file())
-            is_equal = digests(Path(work, "bare"), "model") == digests(Path(work, "watched"), "model")
-        ratios.append((watched[0] / bare[0], watched[1] / bare[1]))
-        print(
-            f"round {number}: without {bare[0]:.1f} s ({bare[1]:.1f} s of CPU), with {watched[0]:.1f} s "
-            f"({watched[1]:.1f} s of CPU); {size / 1e6:.2f} MB of events; {'equal' if is_equal else 'OTHER'} bytes",
-            flush=True,
-        )
-    clock, cpu = (statistics.median(column) for column in zip(*ratios, strict=True))
-    print(f"with events / without, median: {clock:.3f} of the time, {cpu:.3f} of the CPU")
+            is_equal = digests(Path(work, "bare"), ["model"]) == digests(Path(work, "watched"), ["model"])
+        for name, found in times.items():
+            print(f"round {number}, {name}: {found[-1][0]:.1f} s, {found[-1][1]:.1f} s of CPU")
+        print(f"{size / 1e6:.2f} MB of events; {'equal' if is_equal else 'OTHER'} bytes", flush=True)
+    for place, unit in enumerate(("time", "CPU")):
+        watched, bare = ([each[place] for each in times[name]] for name in ("watched", "bare"))
+        print(f"with events / without, median of rounds: {ratio(watched, bare):.3f} of the {unit}")
 
 
 if __name__ == "__main__":
