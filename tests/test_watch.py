@@ -1,5 +1,6 @@
 """TensorBoard's events of a run: what they hold, that a resumed run goes on with them, and that they change nothing."""
 
+import importlib
 import itertools
 import os
 from pathlib import Path
@@ -116,3 +117,15 @@ def test_another_worker_scores_and_writes_nothing(tmp_path):
 def test_runs_lie_next_to_each_other():
     folders = {run_folder(Path("logs"), PARAMS, key * 32) for key in "ab"}
     assert folders == {Path(f"logs/unet-resnet50-seed1-{key * 8}") for key in "ab"}
+
+
+def test_a_queued_experiment_is_watched_in_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "stages")
+    stage = importlib.import_module("train")
+    assert stage.logs_folder() == Path(".logs")
+    copy = tmp_path / ".dvc/tmp/exps/tmp1"
+    (copy / "ci").mkdir(parents=True)
+    monkeypatch.setattr(stage.entry, "ROOT", copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(copy / "ci")
+    assert stage.logs_folder() == tmp_path / "ci/.logs"
