@@ -329,6 +329,18 @@ def test_camvid(level: str, camvid_tree: Path, tmp_path: Path) -> None:
     assert read_source(tmp_path / "raw").void == ["11"]
 
 
+def test_a_tree_is_found_where_tfds_looks_for_files_got_by_hand(
+    camvid_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare.prepare(params("camvid", camvid_tree), 1, tmp_path / "raw")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    manual = tmp_path / "tfds/downloads/manual"
+    manual.mkdir(parents=True)
+    camvid_tree.rename(manual / "CamVid")
+    prepare.prepare(params("camvid"), 1, tmp_path / "raw2")
+    assert digest(tmp_path / "raw2") == digest(tmp_path / "raw")
+
+
 def test_camvid_mistakes(camvid_tree: Path, tmp_path: Path) -> None:
     mask = camvid_tree / "trainannot" / "b.png"
     mask.unlink()

@@ -80,6 +80,14 @@ def test_ci_params_are_valid():
     assert read_params(path).repo == ".."
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/*/params.yaml")), ids=lambda path: path.parent.name)
+def test_a_recipes_params_are_valid_and_name_no_place_on_a_disk(path):
+    params = read_params(path)
+    assert params.model_dump() == read_yaml(path)
+    assert params.dataset.path is None and params.dataset.limit is None
+    assert params.model.encoder_weights == "imagenet"
+
+
 def test_every_key_of_the_file_has_a_field_and_the_reverse():
     keys = [key for key, _ in lines()]
     assert len(keys) == len(set(keys))
