@@ -13,12 +13,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from networks import NAMES, build, scenes
+from networks import DISTINCT, NAMES, build, scenes
 from test_training import params
 
 from maskline.contracts.classes import VOID
 from maskline.engine import replicas
-from maskline.models.catalogue import NETWORKS
 from maskline.models.layers.dropout import Dropout, MonteCarloDropout
 from maskline.models.layers.normalization import BatchNormalization
 from maskline.params.train import LossParams
@@ -30,7 +29,7 @@ WEIGHTS = np.array([0.5, 2.0, 1.0], np.float32)  # of the classes
 BATCHES = ("mixed", "half void", "all void")
 # Variants of networks: a name, the arguments of `build`, and the number of images.
 VARIANTS: dict[str, tuple[str, dict, int]] = {
-    **{name: (name, {"dropout": 0.3}, 4) for name in NETWORKS},
+    **{name: (name, {"dropout": 0.3}, 4) for name in DISTINCT},
     "pspnet, one image a worker": ("pspnet", {}, 2),
     "fcn32s, bfloat16": ("fcn32s", {"precision": "mixed_bfloat16"}, 4),
     "fcn32s, float16": ("fcn32s", {"precision": "mixed_float16"}, 4),

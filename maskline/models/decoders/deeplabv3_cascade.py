@@ -2,8 +2,7 @@
 
 Chen, Papandreou, Schroff and Adam 2017, "Rethinking Atrous Convolution for Semantic Image Segmentation", section 3.2:
 blocks 5 to 7, with the multi-grid rates 1, 2, 1 that are the paper's best for them. On encoders other than ResNets, the
-multi-grid is in these blocks alone. The paper starts the copies from the weights of the block that they copy; here they
-start from random weights.
+multi-grid is in these blocks alone. The copies start from random weights.
 """
 
 import keras
