@@ -32,7 +32,7 @@ class Features:
 
     @property
     def of_vgg(self) -> bool:
-        """Whether these are features of VGG, which are from before each pooling; decoders that ask exclude U-Net's."""
+        """Whether these are features of VGG, from before each pooling, for decoders that do not take U-Net's."""
         return self.strides[0] == 1
 
     @property
