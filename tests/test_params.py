@@ -190,7 +190,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("model.architecture", "segmentnet", "must be 'convtranspose', 'fcn32s'"),
         ("model.encoder", "vgg", "must be 'unet', 'enet', 'vgg16_bn'"),
         ("model.output_stride", 32, "must be 8 or 16"),
-        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv3'"),
+        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv2'"),
         ("model.width", 3, "must be at least 4"),
         ("model.dropout", 1.0, "must be below 1.0"),
         ("augment.scale", 0.9, "must be below 0.9"),
