@@ -3,7 +3,8 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-# `make verify FOLDER=ci` checks the small subset, and `make repro FOLDER=projects/mine` runs a project of yours.
+# `make verify FOLDER=ci` checks the small subset, `make repro FOLDER=recipes/pets` runs a recipe, and
+# `make repro FOLDER=projects/mine` a project of yours.
 FOLDER ?= .
 # `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
 GPU ?= 0
@@ -80,7 +81,8 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/growth.py --largest 10000
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .dvc/cache .dvc/tmp .logs ci/.logs projects/*/.logs .checkpoints .checksums ci/.check* ci/data projects/*/.check* projects/*/data
+	rm -rf .venv .dvc/cache .dvc/tmp .logs */.logs projects/*/.logs recipes/*/.logs .checkpoints .checksums \
+		ci/.check* ci/data projects/*/.check* projects/*/data recipes/*/.check* recipes/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
-from networks import NAMES, build, images
+from networks import DISTINCT, NAMES, build, images
 
 from maskline.contracts.model_info import ExportInfo, Preprocessing, Score, model_info
 from maskline.errors import ArtifactError, InputError
@@ -37,7 +37,7 @@ FIXED = {
 LIMITS = {"bayesian_segnet": 1e-3, "segnet": 1e-3, "enet": 1e-3}
 # Transposed convolutions; adaptive pooling; unpooling by indices; upsampling with fixed weights.
 REPRESENTATIVE = ("unet", "pspnet", "segnet", "fcn8s")
-MARKED = [pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in NETWORKS]
+MARKED = [pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in DISTINCT]
 FORMATS = {
     "onnx": ("model.onnx", write_onnx, describe_onnx),
     "savedmodel": ("model", write_saved_model, describe_saved_model),

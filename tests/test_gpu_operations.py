@@ -2,12 +2,11 @@
 
 import pytest
 import tensorflow as tf
-from networks import build
+from networks import DISTINCT, build
 from test_training import params
 
 from maskline.engine import replicas
 from maskline.errors import InputError
-from maskline.models.catalogue import NETWORKS
 from maskline.params.train import LossParams
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.losses import named_losses, weighted_sum
@@ -92,7 +91,8 @@ def types(operations):
 
 
 @pytest.mark.parametrize(
-    "architecture", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+    "architecture",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in (*DISTINCT, "unet_nearest")],
 )
 def test_no_network_runs_an_operation_that_is_refused(architecture):
     found = traced(architecture)

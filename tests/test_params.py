@@ -80,6 +80,14 @@ def test_ci_params_are_valid():
     assert read_params(path).repo == ".."
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/*/params.yaml")), ids=lambda path: path.parent.name)
+def test_a_recipes_params_are_valid_and_name_no_place_on_a_disk(path):
+    params = read_params(path)
+    assert params.model_dump() == read_yaml(path)
+    assert params.dataset.path is None and params.dataset.limit is None
+    assert params.model.encoder_weights == "imagenet"
+
+
 def test_every_key_of_the_file_has_a_field_and_the_reverse():
     keys = [key for key, _ in lines()]
     assert len(keys) == len(set(keys))
@@ -182,7 +190,7 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("model.architecture", "segmentnet", "must be 'convtranspose', 'fcn32s'"),
         ("model.encoder", "vgg", "must be 'unet', 'enet', 'vgg16_bn'"),
         ("model.output_stride", 32, "must be 8 or 16"),
-        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv3'"),
+        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv2'"),
         ("model.width", 3, "must be at least 4"),
         ("model.dropout", 1.0, "must be below 1.0"),
         ("augment.scale", 0.9, "must be below 0.9"),
