@@ -108,10 +108,19 @@ class ExportInfo(Record):
 
 
 def read_keras_info(path: Path) -> ModelInfo:
-    """Read the configuration in a .keras file, without TensorFlow.
+    """Read what a .keras file says about itself, without TensorFlow.
 
     Raises:
         ArtifactError: the file is missing, damaged, not a model of this project, or does not record its training size.
+    """
+    return model_info(path, read_keras_config(path))
+
+
+def read_keras_config(path: Path) -> object:
+    """Read the configuration of the model in a .keras file, without TensorFlow.
+
+    Raises:
+        ArtifactError: the file is missing, is no .keras file, or is not a model of this project.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -124,7 +133,7 @@ def read_keras_info(path: Path) -> ModelInfo:
         raise ArtifactError(path, f"is not a .keras file ({one_line(error)})") from None
     if not isinstance(saved, dict) or saved.get("registered_name") != "maskline>SegmentationModel":
         raise ArtifactError(path, "is not a segmentation model of this project")
-    return model_info(path, saved.get("config"))
+    return saved.get("config")
 
 
 def model_info(path: Path, config: object) -> ModelInfo:

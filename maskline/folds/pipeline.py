@@ -11,7 +11,12 @@ from maskline.files.dotted import leaves
 from maskline.files.git import git
 from maskline.files.yaml12 import parse_yaml
 
-OWN_FILES = {"dataset.path": ("none",), "model.encoder_weights": ("none", "imagenet")}  # and the values that are none
+# The params that name a user's own file, and their values that name none.
+OWN_FILES = {
+    "dataset.path": ("none",),
+    "model.encoder_weights": ("none", "imagenet"),
+    "model.start_from": ("none",),
+}
 
 
 class Pipeline(NamedTuple):

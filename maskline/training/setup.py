@@ -11,6 +11,7 @@ from maskline.engine import replicas
 from maskline.errors import InputError
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
+from maskline.models.start import start_from
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 from maskline.shards.read.batches import steps_per_epoch
@@ -36,7 +37,7 @@ def set_up(
 
     Args:
         manifest: of the shards to train on.
-        weights: a weights file for the encoder.
+        weights: a weights file for the encoder or, if `model.start_from` names one, a model of this project.
         processes: how many on this host train at the same time.
 
     Raises:
@@ -44,7 +45,10 @@ def set_up(
             the free memory, or the workers cannot share out the train split's only batch.
     """
     examples = manifest.splits["train"].examples
-    network = _build(model, manifest, weights, params.precision)
+    network = _build(model, manifest, None if model.start_from else weights, params.precision)
+    if model.start_from and weights:
+        fresh = start_from(network, weights, model.start_from)
+        print(f"train: starts from {model.start_from}{'; new classes: ' * bool(fresh)}{', '.join(fresh)}.", flush=True)
     losses = named_losses(params.loss_options, _class_weights(params, manifest))
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(examples, params.batch_size))
