@@ -90,8 +90,7 @@ def _model(path: str) -> Path:
         read_keras_config(Path(path))
     except ArtifactError as error:
         raise InputError(
-            f"model.start_from must be none or a .keras file that train wrote, but {path} {error.reason}. "
-            f"Received: {path!r}"
+            f"model.start_from must be none or a model that train wrote, but {path} {error.reason}. Received: {path!r}"
         ) from None
     return Path(path)
 

@@ -11,7 +11,7 @@ from maskline.engine import replicas
 from maskline.errors import InputError
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
-from maskline.models.start import start_from
+from maskline.training.start import start_from
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 from maskline.shards.read.batches import steps_per_epoch
@@ -90,6 +90,7 @@ def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precisi
         coarse=model.coarse,
         encoder_weights=weights,
         preprocessing=Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit),
+        test_split=manifest.digest("test"),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from maskline.errors import ArtifactError, InputError
 from maskline.models.catalogue import NETWORKS
+from maskline.models.ensemble import Ensemble
 from maskline.models.files import load_model
 from maskline.models.segmentation import SegmentationModel
 
@@ -23,6 +24,7 @@ _FREE = {
     "precision",
     "preprocessing",
     "stride",
+    "test_split",
 }
 
 
@@ -48,6 +50,8 @@ def start_from(model: SegmentationModel, path: Path, named: str) -> list[str]:
         trained = load_model(path)
     except ArtifactError as error:
         raise InputError(f"{named} {error.reason}; name another model in model.start_from.") from None
+    if isinstance(trained, Ensemble):
+        raise InputError(f"{named} is an ensemble; name one of its members in model.start_from. Received: {named}")
     _check_same(model, trained, named)
     shared = [name for name in model.class_names if name in trained.class_names]
     for ours, theirs, axes in zip(_floats(model), _floats(trained), _class_axes(model, trained), strict=True):
