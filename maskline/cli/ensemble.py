@@ -39,8 +39,8 @@ def _run(options: argparse.Namespace) -> None:
     from maskline.messages import without_stderr
 
     with without_stderr():
-        from maskline.models.files import save_model
         from maskline.export.joining import joined
+        from maskline.models.files import save_model
 
     _check_output(options.output, options.models)
     save_model(joined(options.models), options.output)

@@ -11,7 +11,6 @@ from maskline.engine import replicas
 from maskline.errors import InputError
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
-from maskline.training.start import start_from
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 from maskline.shards.read.batches import steps_per_epoch
@@ -19,6 +18,7 @@ from maskline.training.losses import class_weights, named_losses, weighted_sum
 from maskline.training.memory import check_memory
 from maskline.training.schedule import Schedule, optimizer, schedule
 from maskline.training.single_values import check_normalised
+from maskline.training.start import start_from
 from maskline.training.trainer import Trainer
 
 
