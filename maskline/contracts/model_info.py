@@ -3,7 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, ValidationError
 
@@ -121,11 +121,11 @@ def read_keras_info(path: Path) -> ModelInfo:
     return model_info(path, read_keras_config(path))
 
 
-def read_keras_config(path: Path) -> object:
+def read_keras_config(path: Path) -> dict[str, Any]:
     """Read the configuration of the model in a .keras file, without TensorFlow.
 
     Raises:
-        ArtifactError: the file is missing, is no .keras file, or is not a model of this project.
+        ArtifactError: the file is missing, damaged, or not a model of this project.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -138,17 +138,17 @@ def read_keras_config(path: Path) -> object:
         raise ArtifactError(path, f"is not a .keras file ({one_line(error)})") from None
     if not isinstance(saved, dict) or saved.get("registered_name") not in _REGISTERED:
         raise ArtifactError(path, "is not a segmentation model of this project")
-    return saved.get("config")
+    if not isinstance(saved.get("config"), dict):
+        raise ArtifactError(path, "is damaged at its configuration")
+    return saved["config"]
 
 
-def model_info(path: Path, config: object) -> ModelInfo:
+def model_info(path: Path, config: dict[str, Any]) -> ModelInfo:
     """Return the info in the configuration of a `SegmentationModel` or an `Ensemble`.
 
     Raises:
         ArtifactError: the configuration is damaged, or does not record the training size.
     """
-    if not isinstance(config, dict):
-        raise ArtifactError(path, "is damaged at its configuration")
     if not config.get("preprocessing"):
         raise ArtifactError(path, "does not record the size of its training images")
     try:

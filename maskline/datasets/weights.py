@@ -87,11 +87,13 @@ def _existing(path: str) -> Path:
 def _model(path: str) -> Path:
     """Return the path of a model of this project."""
     try:
-        read_keras_config(Path(path))
+        reason = "is an ensemble" if "members" in read_keras_config(Path(path)) else ""
     except ArtifactError as error:
+        reason = error.reason
+    if reason:
         raise InputError(
-            f"model.start_from must be none or a model that train wrote, but {path} {error.reason}. Received: {path!r}"
-        ) from None
+            f"model.start_from must be none or a model that train wrote, but {path} {reason}. Received: {path!r}"
+        )
     return Path(path)
 
 
