@@ -55,6 +55,6 @@ def _run(options: argparse.Namespace) -> None:
     except Refused as refusal:
         print(as_table(refusal.comparison))
         raise
-    for file in (model, options.file):
+    for file in dict.fromkeys((model, options.file)):
         if file.suffix == ".keras" and (known := seen(file, read_keras_info(file), read_manifest(shards), shards)):
             print(f"\n{known}: these figures say only how far the two files agree.")
