@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks import NAMES, build, images
+from networks import NAMES, build, images, without_values
 from test_knobs import params
 
 from maskline.errors import InputError
@@ -35,34 +35,44 @@ def starts(monkeypatch):
     return run
 
 
-def of_classes(model, x, names):
-    """Return the outputs of a network that hold classes, with these classes alone."""
+def of_classes(model, names):
+    """Return the outputs that hold classes, with these classes alone."""
     labels = [model.class_names.index(name) for name in names]
-    found = model.network(tf.cast(x, tf.float32))
+    found = model.network(tf.cast(images(32, 32, 1), tf.float32))
     return {name: output.numpy()[..., labels] for name, output in found.items() if name != "points"}
 
 
-@pytest.mark.parametrize("architecture", [name for name, network in NETWORKS.items() if not network.refines])
+@pytest.mark.parametrize("architecture", NETWORKS)
+def test_classes_are_the_end_of_their_axes_in_every_network(architecture):
+    """Weights of other axes have the same shape for any number of classes."""
+    with without_values():
+        three, four = build(architecture), renamed(build(architecture), [*NAMES, "water"])
+    axes = start._class_axes(three, four)
+    assert any(axes)
+    for here, there, found in zip(start._floats(three), start._floats(four), axes, strict=True):
+        assert [there.shape[axis] - here.shape[axis] for axis in found] == [1] * len(found)
+
+
+# These have classes in more layers than one, or not on the last axis.
+@pytest.mark.parametrize("architecture", ["fcn8s", "pspnet", "enet"])
 def test_classes_of_the_same_name_keep_their_logits(architecture, starts):
     trained = build(architecture)
     model = renamed(trained, ["tree", "water", "ground"])
+    fresh = of_classes(model, ["water"])["logits"]
     assert starts(model, trained) == ["water"]
-    x = images(32, 32)
-    before, after = (of_classes(network, x, ["ground", "tree"]) for network in (trained, model))
+    before, after = (of_classes(network, ["ground", "tree"]) for network in (trained, model))
     assert after.keys() == before.keys()
     for name in before:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-4, atol=1e-5)
-    fresh = of_classes(renamed(trained, model.class_names), x, ["water"])["logits"]
-    assert np.abs(fresh - of_classes(model, x, ["water"])["logits"]).max() > 1e-6
+    assert np.abs(fresh - of_classes(model, ["water"])["logits"]).max() > 1e-6
 
 
-@pytest.mark.parametrize("architecture", ["pointrend", "fcn8s"])
-def test_classes_in_another_order_keep_their_logits(architecture, starts):
+def test_classes_in_another_order_keep_their_logits(starts):
     """Each layer of PointRend's head takes the logits of all classes, after its features."""
-    trained = build(architecture)
+    trained = build("pointrend")
     model = renamed(trained, NAMES[::-1])
     assert starts(model, trained) == []
-    before, after = (of_classes(network, images(32, 32), NAMES)["logits"] for network in (trained, model))
+    before, after = (of_classes(network, NAMES)["logits"] for network in (trained, model))
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
 
 
@@ -75,24 +85,21 @@ def set_up(monkeypatch, weights=None, **changes):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A trained model whose dropout and precision are not those of the runs that start from it."""
-    folder = tmp_path_factory.mktemp("start")
+    """A trained model with dropout, and its file."""
+    path = tmp_path_factory.mktemp("start") / "first.keras"
     with pytest.MonkeyPatch.context() as patch:
-        model = set_up(patch, seed=1, **{"model.dropout": 0.5, "train.precision": "mixed_bfloat16"}).model
-    for variable in model.weights:
-        if "float" in variable.dtype:
-            variable.assign(variable + 0.01)  # so that statistics are carried over too
-    save_model(model, folder / "first.keras")
-    return folder / "first.keras", model
+        model = set_up(patch, **{"seed": 7, "model.dropout": 0.5, "train.precision": "mixed_bfloat16"}).model
+    for variable in start._floats(model):
+        variable.assign(1.1 * variable)  # statistics too
+    save_model(model, path)
+    return path, model
 
 
 def test_the_same_classes_have_equal_logits_before_the_first_step(saved, monkeypatch, capsys):
     path, trained = saved
-    trainer = set_up(monkeypatch, path, **{"model.start_from": "mine.keras", "train.ema": 0.9})
-    same = renamed(trained, trained.class_names, precision="float32", dropout=0.0)
-    start_from(same, path, "mine.keras")
-    np.testing.assert_array_equal(trainer.model(images()), same(images()))
-    np.testing.assert_allclose(same(images()), trained(images()), atol=0.2)  # bfloat16 rounds
+    changes = {"model.start_from": "mine.keras", "train.ema": 0.9, "train.precision": "mixed_bfloat16"}
+    trainer = set_up(monkeypatch, path, **changes)
+    np.testing.assert_array_equal(trainer.model(images()), trained(images()))
     for average, variable in zip(trainer.average.variables, trainer.average._followed, strict=True):
         np.testing.assert_array_equal(average, variable)
     assert capsys.readouterr().out == "train: starts from mine.keras.\n"

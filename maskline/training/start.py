@@ -55,7 +55,7 @@ def start_from(model: SegmentationModel, path: Path, named: str) -> list[str]:
     _check_same(model, trained, named)
     shared = [name for name in model.class_names if name in trained.class_names]
     for ours, theirs, axes in zip(_floats(model), _floats(trained), _class_axes(model, trained), strict=True):
-        values, found = np.array(ours), np.array(theirs)
+        values, found = ours.numpy().copy(), theirs.numpy()
         into = _places(values.shape, axes, model.class_names, shared)
         values[into] = found[_places(found.shape, axes, trained.class_names, shared)]
         ours.assign(values)
