@@ -55,7 +55,7 @@ def start_from(model: SegmentationModel, path: Path, named: str) -> list[str]:
     _check_same(model, trained, named)
     shared = [name for name in model.class_names if name in trained.class_names]
     for ours, theirs, axes in zip(_floats(model), _floats(trained), _class_axes(model, trained), strict=True):
-        values, found = ours.numpy().copy(), theirs.numpy()
+        values, found = np.array(ours.numpy()), theirs.numpy()
         into = _places(values.shape, axes, model.class_names, shared)
         values[into] = found[_places(found.shape, axes, trained.class_names, shared)]
         ours.assign(values)
@@ -65,8 +65,8 @@ def start_from(model: SegmentationModel, path: Path, named: str) -> list[str]:
 def _check_same(model: SegmentationModel, trained: SegmentationModel, named: str) -> None:
     ours, theirs = model.get_config(), trained.get_config()
     free = _FREE if NETWORKS[ours["architecture"]].refines else {*_FREE, "coarse"}
-    for key in ours.keys() - free:
-        if ours[key] != theirs[key]:
+    for key in ours:
+        if key not in free and ours[key] != theirs[key]:
             raise InputError(
                 f"{named} cannot start this network, because its {key} is {theirs[key]}; set model.{key} to that, or "
                 f"name another model in model.start_from. Received: {ours[key]}"
