@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from maskline.comparison.own_files import OWN_FILES
 from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,10 @@ def test_every_import_is_declared(stage):
 def test_no_single_file_is_declared_without_need(stage):
     named = {ROOT / dep.removeprefix("${repo}/") for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
     assert not named - reached(ROOT / "stages" / f"{stage}.py")
+
+
+def test_the_users_own_files_are_deps_of_download():
+    assert {f"${{text}}${{{key}}}" for key in OWN_FILES} <= set(STAGES["download"]["deps"])
 
 
 def test_the_walk_sees_an_import_inside_a_function():

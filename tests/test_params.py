@@ -323,6 +323,10 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         ),
         ({"model.freeze_encoder": True}, ["model.freeze_encoder must be false when", "True"]),
         (
+            {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet", "model.start_from": "mine.keras"},
+            ["model.encoder_weights must be 'none' when start_from names a model", "'imagenet'"],
+        ),
+        (
             {"train.loss.cross_entropy": 0, "train.loss.dice": 0.0},
             ["train.loss.cross_entropy or another loss must have a weight above 0", "0 for all"],
         ),
@@ -386,6 +390,7 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         FOLDER | {"dataset.values": [0, [1, 255]]},
         {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet", "model.freeze_encoder": True},
         {"model.architecture": "unet_pix2pix", "model.encoder": "mobilenet_v2"},
+        {"model.start_from": "mine.keras", "model.freeze_encoder": True},
         {"model.architecture": "bayesian_segnet", "model.encoder": "vgg16_bn", "model.dropout": 0.5},
         {
             "model.architecture": "segnet",

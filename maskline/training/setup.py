@@ -17,6 +17,7 @@ from maskline.training.losses import named_losses, weighted_sum
 from maskline.training.memory import check_memory
 from maskline.training.schedule import Schedule, optimizer, schedule
 from maskline.training.single_values import check_normalised
+from maskline.training.start import start_from
 from maskline.training.trainer import Trainer
 
 
@@ -35,7 +36,7 @@ def set_up(
 
     Args:
         manifest: of the shards to train on.
-        weights: a weights file for the encoder.
+        weights: a weights file for the encoder or, if `model.start_from` names one, a model of this project.
         processes: how many on this host train at the same time.
 
     Raises:
@@ -44,7 +45,10 @@ def set_up(
             train split's only batch.
     """
     examples = manifest.splits["train"].examples
-    network = _build(model, manifest, weights, params.precision)
+    network = _build(model, manifest, None if model.start_from else weights, params.precision)
+    if model.start_from and weights:
+        fresh = start_from(network, weights, model.start_from)
+        print(f"train: starts from {model.start_from}{'; new classes: ' * bool(fresh)}{', '.join(fresh)}.", flush=True)
     losses = named_losses(params.loss_options, chosen_weights(params.class_weights, manifest))
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(examples, params.batch_size))
@@ -87,4 +91,5 @@ def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precisi
         coarse=model.coarse,
         encoder_weights=weights,
         preprocessing=Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit),
+        test_split=manifest.digest("test"),
     )
