@@ -80,12 +80,14 @@ def train(
     check_same(fingerprint)
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
-    trainer, loss, rate = set_up(manifest, _encoder_weights(weights, model), model, params, processes)
+    size = augment.seen(reader.size)
+    trainer, loss, rate = set_up(manifest, size, _encoder_weights(weights, model), model, params, processes)
     validator = Validator(trainer.model, loss, validation, params.batch_size)
     rank, count = replicas.rank(), replicas.count()
     threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
     run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})
-    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed, rank=rank, count=count)
+    change = augmentation(augment, reader)
+    batches = partial(training_batches, reader, params.batch_size, change, seed, rank=rank, count=count, size=size)
     with readers_errors(), refusals():
         history = fit(trainer, validator, batches, rate, params, run)
     if run:
