@@ -144,7 +144,7 @@ def ours(shards: Path, weights: Path | None, seed: int, epochs: int, changes: Ma
         return scores
 
     def batches(wanted: range) -> Iterator:
-        change = augmentation(params.augment)
+        change = augmentation(params.augment, reader)
         return timed(training_batches(reader, params.train.batch_size, change, seed, wanted), waits)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ def rare_classes(pixels: Sequence[int]) -> list[int]:
 
 def shown_classes(labels: np.ndarray, classes: Sequence[int]) -> list[int]:
     """Return those of the classes that labels uint8 [H, W] show."""
-    counts = cv2.calcHist([labels], [0], None, [256], [0, 256])[:, 0]
+    counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
     return [label for label in classes if counts[label]]
 
 
@@ -33,8 +33,8 @@ def rare_pixel(labels: np.ndarray, rare: Sequence[int], draws: np.ndarray) -> Pi
     if not shown:
         return None
     label = shown[picked(len(shown), draws[Draw.RARE_CLASS])]
-    places = cv2.findNonZero(cv2.inRange(labels, label, label))
-    column, row = places[picked(len(places), draws[Draw.RARE_PIXEL]), 0].tolist()
+    places = np.flatnonzero(labels == label)
+    row, column = divmod(int(places[picked(len(places), draws[Draw.RARE_PIXEL])]), labels.shape[1])
     return row, column
 
 
