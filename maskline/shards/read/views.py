@@ -101,15 +101,19 @@ def _affine(
     labels: np.ndarray,
     draws: np.ndarray,
 ) -> None:
-    height, width = whole = labels.shape
+    height, width = labels.shape
     seen = crop.size if crop else (height, width)
     pixel = crop.pixel(labels, draws) if crop else None
     turn, moves = _zoomed_turn(scale, rotation, draws), draws[[Draw.TRANSLATION_X, Draw.TRANSLATION_Y]]
     middle = _middle((height, width), seen, turn, draws, pixel)
     middle += translation * (2.0 * moves - 1.0) * (width, height)
-    transform = np.column_stack([turn, middle - turn @ _half(seen)])
+    _resample(image, labels, np.column_stack([turn, middle - turn @ _half(seen)]), seen)
+
+
+def _resample(image: np.ndarray, labels: np.ndarray, transform: np.ndarray, seen: Size) -> None:
+    """Fill the first rows and columns by a map from them to pixels (x, y, 1) of the image, float64 [2, 3]."""
     # OpenCV resamples four channels in less than half the time of three.
-    four, moved = np.empty((*whole, 4), np.uint8), np.empty((*seen, 4), np.uint8)
+    four, moved = np.empty((*labels.shape, 4), np.uint8), np.empty((*seen, 4), np.uint8)
     cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, four)
     cv2.warpAffine(four, transform, seen[::-1], moved, _LINEAR, _OUTSIDE)
     cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, first(image, seen))
