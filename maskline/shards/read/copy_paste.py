@@ -24,13 +24,14 @@ def copy_paste(share: float, reader: ShardReader, rare: Sequence[int], mirrors: 
         rare: labels of the classes.
         mirrors: whether pixels come from the mirrored image half of the time.
     """
-    return partial(_copy_paste, share, reader, list(zip(rare, images_with(reader, rare), strict=True)), mirrors)
+    shown = [(label, positions) for label, positions in images_with(reader, rare).items() if positions]
+    return partial(_copy_paste, share if shown else 0.0, reader, shown, mirrors)
 
 
 def _copy_paste(
     share: float,
     reader: ShardReader,
-    sources: list[tuple[int, np.ndarray]],
+    sources: list[tuple[int, list[int]]],
     mirrors: bool,
     image: np.ndarray,
     labels: np.ndarray,

@@ -38,10 +38,10 @@ def rare_pixel(labels: np.ndarray, rare: Sequence[int], draws: np.ndarray) -> Pi
     return row, column
 
 
-def images_with(reader: ShardReader, classes: Sequence[int]) -> list[np.ndarray]:
-    """Read all labels once, and return the positions int64 [N] of the images that show each of the classes."""
+def images_with(reader: ShardReader, classes: Sequence[int]) -> dict[int, list[int]]:
+    """Read all labels once, and return the positions of the images that show each of the classes."""
     found: dict[int, list[int]] = {label: [] for label in classes}
     for index in range(len(reader)):
         for label in shown_classes(reader.read([index])[1][0], classes):
             found[label].append(index)
-    return [np.array(found[label]) for label in classes]
+    return found
