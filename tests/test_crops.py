@@ -14,7 +14,7 @@ from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
 from maskline.training import setup
 from maskline.training.train import train
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
 
 
 def test_steps_see_crops_and_the_model_is_of_whole_images(tmp_path, in_process, monkeypatch):
@@ -46,4 +46,5 @@ def test_steps_see_crops_and_the_model_is_of_whole_images(tmp_path, in_process, 
     graph, size = traced[0][1], traced[0][4]
     assert size == (16, 24) and graph.inputs[0].shape == (2, 16, 24, 3)
     assert [spec[0].shape.as_list() for spec in validated] == [[None, 40, 32, 3]] * 2
+    assert validation_batch(2, size, (40, 32)) == 1 and validation_batch(3, size, size) == 3
     assert read_keras_info(tmp_path / "model/model.keras").preprocessing.size == (40, 32)

@@ -30,7 +30,7 @@ from maskline.training.checkpoint import Checkpoints
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
 from maskline.training.setup import set_up
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
 
 
 def train(
@@ -82,7 +82,8 @@ def train(
     validation = ShardReader(shards, manifest, "validation")
     size = augment.seen(reader.size)
     trainer, loss, rate = set_up(manifest, size, _encoder_weights(weights, model), model, params, processes)
-    validator = Validator(trainer.model, loss, validation, params.batch_size)
+    held = validation_batch(params.batch_size, size, reader.size)
+    validator = Validator(trainer.model, loss, validation, held)
     rank, count = replicas.rank(), replicas.count()
     threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
     run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})

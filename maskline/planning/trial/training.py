@@ -28,7 +28,7 @@ from maskline.training.determinism import choose_determinism
 from maskline.training.memory import forecast
 from maskline.training.setup import set_up
 from maskline.training.trainer import Trainer
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
 
 MODEL, SHARDS = "model.keras", "shards"
 _ROUNDS = 2  # of steps, each followed by a validation
@@ -69,7 +69,8 @@ def try_training(
     shards.mkdir()
     manifest = write_synthetic(shards, shape, classes, batch)
     reader = ShardReader(shards, manifest, "train")
-    validator = Validator(trainer.model, loss, ShardReader(shards, manifest, "validation"), batch)
+    held = validation_batch(batch, seen, reader.size)
+    validator = Validator(trainer.model, loss, ShardReader(shards, manifest, "validation"), held)
     change = augmentation(augment, reader)
     stream = iter(training_batches(reader, batch, change, 1, range(1 << 30), size=seen))
     watch.lap()

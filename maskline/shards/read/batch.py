@@ -1,6 +1,5 @@
 """One training batch as a pure function of the seed and the step."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,9 +8,8 @@ import numpy as np
 from maskline.contracts.fit import Size
 from maskline.shards.read.draws import DRAWS, epoch_order, uniform
 from maskline.shards.read.operation import Operation, first
+from maskline.shards.read.processes import New
 from maskline.shards.read.reader import ShardReader
-
-New = Callable[[tuple[int, ...]], np.ndarray]
 
 _order = lru_cache(maxsize=2)(epoch_order)
 
