@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from maskline.contracts.fit import Size
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.engine import replicas
@@ -30,12 +31,13 @@ class Training(NamedTuple):
 
 
 def set_up(
-    manifest: Manifest, weights: Path | None, model: ModelParams, params: TrainParams, processes: int = 1
+    manifest: Manifest, size: Size, weights: Path | None, model: ModelParams, params: TrainParams, processes: int = 1
 ) -> Training:
     """Build the network, and trace and check its training step.
 
     Args:
         manifest: of the shards to train on.
+        size: height and width of what a step sees of each image; pixels.
         weights: a weights file for the encoder or, if `model.start_from` names one, a model of this project.
         processes: how many on this host train at the same time.
 
@@ -53,13 +55,15 @@ def set_up(
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(examples, params.batch_size))
     trainer = Trainer(network, loss, optimizer(params, rate), params.ema, params.encoder_learning_rate)
-    _check_step(trainer, manifest, model, params, processes)
+    _check_step(trainer, manifest, size, model, params, processes)
     return Training(trainer, loss, rate)
 
 
-def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params: TrainParams, processes: int) -> None:
+def _check_step(
+    trainer: Trainer, manifest: Manifest, size: Size, model: ModelParams, params: TrainParams, processes: int
+) -> None:
     """Refuse, before the first step, one that cannot work."""
-    examples, size = manifest.splits["train"].examples, (manifest.height, manifest.width)
+    examples = manifest.splits["train"].examples
     graph = trainer.graph(_part(params, examples), *size)
     check_normalised(graph, params, examples)
     check_memory(trainer, graph, model, params, size, processes)

@@ -32,7 +32,7 @@ from maskline.training.checkpoint import Checkpoints
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
 from maskline.training.setup import set_up
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
 from maskline.training.watch import Watch, run_folder
 
 
@@ -87,15 +87,18 @@ def train(
     check_same(fingerprint)
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
-    trainer, loss, rate = set_up(manifest, _initial_weights(weights, model), model, params, processes)
-    validator = Validator(trainer.model, loss, validation, params.batch_size)
+    size = augment.seen(reader.size)
+    trainer, loss, rate = set_up(manifest, size, _initial_weights(weights, model), model, params, processes)
+    held = validation_batch(params.batch_size, size, reader.size)
+    validator = Validator(trainer.model, loss, validation, held)
     rank, count = replicas.rank(), replicas.count()
     threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
     run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})
     shown = {"seed": seed, **{name: fingerprint[name] for name in ("model", "augment", "train")}}
     events = run_folder(logs, shown, run.key) if logs and run else None
     watch = Watch(events, manifest.classes, shown) if logs else None
-    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed, rank=rank, count=count)
+    change = augmentation(augment, reader)
+    batches = partial(training_batches, reader, params.batch_size, change, seed, rank=rank, count=count, size=size)
     with readers_errors(), refusals():
         history = fit(trainer, validator, batches, rate, params, run, watch)
     if run:
