@@ -97,7 +97,7 @@ class SegmentationModel(keras.Model):
             )
             backbone.trainable = not freeze_encoder
             images = keras.Input((None, None, 3))
-            features = Features(tuple(backbone(images)), strides)
+            features = Features(tuple(backbone(images)), strides, encoder)
             decoded = self.architecture.decoder(features, len(class_names), width, dropout)
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
