@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from maskline.contracts.encoder_weights import PATH, EncoderWeights, origin_of
 from maskline.contracts.hdf5 import check_hdf5
+from maskline.contracts.safetensors import SUFFIX, read_safetensors
 from maskline.datasets.fetch import fetch
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, sha256
@@ -45,16 +46,17 @@ IMAGENET = {
     "xception": Published(f"{_TENSORFLOW}/xception/xception_{_NO_TOP}", "b0042744bf5b25fce3cb969f33bebb97"),
 }
 IMAGENET |= {f"{name}_bn": IMAGENET[name] for name in ("vgg16", "vgg19")}
-KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
+KERAS, LEGACY, TRANSFORMERS = "encoder.weights.h5", "encoder.h5", f"encoder{SUFFIX}"
 
 
 def prepare_weights(model: EncoderParams, folder: Path) -> None:
     """Replace `folder` by encoder.json and, unless the encoder starts from random weights, its weights file.
 
-    The file is `encoder.weights.h5` if it is in Keras 3's format, and `encoder.h5` if in that of keras.applications.
+    The file is `encoder.weights.h5` if it is in Keras 3's format, `encoder.h5` if in that of keras.applications, and
+    `encoder.safetensors` if in that of Hugging Face's transformers.
 
     Raises:
-        InputError: the file is missing, cannot be fetched, or is not HDF5.
+        InputError: the file is missing, cannot be fetched, or is neither HDF5 nor, by its suffix, safetensors.
     """
     origin = origin_of(model.encoder_weights)
     path = None
@@ -104,6 +106,9 @@ def _imagenet(encoder: str) -> Path:
 
 def _format(path: Path) -> str:
     """Return the file name that names the format of the weights."""
+    if path.suffix == SUFFIX:
+        read_safetensors(path)
+        return TRANSFORMERS
     check_hdf5(path)
     import h5py
 

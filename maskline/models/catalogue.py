@@ -10,7 +10,7 @@ class Encoder(NamedTuple):
     """An encoder.
 
     Attributes:
-        imagenet: whether ImageNet weights for it are published.
+        imagenet: whether download can fetch ImageNet weights for it.
     """
 
     imagenet: bool
