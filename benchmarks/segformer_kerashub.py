@@ -131,9 +131,9 @@ def main() -> None:
         share(network, encoder, other, random)
         images = random.integers(0, 256, (2, options.side, options.side, 3)).astype(np.float32)
         standardized = (images / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
-        expected, found = network(images).numpy(), other(standardized).numpy()
+        expected, found = network(images).numpy(), other(standardized, training=False).numpy()
         follow_the_paper(other)
-        changed = other(standardized).numpy()
+        changed = other(standardized, training=False).numpy()
         counts = [sum(int(np.prod(v.shape)) for v in model.trainable_variables) for model in (network, other, encoder)]
         print(
             f"{name}  {counts[0]:15,}  {counts[1]:10,}  {counts[2]:11,}  {np.abs(expected).max():12.2f}"
