@@ -43,7 +43,7 @@ def with_values_of(other: keras.Model, name: str, options: Options) -> keras.Mod
 
 
 # The deepest of each family take their time, and share the code of a smaller one.
-DEEPEST = ("resnet101", "resnet152", "vgg19", "vgg19_bn")
+DEEPEST = ("resnet101", "resnet152", "vgg19", "vgg19_bn", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5")
 
 
 @pytest.fixture(

@@ -63,7 +63,7 @@ def unreached(model, gradients):
     return [v.path for v, g in zip(model.trainable_variables, gradients, strict=True) if g is None or not np.any(g)]
 
 
-def training_step(model, x, labels):
+def training_step(model, x, labels, rate=0.01):
     """Return a step of Adam, a function of its number; one operation per variable is traced in half of Keras's time."""
     moments = [[tf.Variable(tf.zeros(v.shape)) for _ in range(2)] for v in model.trainable_variables]
 
@@ -73,7 +73,7 @@ def training_step(model, x, labels):
         for variable, (first, second), gradient in zip(model.trainable_variables, moments, gradients, strict=True):
             if gradient is not None:
                 tf.raw_ops.ResourceApplyAdam(
-                    var=variable.value.handle, m=first.handle, v=second.handle, grad=gradient, lr=0.01, epsilon=1e-7,
+                    var=variable.value.handle, m=first.handle, v=second.handle, grad=gradient, lr=rate, epsilon=1e-7,
                     beta1=0.9, beta2=0.999, beta1_power=0.9**number, beta2_power=0.999**number,
                 )  # fmt: skip
         return gradients

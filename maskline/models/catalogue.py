@@ -10,7 +10,7 @@ class Encoder(NamedTuple):
     """An encoder.
 
     Attributes:
-        imagenet: whether ImageNet weights for it are published.
+        imagenet: whether download can fetch ImageNet weights for it.
         batch_norm: whether it has batch normalization.
     """
 
@@ -60,6 +60,9 @@ _APPLICATIONS = (
     "xception",
 )
 
+# SegFormer's Mix Transformers, whose features have strides 4, 8, 16, 32.
+_MIX_TRANSFORMERS = ("mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5")
+
 ENCODERS = {
     "unet": Encoder(imagenet=False),
     "enet": Encoder(imagenet=False),
@@ -67,6 +70,7 @@ ENCODERS = {
     "vgg16_bn": Encoder(imagenet=True),
     "vgg19_bn": Encoder(imagenet=True),
     **{name: Encoder(imagenet=True, batch_norm=name not in ("vgg16", "vgg19")) for name in _APPLICATIONS},
+    **{name: Encoder(imagenet=False, batch_norm=False) for name in _MIX_TRANSFORMERS},
 }
 
 
@@ -84,8 +88,8 @@ NETWORKS = {
     "segnet": Network("segnet", ("vgg16_bn", "vgg19_bn", "vgg16", "vgg19")),
     # The paper finds that about 6 samples beat SegNet's own averaging of weights, and that 40 add little more.
     "bayesian_segnet": Network("bayesian_segnet", ("vgg16_bn", "vgg19_bn"), encoder_dropout=True, samples=8),
-    "unet": Network("unet", _first("unet")),
-    "unet_nearest": Network("unet", _first("unet")),
+    "unet": Network("unet", (*_first("unet"), *_MIX_TRANSFORMERS)),
+    "unet_nearest": Network("unet", (*_first("unet"), *_MIX_TRANSFORMERS)),
     "unet_pix2pix": Network("unet_pix2pix", _first("mobilenet_v2")),
     "unet_pix2pix_nearest": Network("unet_pix2pix", _first("mobilenet_v2")),
     "deeplab": Network("deeplab", _first("vgg16"), (8,), refinable=True),
@@ -99,11 +103,12 @@ NETWORKS = {
     "deeplabv3plus": Network("deeplabv3plus", _first("xception"), (16, 8), refinable=True, image_pooling=True),
     "enet": Network("enet", ("enet",), encoder_dropout=True),
     "pspnet": Network("pspnet", _first("resnet50"), (8, 16), refinable=True, auxiliary_loss=True, image_pooling=True),
-    "fpn": Network("fpn", _first("resnet50"), refinable=True),
-    "panoptic_fpn": Network("panoptic_fpn", _first("resnet50"), refinable=True),
-    "panet": Network("panet", _first("resnet50"), refinable=True),
+    "fpn": Network("fpn", (*_first("resnet50"), *_MIX_TRANSFORMERS), refinable=True),
+    "panoptic_fpn": Network("panoptic_fpn", (*_first("resnet50"), *_MIX_TRANSFORMERS), refinable=True),
+    "panet": Network("panet", (*_first("resnet50"), *_MIX_TRANSFORMERS), refinable=True),
     "linknet": Network("linknet", _first("resnet50")),
     "pointrend": Network("pointrend", _first("resnet50"), refines=True),
+    "segformer": Network("segformer", (*_MIX_TRANSFORMERS, *_APPLICATIONS)),
 }
 
 REFINABLE = tuple(name for name, network in NETWORKS.items() if network.refinable)

@@ -17,10 +17,12 @@ class Features:
     Attributes:
         levels: float [B, H / stride, W / stride, channels] each.
         strides: of each level, in ascending order; a dilated encoder repeats its last stride.
+        encoder: its name, for decoders whose channels depend on it.
     """
 
     levels: tuple[keras.KerasTensor, ...]
     strides: tuple[int, ...]
+    encoder: str = ""
 
     def at(self, stride: int) -> keras.KerasTensor:
         """Return the deepest features with this stride.

@@ -108,7 +108,7 @@ class SegmentationModel(keras.Model):
             for layer in _of_type(backbone, BatchNormalization):
                 layer.frozen = freeze_normalization
             images = keras.Input((None, None, 3))
-            features = Features(tuple(backbone(images)), strides)
+            features = Features(tuple(backbone(images)), strides, encoder)
             decoded = self.architecture.decoder(features, len(class_names), width, dropout)
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)

@@ -30,8 +30,8 @@ class ModelParams(EncoderParams):
             )
         if not ENCODERS[self.encoder].imagenet and self.encoder_weights == "imagenet":
             raise ValueError(
-                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet "
-                "weights. Received: 'imagenet'"
+                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, for which download "
+                "has no ImageNet weights. Received: 'imagenet'"
             )
         if self.start_from and self.encoder_weights != "none":
             raise ValueError(

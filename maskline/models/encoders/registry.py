@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import keras
 
-from maskline.models.encoders import enet, unet, vgg_bn
+from maskline.models.encoders import enet, mit, unet, vgg_bn
 from maskline.models.encoders.applications import BACKBONES, features, network
 from maskline.models.encoders.dilation import NO_MULTI_GRID
 from maskline.models.encoders.weights import load_weights
@@ -21,7 +21,7 @@ class Options(NamedTuple):
     """The options of an encoder.
 
     Attributes:
-        width: channels of the first level; networks of keras.applications ignore it.
+        width: channels of the first level; networks of keras.applications and Mix Transformers ignore it.
         dropout: share of features dropped in training; used by encoders whose papers drop features.
         output_stride: of the deepest features, 8, 16 or 32; only networks of keras.applications use it.
         multi_grid: what multiplies the dilation rates of the three blocks of a ResNet's last stage.
@@ -62,6 +62,12 @@ def _vgg_bn(name: str, options: Options) -> keras.Model:
     return vgg_bn.encoder(name, options.width, options.dropout, plain)
 
 
+def _mit(name: str, options: Options) -> keras.Model:
+    encoder = mit.encoder(name)
+    load_weights(encoder, options.weights)
+    return encoder
+
+
 def _application(name: str, options: Options) -> keras.Model:
     built = network(name, options.output_stride, options.multi_grid)
     load_weights(built, options.weights)
@@ -73,6 +79,7 @@ _OWN = {
     "enet": _Own(_enet, enet.STRIDES),
     "vgg16_bn": _Own(partial(_vgg_bn, "vgg16_bn"), vgg_bn.STRIDES),
     "vgg19_bn": _Own(partial(_vgg_bn, "vgg19_bn"), vgg_bn.STRIDES),
+    **{name: _Own(partial(_mit, name), mit.STRIDES) for name in mit.NAMES},
 }
 
 
