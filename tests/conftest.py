@@ -21,6 +21,7 @@ FAST = {
     "test_catalogue",
     "test_checksums",
     "test_compare",
+    "test_compare_seeds",
     "test_contracts",
     "test_conventions",
     "test_crf",

@@ -71,8 +71,9 @@ from maskline.training.setup import set_up
 
 values = json.loads(sys.argv[1])
 p = Params.model_validate(values)
-trainer, _, _ = set_up(synthetic_manifest(p.preprocess, 4, p.train.batch_size), None, p.model, p.train)
-print(memory.forecast(trainer, trainer.graph(p.train.batch_size, p.preprocess.height, p.preprocess.width)))
+size = p.preprocess.height, p.preprocess.width
+trainer, _, _ = set_up(synthetic_manifest(p.preprocess, 4, p.train.batch_size), size, None, p.model, p.train)
+print(memory.forecast(trainer, trainer.graph(p.train.batch_size, *size)))
 """
 
 
