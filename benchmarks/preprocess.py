@@ -371,9 +371,7 @@ def print_rest(results: dict[str, list[tuple[float, float]]], images: int, in_ph
     whole, start = (1000 * seconds[kind] / images for kind in ("maskline", "start-up"))
     print(f"\nOf {whole:.2f} ms of CPU an image with one worker, {in_phases:.2f} are in the phases, {start:.2f} in the")
     print(f"worker's start-up, which takes {seconds['start-up']:.2f} s for any number of images, and")
-    print(
-        f"{whole - in_phases - start:.2f} in the rest, most of it the parent's: lists, duplicates, pictures and flushing."
-    )
+    print(f"{whole - in_phases - start:.2f} in the rest: the parent's lists, duplicates, pictures and flushing.")
 
 
 def print_memory(data: Data) -> None:
