@@ -140,8 +140,11 @@ def experiments(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [".", "projects/mine"])
-@pytest.mark.parametrize("path", ["fotos", "../mine's é", "absolute", "added", "committed"])
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [(".", path) for path in ("fotos", "../mine's é", "absolute", "added", "committed")]
+    + [("projects/mine", path) for path in ("fotos", "../mine's é", "added")],
+)
 def test_own_data_anywhere(place, path, project, capsys):
     """A relative path names nothing in the folder where an experiment runs, unless Git or DVC puts it there."""
     folder = project / place
