@@ -19,6 +19,7 @@ from maskline.params.check import check_params
 ROOT = Path(__file__).parents[1]
 NAMES = ("params.yaml", "ci/params.yaml")
 LISTS = {
+    "augment.crop",
     "dataset.classes",
     "dataset.values",
     "dataset.colors",

@@ -19,7 +19,7 @@ from maskline.models.registry import find_architecture
 _Length = TypeVar("_Length", int, tf.Tensor)
 _Layer = TypeVar("_Layer", bound=keras.Layer)
 
-_TINY = 1e-30  # a probability whose logarithm is still finite
+TINY = 1e-30  # a probability whose logarithm is still finite
 
 
 @keras.saving.register_keras_serializable("maskline")
@@ -46,6 +46,8 @@ class SegmentationModel(keras.Model):
         freeze_normalization: whether the encoder's batch normalization keeps its statistics in training; not part of
             the saved configuration either.
         preprocessing: how the training images were made; None: not recorded.
+        test_split: SHA-256 of the entry of the test split, whose images are not trained on, in the manifest of the
+            shards; None: not recorded.
 
     Raises:
         InputError: `encoder_weights` belong to another network.
@@ -66,6 +68,7 @@ class SegmentationModel(keras.Model):
         encoder_weights: Path | None = None,
         freeze_normalization: bool = False,
         preprocessing: Preprocessing | None = None,
+        test_split: str | None = None,
         name: str = "segmentation",
     ) -> None:
         super().__init__(name=name, dtype="float32")
@@ -81,6 +84,7 @@ class SegmentationModel(keras.Model):
             "output_stride": output_stride,
             "coarse": coarse,
             "preprocessing": preprocessing and preprocessing.model_dump(mode="json"),
+            "test_split": test_split,
             "name": name,
         }
         self.class_names, self.class_colors = list(class_names), list(class_colors)
@@ -104,7 +108,7 @@ class SegmentationModel(keras.Model):
             for layer in _of_type(backbone, BatchNormalization):
                 layer.frozen = freeze_normalization
             images = keras.Input((None, None, 3))
-            features = Features(tuple(backbone(images)), strides)
+            features = Features(tuple(backbone(images)), strides, encoder)
             decoded = self.architecture.decoder(features, len(class_names), width, dropout)
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
@@ -114,16 +118,15 @@ class SegmentationModel(keras.Model):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return logits float32 [B, H, W, C]; a network with samples returns the log of its mean probabilities."""
-        if training or not self.architecture.samples:
+        if training or not self.samples:
             return self._logits(images, training)
-        return tf.math.log(tf.maximum(self.probabilities(images), _TINY))
+        return tf.math.log(tf.maximum(self.probabilities(images), TINY))
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Return probabilities float32 [B, H, W, C]; a network with samples returns their mean."""
-        samples = self.architecture.samples
-        if not samples:
+        if not self.samples:
             return tf.nn.softmax(self(images))
-        return tf.add_n([self.sampled(images, number) for number in range(1, samples + 1)]) / samples
+        return tf.add_n([self.sampled(images, number) for number in range(1, self.samples + 1)]) / self.samples
 
     def sampled(self, images: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
         """Return the probabilities [B, H, W, C] of one pass with dropout, whose masks depend on `number`, from 1 on."""
@@ -136,6 +139,11 @@ class SegmentationModel(keras.Model):
         for layer in layers:
             layer.sample.assign(0)
         return tf.nn.softmax(logits)
+
+    @property
+    def samples(self) -> int:
+        """Number of passes with dropout that inference averages; 0: one pass without dropout."""
+        return self.architecture.samples
 
     @property
     def dropouts(self) -> list[MonteCarloDropout]:

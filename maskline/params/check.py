@@ -43,6 +43,13 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _augmentable(self) -> Self:
+        refusal = self.augment.refusal((self.preprocess.height, self.preprocess.width))
+        if refusal:
+            raise ValueError(refusal)
+        return self
+
 
 def check_params(values: object, path: Path) -> Params:
     """Return the params in `values`, which were read from `path`.

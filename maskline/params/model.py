@@ -1,4 +1,4 @@
-"""Section model: the network, its encoder and the encoder's initial weights."""
+"""Section model: the network, its encoder and their initial weights."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,7 +10,7 @@ from maskline.params.section import Fraction, one_of
 
 
 class ModelParams(EncoderParams):
-    """The network, its encoder and the encoder's initial weights."""
+    """The network, its encoder and their initial weights."""
 
     architecture: Annotated[str, one_of(NETWORKS)]
     encoder: Annotated[str, one_of(ENCODERS)]
@@ -30,13 +30,18 @@ class ModelParams(EncoderParams):
             )
         if not ENCODERS[self.encoder].imagenet and self.encoder_weights == "imagenet":
             raise ValueError(
-                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet "
-                "weights. Received: 'imagenet'"
+                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, for which download "
+                "has no ImageNet weights. Received: 'imagenet'"
             )
-        if self.freeze_encoder and self.encoder_weights == "none":
+        if self.start_from and self.encoder_weights != "none":
             raise ValueError(
-                "freeze_encoder must be false when encoder_weights is 'none', because random weights must be trained. "
-                "Received: True"
+                "encoder_weights must be 'none' when start_from names a model, which brings the encoder's weights too. "
+                f"Received: {self.encoder_weights!r}"
+            )
+        if self.freeze_encoder and self.encoder_weights == "none" and not self.start_from:
+            raise ValueError(
+                "freeze_encoder must be false when encoder_weights and start_from are 'none', because random weights "
+                "must be trained. Received: True"
             )
         self._check_normalization()
         if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:

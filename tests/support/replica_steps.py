@@ -18,7 +18,6 @@ from test_training import params
 
 from maskline.contracts.classes import VOID
 from maskline.engine import replicas
-from maskline.models.catalogue import NETWORKS
 from maskline.models.layers.dropout import Dropout, MonteCarloDropout
 from maskline.models.layers.normalization import BatchNormalization
 from maskline.params.train import LossParams
@@ -29,14 +28,18 @@ RATE = 0.1  # of plain gradient descent, which does not magnify the rounding of 
 LONGEST = 1.0  # gradient, to which longer ones are clipped
 WEIGHTS = np.array([0.5, 2.0, 1.0], np.float32)  # of the classes
 BATCHES = ("mixed", "half void", "all void")
+# Skips that add and that join, unpooling and dropout in the encoder, an auxiliary loss, dilation, and points. The other
+# networks combine these.
+STEPPED = ("unet", "fcn8s", "bayesian_segnet", "pspnet", "deeplabv3plus", "pointrend")
 # Variants of networks: a name, the arguments of `build`, and the number of images.
 VARIANTS: dict[str, tuple[str, dict, int]] = {
-    **{name: (name, {"dropout": 0.3}, 4) for name in NETWORKS},
+    **{name: (name, {"dropout": 0.3}, 4) for name in STEPPED},
     "pspnet, one image a worker": ("pspnet", {}, 2),
     "fcn32s, bfloat16": ("fcn32s", {"precision": "mixed_bfloat16"}, 4),
     "fcn32s, float16": ("fcn32s", {"precision": "mixed_float16"}, 4),
     "unet, frozen": ("unet", {"freeze_encoder": True}, 4),
     "unet, frozen normalization": ("unet", {"freeze_normalization": True}, 4),
+    "segformer, mit_b0": ("segformer", {"encoder": "mit_b0", "dropout": 0.3}, 4),
     "unet_pix2pix, efficientnet_b0": ("unet_pix2pix", {"encoder": "efficientnet_b0", "dropout": 0.3}, 4),
 }
 Results = dict[str, np.ndarray]

@@ -63,9 +63,9 @@ class BatchNormalization(layers.BatchNormalization):
         moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
 
 
-def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
+def batch_norm(x: keras.KerasTensor, name: str | None = None, epsilon: float = 1e-3) -> keras.KerasTensor:
     """Normalize by batch statistics in training, and by moving averages over some tens of batches at inference."""
-    return BatchNormalization(momentum=_MOMENTUM, name=name)(x)
+    return BatchNormalization(momentum=_MOMENTUM, epsilon=epsilon, name=name)(x)
 
 
 def fused(network: keras.Model) -> keras.Model:
