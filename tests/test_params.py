@@ -382,7 +382,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         ),
         (
             {"model.freeze_normalization": True},
-            ["model.freeze_normalization must be false when encoder_weights is 'none'", "True"],
+            ["model.freeze_normalization must be false when encoder_weights and start_from are 'none'", "True"],
         ),
         (
             FROZEN | {"model.freeze_encoder": True, "model.freeze_normalization": True},
