@@ -11,8 +11,10 @@ import tensorflow as tf
 from keras import layers
 from networks import build, images, mean_iou, scenes, without_values
 from scipy.special import erf, softmax
+from test_export_formats import FORMATS, runner, write
 from test_models import training_step, unreached
 
+from maskline.contracts.model_info import Preprocessing
 from maskline.contracts.safetensors import read_safetensors
 from maskline.datasets.weights import prepare_weights
 from maskline.errors import InputError
@@ -97,6 +99,15 @@ def test_it_comes_back_from_disk_the_same_for_any_size(trained, tmp_path):
         logits = trained[0](images(*size))
         assert logits.shape == (2, *size, 3) and logits.dtype == tf.float32
         np.testing.assert_array_equal(again(images(*size)), logits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_every_format_gives_its_logits_for_any_size(file_format, tmp_path):
+    model = build("segformer", "mit_tiny", preprocessing=Preprocessing(height=64, width=96))
+    run = runner(write(model, tmp_path, file_format, ("logits",)))
+    for size in ((64, 96), (17, 40)):
+        np.testing.assert_allclose(run(images(*size))["logits"], model(images(*size)), atol=1e-4)
 
 
 def test_mixed_precision_keeps_float32_weights_and_logits():

@@ -80,6 +80,19 @@ class Attention(layers.Layer):
         return {**super().get_config(), "heads": self.heads}
 
 
+@keras.saving.register_keras_serializable("maskline")
+class GELU(layers.Layer):
+    """Gaussian error linear unit (Hendrycks and Gimpel, 2016); TensorFlow's has an operation that ONNX lacks."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return x times the probability that a standard normal number is below x."""
+        return 0.5 * x * (1.0 + tf.math.erf(x * 0.5**0.5))
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return shape
+
+
 def encoder(name: str) -> keras.Model:
     """Return a Mix Transformer, with the features after each stage.
 
@@ -131,7 +144,7 @@ def _mix_ffn(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     channels = x.shape[-1]
     x = _linear(x, _EXPANSION * channels, f"{name}.dense1")
     x = layers.DepthwiseConv2D(3, padding="same", depthwise_initializer=_fan_out(), name=f"{name}.dwconv.dwconv")(x)
-    x = layers.Activation(keras.activations.gelu)(x)
+    x = GELU()(x)
     return _linear(x, channels, f"{name}.dense2")
 
 
