@@ -1,9 +1,12 @@
 """The Mix Transformer (MiT), the encoder of SegFormer: features of strides 4, 8, 16, 32 without position encodings.
 
-Xie, Wang, Yu, Anandkumar, Alvarez and Luo, NeurIPS 2021. Like the authors' code, linear layers start from a normal
-distribution of 0.02, activations are exact GELU, and nothing is dropped but whole residual branches. A linear layer is
-a convolution of 1x1 here. Layers have the names that they have in Hugging Face's transformers, so that its files of
-weights can be read.
+Xie, Wang, Yu, Anandkumar, Alvarez and Luo, NeurIPS 2021. As in the authors' code, linear layers start from a normal
+distribution of 0.02, activations are exact GELU, and in training up to 10 % of the residual branches are dropped, with
+any `model.dropout`, and nothing else. A linear layer is a convolution of 1x1 here.
+
+Layers have the names that they have in Hugging Face's transformers, so that the authors' ImageNet weights can be read
+from the files `model.safetensors` of https://huggingface.co/nvidia/mit-b0 to mit-b5. Their license, the NVIDIA Source
+Code License (https://github.com/NVlabs/SegFormer/blob/master/LICENSE), allows research and evaluation alone.
 """
 
 from typing import NamedTuple
