@@ -2,12 +2,11 @@
 
 import pytest
 import tensorflow as tf
-from networks import build
+from networks import DISTINCT, build
 from test_training import params
 
 from maskline.engine import replicas
 from maskline.errors import InputError
-from maskline.models.catalogue import NETWORKS
 from maskline.params.train import LossParams
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.losses import named_losses, weighted_sum
@@ -92,7 +91,8 @@ def types(operations):
 
 
 @pytest.mark.parametrize(
-    "architecture", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+    "architecture",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in (*DISTINCT, "unet_nearest")],
 )
 def test_no_network_runs_an_operation_that_is_refused(architecture):
     found = traced(architecture)
@@ -111,6 +111,11 @@ def test_no_frozen_encoder_runs_an_operation_that_is_refused():
     found = traced("unet_pix2pix", encoder="mobilenet_v2", freeze_encoder=True)
     assert "DepthwiseConv2dNative" in types(found)
     assert not refused(found)
+
+
+def test_no_frozen_normalization_runs_an_operation_that_is_refused():
+    """Its statistics are given too, but its gradient is used."""
+    assert not refused(run_by(step_of(build("fcn32s", freeze_normalization=True))))
 
 
 def test_no_step_over_several_workers_runs_an_operation_that_is_refused():

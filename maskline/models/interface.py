@@ -33,6 +33,11 @@ class Features:
         return dict(zip(self.strides, self.levels, strict=True))[stride]
 
     @property
+    def of_vgg(self) -> bool:
+        """Whether these are features of VGG, from before each pooling, for decoders that do not take U-Net's."""
+        return self.strides[0] == 1
+
+    @property
     def deepest(self) -> keras.KerasTensor:
         """The last features, with stride `output_stride`."""
         return self.levels[-1]
@@ -97,5 +102,5 @@ class Architecture(NamedTuple):
     decoder: Decoder
     auxiliary_loss: AuxiliaryLoss | None = None
     encoder_dropout: bool = False
-    multi_grid: bool = False
+    multi_grid: tuple[int, int, int] = (1, 1, 1)
     samples: int = 0

@@ -39,6 +39,8 @@ encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
 mit._SIZES["mit_tiny"] = mit._Size((8, 16, 20, 32), (1, 1, 2, 1))
 encoders._OWN["mit_tiny"] = encoders._Own(partial(encoders._mit, "mit_tiny"), mit.STRIDES)
 _OWN = ("unet", "enet", "vgg16_bn", "small")
+# The others differ from one of these in a layer that has tests of its own.
+DISTINCT = [name for name in NETWORKS if not name.endswith("_nearest")]
 SMALL = {name: next(own for own in _OWN if own in (*network.encoders, "small")) for name, network in NETWORKS.items()}
 SMALL["segformer"] = "mit_tiny"
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from maskline.models.encoders.dilation import dilated, same_padding
+from maskline.models.encoders.dilation import NO_MULTI_GRID, dilated, same_padding
 from maskline.models.layers.normalization import fused
 
 Normalization = Callable[[keras.KerasTensor], keras.KerasTensor]
@@ -120,12 +120,12 @@ BACKBONES = {
 }
 
 
-def network(name: str, output_stride: int, multi_grid: bool) -> keras.Model:
+def network(name: str, output_stride: int, multi_grid: tuple[int, int, int] = NO_MULTI_GRID) -> keras.Model:
     """Return the network without its classifier, with random weights and an output stride of 8, 16 or 32."""
     built = BACKBONES[name].build(input_shape=(None, None, 3), include_top=False, weights=None)
     if name == "xception":
         built = same_padding(built, "block1_conv[12]")
-    if output_stride < 32 or multi_grid:
+    if output_stride < 32 or multi_grid != NO_MULTI_GRID:
         built = dilated(built, output_stride, multi_grid)
     return built
 
