@@ -119,13 +119,6 @@ def test_no_frozen_normalization_runs_an_operation_that_is_refused():
     assert not refused(run_by(step_of(build("fcn32s", freeze_normalization=True))))
 
 
-@pytest.mark.slow
-def test_no_transformer_runs_an_operation_that_is_refused():
-    found = traced("segformer", encoder="mit_b0", dropout=0.1)
-    assert {"BatchMatMulV2", "Softmax", "DepthwiseConv2dNative"} <= types(found)
-    assert not refused(found)
-
-
 def test_no_step_over_several_workers_runs_an_operation_that_is_refused():
     """Batch normalization sums over all workers, with a gradient of its own; tracing needs no other worker."""
     replicas.join(1, 2)
