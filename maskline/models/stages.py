@@ -64,8 +64,13 @@ def describe_network(model: SegmentationModel, height: int, width: int) -> Netwo
         height=height,
         width=width,
         passes=model.architecture.samples or 1,
-        stages=[row for row in rows if row.parameters or row.multiply_adds],
+        stages=[row for row in rows if row.parameters or row.multiply_adds or _is_deepest(row, model)],
     )
+
+
+def _is_deepest(stage: NetworkStage, model: SegmentationModel) -> bool:
+    """Return whether a stage makes the encoder's last features, which VGG does by pooling alone."""
+    return (stage.part, stage.stride) == ("encoder", model.stride)
 
 
 def _order(place: _Place) -> tuple[int, int]:
