@@ -22,7 +22,7 @@ class NetworkStage(Record):
         height: of the last output.
         width: of the last output.
         channels: of the last output.
-        layers: number of layers with kernels, by kind, such as 'convolution 3x3'.
+        layers: number of layers with weights, except normalization, by kind, such as 'convolution 3x3'.
         parameters: weights and statistics of all layers; a layer that several stages share counts for the first.
         multiply_adds: for one image; one multiplication and one addition count as one.
     """

@@ -160,7 +160,7 @@ def _stage(place: _Place, height: int, calls: Sequence[_Call], counted: set[int]
 
 
 def _kind(call: _Call) -> str:
-    """Return what a layer with a kernel is called; '' for others."""
+    """Return what a layer with weights is called; '' for normalization and for layers without weights."""
     layer = call.layer
     for kind, name in _KINDS.items():
         if isinstance(layer, kind):
