@@ -3,7 +3,8 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-# `make verify FOLDER=ci` checks the small subset, and `make repro FOLDER=projects/mine` runs a project of yours.
+# `make verify FOLDER=ci` checks the small subset, `make repro FOLDER=recipes/pets` runs a recipe, and
+# `make repro FOLDER=projects/mine` a project of yours.
 FOLDER ?= .
 # `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
 GPU ?= 0
@@ -49,10 +50,10 @@ check: lint  ## check style and types and run the fast tests: less than a minute
 	python -m pytest --numprocesses auto --fast
 
 test: .venv/test.stamp  ## run the tests that guard a change: less than 10 minutes on two cores
-	python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
-	python -m pytest --numprocesses auto --dist worksteal --promised
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --promised
 
 lint: .venv/test.stamp  ## check style and types
 	ruff check .
@@ -80,7 +81,8 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/growth.py --largest 10000
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .dvc/cache .dvc/tmp .logs ci/.logs projects/*/.logs .checkpoints .checksums ci/.check* ci/data projects/*/.check* projects/*/data
+	rm -rf .venv .dvc/cache .dvc/tmp .logs */.logs projects/*/.logs recipes/*/.logs .checkpoints .checksums \
+		ci/.check* ci/data projects/*/.check* projects/*/data recipes/*/.check* recipes/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.

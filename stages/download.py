@@ -1,4 +1,4 @@
-"""Download: prepare the source as a TFDS data set in data/raw, and the encoder's initial weights in data/weights."""
+"""Download: prepare the source as a TFDS data set in data/raw, and the initial weights in data/weights."""
 
 from pathlib import Path
 

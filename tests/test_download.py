@@ -27,7 +27,7 @@ from project import ENVIRONMENT
 from tensorflow_datasets.core.download import downloader
 
 from maskline.contracts.source import read_source
-from maskline.datasets import archives, fetch, prepare, weights
+from maskline.datasets import archives, fetch, prepare, tfds_downloads, weights
 from maskline.datasets.sources import camvid, voc2012
 from maskline.datasets.sources.tree import content_sum
 from maskline.errors import InputError
@@ -362,7 +362,7 @@ def elsewhere(served: Server, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespac
 def test_tfdss_own_downloader_is_tried_again_and_left_as_it_was(
     served: Server, elsewhere: SimpleNamespace, stalls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "STALL", 0.3)
+    monkeypatch.setattr(tfds_downloads, "STALL", 0.3)
     before = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
     served.drops, served.stalls = 1, stalls
     prepare.prepare(elsewhere, 1, tmp_path / "data" / "raw")
@@ -432,8 +432,8 @@ def test_damaged_archives(tmp_path: Path) -> None:
         archives.unpack(tmp_path / "bad", tmp_path / "new", lambda member: True)
 
 
-def model(given: str, encoder: str = "mobilenet_v2") -> SimpleNamespace:
-    return SimpleNamespace(encoder=encoder, encoder_weights=given)
+def model(given: str, encoder: str = "mobilenet_v2", start: str | None = None) -> SimpleNamespace:
+    return SimpleNamespace(encoder=encoder, encoder_weights=given, start_from=start)
 
 
 def hdf5(path: Path, legacy: bool) -> Path:
@@ -453,6 +453,29 @@ def test_no_weights(tmp_path: Path) -> None:
     weights.prepare_weights(model("none", "unet"), tmp_path / "weights")
     assert record(tmp_path / "weights") == {"encoder": "unet", "weights": "none", "file": None, "sha256": None}
     assert [path.name for path in (tmp_path / "weights").iterdir()] == ["encoder.json"]
+
+
+def saved_model(path: Path, **config: object) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", json.dumps({"registered_name": "maskline>SegmentationModel", "config": config}))
+    return path
+
+
+def test_a_model_to_start_from_is_copied(tmp_path: Path) -> None:
+    given = saved_model(tmp_path / "any name.keras")
+    weights.prepare_weights(model("none", "unet", str(given)), tmp_path / "weights")
+    about = {"encoder": "unet", "weights": "model", "file": "start.keras", "sha256": sha256(given)}
+    assert record(tmp_path / "weights") == about
+    assert (tmp_path / "weights/start.keras").read_bytes() == given.read_bytes()
+
+
+def test_what_cannot_be_started_from_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.h5").write_bytes(b"HDF")
+    several = saved_model(tmp_path / "several.keras", members=[])
+    for path, reason in (("gone.keras", "is missing"), ("w.h5", "is not a .keras file"), (several, "is an ensemble")):
+        with pytest.raises(InputError, match=rf"model\.start_from must be none or a model .*{path} {reason}.*Received"):
+            weights.prepare_weights(model("none", start=str(tmp_path / path)), tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
 
 
 @pytest.mark.parametrize(("legacy", "name"), [(False, "encoder.weights.h5"), (True, "encoder.h5")])

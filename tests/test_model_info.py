@@ -42,6 +42,14 @@ def test_the_configuration_gives_classes_and_input(tmp_path):
     )
 
 
+def test_the_test_splits_are_those_of_the_model_or_of_its_members(tmp_path):
+    one = read_keras_info(write(tmp_path / "model.keras", with_config(test_split="1" * 64)))
+    assert one.test_splits == ("1" * 64,)
+    members = [CONFIG, CONFIG | {"test_split": "2" * 64}, CONFIG | {"test_split": "3" * 64}]
+    several = with_config(members=members) | {"registered_name": "maskline>Ensemble"}
+    assert read_keras_info(write(tmp_path / "model.keras", several)).test_splits == ("2" * 64, "3" * 64)
+
+
 @pytest.mark.parametrize(
     ("saved", "reason"),
     [
@@ -53,6 +61,7 @@ def test_the_configuration_gives_classes_and_input(tmp_path):
         (with_config(class_names=["ground"]), "is damaged at its configuration"),
         (with_config(class_colors=["blue", "#000000"]), "is damaged at classes.0.color"),
         (with_config(stride="wide"), "is damaged at stride"),
+        (with_config(members=[1]), "is damaged at its configuration"),
     ],
 )
 def test_another_file_is_refused(saved, reason, tmp_path):

@@ -39,16 +39,22 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> None:
     from maskline.comparison.text import as_table  # not at the top, so that --help needs no NumPy
     from maskline.contracts.folders import MODEL_FILE, SHARDS
+    from maskline.contracts.manifest import read_manifest
+    from maskline.contracts.model_info import read_keras_info
     from maskline.messages import without_stderr
 
     with without_stderr():
+        from maskline.evaluation.fits import seen
         from maskline.export.check import Refused, check_file
         from maskline.export.gate import Limits
 
-    model = options.model or options.folder / MODEL_FILE
+    model, shards = options.model or options.folder / MODEL_FILE, options.folder / SHARDS
     limits = Limits(options.max_drop, options.max_class_drop)
     try:
-        print(as_table(check_file(options.file, model, options.folder / SHARDS, limits)))
+        print(as_table(check_file(options.file, model, shards, limits)))
     except Refused as refusal:
         print(as_table(refusal.comparison))
         raise
+    for file in dict.fromkeys((model, options.file)):
+        if file.suffix == ".keras" and (known := seen(file, read_keras_info(file), read_manifest(shards), shards)):
+            print(f"\n{known}: these figures say only how far the two files agree.")

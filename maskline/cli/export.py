@@ -76,6 +76,8 @@ def _run(options: argparse.Namespace) -> None:
         raise
     print(as_table(done.comparison))
     print(f"\nwritten   {options.output}")
+    if done.seen:
+        print(f"{done.seen}: the file keeps the model's score, but records none.")
     if done.only_size:
         height, width = done.only_size
         print(f"It takes only images of the training size, {height}x{width} (height x width).")

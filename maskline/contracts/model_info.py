@@ -3,7 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, ValidationError
 
@@ -13,6 +13,8 @@ from maskline.contracts.numbers import Length, Share
 from maskline.errors import ArtifactError
 from maskline.files.records import Record, first_problem
 from maskline.messages import one_line
+
+_REGISTERED = ("maskline>SegmentationModel", "maskline>Ensemble")
 
 Format = Literal["onnx", "savedmodel", "litert"]
 
@@ -44,12 +46,14 @@ class ModelInfo(Record):
     """The classes and the input of a model.
 
     Attributes:
-        architecture: one of `catalogue.NETWORKS`.
-        encoder: one of `catalogue.ENCODERS`.
+        architecture: one of `catalogue.NETWORKS`; of an ensemble, those of its members.
+        encoder: one of `catalogue.ENCODERS`; of an ensemble, those of its members.
         classes: in label order.
         stride: the output stride of the encoder; a window must not be smaller.
         preprocessing: how the training images were made.
         any_size: whether the file takes images of any size, or only of the training size.
+        test_splits: SHA-256 of the test split's entry in the manifest of the shards that the model was trained on, or
+            that each member of an ensemble was trained on; empty: not recorded.
     """
 
     architecture: str
@@ -58,6 +62,7 @@ class ModelInfo(Record):
     stride: Length
     preprocessing: Preprocessing
     any_size: bool = True
+    test_splits: tuple[str, ...] = ()
 
     @property
     def fixed_size(self) -> Size | None:
@@ -91,7 +96,7 @@ class ExportInfo(Record):
         source: SHA-256 of the .keras file.
         revision: the Git commit of the project, with `-dirty` after it if tracked files differ; None without Git.
         dvc_lock: SHA-256 of dvc.lock; None without one.
-        score: on the test images; None until the file is scored.
+        score: on the test images; None until the file is scored, and if the model may know these images.
         version: of maskline.
     """
 
@@ -108,10 +113,19 @@ class ExportInfo(Record):
 
 
 def read_keras_info(path: Path) -> ModelInfo:
-    """Read the configuration in a .keras file, without TensorFlow.
+    """Read what a .keras file says about itself, without TensorFlow.
 
     Raises:
         ArtifactError: the file is missing, damaged, not a model of this project, or does not record its training size.
+    """
+    return model_info(path, read_keras_config(path))
+
+
+def read_keras_config(path: Path) -> dict[str, Any]:
+    """Read the configuration of the model in a .keras file, without TensorFlow.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or not a model of this project.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -122,19 +136,19 @@ def read_keras_info(path: Path) -> ModelInfo:
         raise
     except Exception as error:  # a damaged archive can make zipfile and json raise anything
         raise ArtifactError(path, f"is not a .keras file ({one_line(error)})") from None
-    if not isinstance(saved, dict) or saved.get("registered_name") != "maskline>SegmentationModel":
+    if not isinstance(saved, dict) or saved.get("registered_name") not in _REGISTERED:
         raise ArtifactError(path, "is not a segmentation model of this project")
-    return model_info(path, saved.get("config"))
+    if not isinstance(saved.get("config"), dict):
+        raise ArtifactError(path, "is damaged at its configuration")
+    return saved["config"]
 
 
-def model_info(path: Path, config: object) -> ModelInfo:
-    """Return the info in the configuration of a `SegmentationModel`.
+def model_info(path: Path, config: dict[str, Any]) -> ModelInfo:
+    """Return the info in the configuration of a `SegmentationModel` or an `Ensemble`.
 
     Raises:
         ArtifactError: the configuration is damaged, or does not record the training size.
     """
-    if not isinstance(config, dict):
-        raise ArtifactError(path, "is damaged at its configuration")
     if not config.get("preprocessing"):
         raise ArtifactError(path, "does not record the size of its training images")
     try:
@@ -146,11 +160,12 @@ def model_info(path: Path, config: object) -> ModelInfo:
                 "classes": [{"name": name, "color": color} for name, color in pairs],
                 "stride": config["stride"],
                 "preprocessing": config["preprocessing"],
+                "test_splits": [split for one in config.get("members", [config]) if (split := one.get("test_split"))],
             }
         )
     except ValidationError as error:
         raise ArtifactError(path, f"is damaged at {first_problem(error)}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(path, f"is damaged at its configuration ({one_line(error)})") from None
 
 

@@ -1,4 +1,4 @@
-"""The encoder's initial weights: none, the ImageNet weights of keras.applications, or a file named in the params."""
+"""The initial weights: none, the encoder's from ImageNet or from a file, or those of a whole model."""
 
 import os
 import shutil
@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from maskline.contracts.encoder_weights import PATH, EncoderWeights, origin_of
 from maskline.contracts.hdf5 import check_hdf5
+from maskline.contracts.model_info import read_keras_config
+from maskline.contracts.safetensors import SUFFIX, read_safetensors
 from maskline.datasets.fetch import fetch
-from maskline.errors import InputError
+from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory, sha256
 from maskline.files.records import write_record
 from maskline.params.encoder import EncoderParams
@@ -45,25 +47,29 @@ IMAGENET = {
     "xception": Published(f"{_TENSORFLOW}/xception/xception_{_NO_TOP}", "b0042744bf5b25fce3cb969f33bebb97"),
 }
 IMAGENET |= {f"{name}_bn": IMAGENET[name] for name in ("vgg16", "vgg19")}
-KERAS, LEGACY = "encoder.weights.h5", "encoder.h5"
+KERAS, LEGACY, TRANSFORMERS, START = "encoder.weights.h5", "encoder.h5", f"encoder{SUFFIX}", "start.keras"
 
 
 def prepare_weights(model: EncoderParams, folder: Path) -> None:
-    """Replace `folder` by encoder.json and, unless the encoder starts from random weights, its weights file.
+    """Replace `folder` by encoder.json and, unless all weights start random, the file that they come from.
 
-    The file is `encoder.weights.h5` if it is in Keras 3's format, and `encoder.h5` if in that of keras.applications.
+    The file is `encoder.weights.h5` if it is in Keras 3's format, `encoder.h5` if in that of keras.applications, and
+    `encoder.safetensors` if in that of Hugging Face's transformers, and `start.keras` if it is a whole model.
 
     Raises:
-        InputError: the file is missing, cannot be fetched, or is not HDF5.
+        InputError: the file is missing, cannot be fetched, is not a model, or is neither HDF5 nor, by its suffix,
+            safetensors.
     """
-    origin = origin_of(model.encoder_weights)
+    origin = origin_of(model.encoder_weights, model.start_from)
     path = None
     if origin == "imagenet":
         path = _imagenet(model.encoder)
     elif origin == "file":
         path = _existing(model.encoder_weights)
+    elif model.start_from:
+        path = _model(model.start_from)
     with new_directory(folder) as new:
-        copy = _copied(path, new) if path else None
+        copy = Path(shutil.copyfile(path, new / (START if origin == "model" else _format(path)))) if path else None
         record = EncoderWeights(
             encoder=model.encoder,
             weights=origin,
@@ -73,15 +79,24 @@ def prepare_weights(model: EncoderParams, folder: Path) -> None:
         write_record(new / PATH.name, record)
 
 
-def _copied(path: Path, folder: Path) -> Path:
-    return Path(shutil.copyfile(path, folder / _format(path)))
-
-
 def _existing(path: str) -> Path:
     file = Path(path)
     if not file.is_file():
         raise InputError(f"model.encoder_weights must be none, imagenet or an existing file. Received: {path!r}")
     return file
+
+
+def _model(path: str) -> Path:
+    """Return the path of a model of this project."""
+    try:
+        reason = "is an ensemble" if "members" in read_keras_config(Path(path)) else ""
+    except ArtifactError as error:
+        reason = error.reason
+    if reason:
+        raise InputError(
+            f"model.start_from must be none or a model that train wrote, but {path} {reason}. Received: {path!r}"
+        )
+    return Path(path)
 
 
 def _imagenet(encoder: str) -> Path:
@@ -104,6 +119,9 @@ def _imagenet(encoder: str) -> Path:
 
 def _format(path: Path) -> str:
     """Return the file name that names the format of the weights."""
+    if path.suffix == SUFFIX:
+        read_safetensors(path)
+        return TRANSFORMERS
     check_hdf5(path)
     import h5py
 

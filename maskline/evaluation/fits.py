@@ -19,6 +19,20 @@ def check_fits(path: Path, info: ModelInfo, manifest: Manifest, shards: Path) ->
     check_images(path, info.preprocessing, manifest, shards)
 
 
+def seen(path: Path, info: ModelInfo, manifest: Manifest, shards: Path) -> str | None:
+    """Return the start of a sentence if the model, or a member of an ensemble, was trained with another test split.
+
+    Then it may have learned the test images of these shards, as a model of another fold has. None: it has the same test
+    split, or does not record it.
+    """
+    if all(split == manifest.digest("test") for split in info.test_splits):
+        return None
+    who = "has members that were" if len(info.test_splits) > 1 else "was"
+    return (
+        f"{path} {who} trained with another test split than {shards / MANIFEST.name} has, and may know its test images"
+    )
+
+
 def check_classes(path: Path, classes: Sequence[str], manifest: Manifest, shards: Path) -> None:
     """Refuse the model in the file `path` if it has other classes, or in another order, than the shards.
 

@@ -8,8 +8,8 @@ from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.evaluation.fits import check_classes, check_images
 from maskline.evaluation.predicted_split import PredictedSplit
+from maskline.models.ensemble import AnyModel
 from maskline.models.files import load_model
-from maskline.models.segmentation import SegmentationModel
 from maskline.params.evaluate import EvaluateParams
 from maskline.prediction.fitting import fitted
 from maskline.prediction.inference import Inference, predictor
@@ -59,7 +59,7 @@ def predicting(runtime: Runtime, manifest: Manifest, params: EvaluateParams) -> 
     return lambda reader, originals: PredictedSplit(reader, made, originals, in_windows, predict, refine)
 
 
-def _model(path: Path, manifest: Manifest, shards: Path) -> SegmentationModel:
+def _model(path: Path, manifest: Manifest, shards: Path) -> AnyModel:
     """Return a model that fits the shards; an old one may not record the size of its training images."""
     model = load_model(path)
     check_classes(path, model.class_names, manifest, shards)

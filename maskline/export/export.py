@@ -12,7 +12,7 @@ from maskline.comparison.compare import Comparison
 from maskline.contracts.manifest import read_manifest
 from maskline.contracts.model_info import ExportInfo, Format
 from maskline.errors import InputError
-from maskline.evaluation.fits import check_fits
+from maskline.evaluation.fits import check_fits, seen
 from maskline.export.check import passed
 from maskline.export.formats import litert, onnx, saved_model
 from maskline.export.formats.onnx_int8 import quantize_onnx
@@ -22,8 +22,8 @@ from maskline.export.page.page import write_page
 from maskline.export.page.web_runtime import web_runtime
 from maskline.export.provenance import lock_digest, revision
 from maskline.files.artifacts import move, move_directory, sha256
+from maskline.models.ensemble import AnyModel
 from maskline.models.files import load_model
-from maskline.models.segmentation import SegmentationModel
 from maskline.prediction.runtimes.keras import KerasRuntime
 from maskline.prediction.runtimes.opening import open_runtime
 from maskline.prediction.runtimes.saved_model import INFO, VERSION
@@ -64,10 +64,12 @@ class Exported(NamedTuple):
     Attributes:
         comparison: of the file with the model on the test images.
         only_size: height and width of the images it takes; None: it takes any.
+        seen: the start of a sentence if the model may know the test images, so that the file records no score.
     """
 
     comparison: Comparison
     only_size: tuple[int, int] | None
+    seen: str | None
 
 
 def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: Path, limits: Limits) -> Exported:
@@ -91,7 +93,9 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
     page_runtime = web_runtime(wanted.web_runtime) if wanted.page else None
     model = load_model(model_file)
     runtime = KerasRuntime(model, model_file)
-    check_fits(model_file, runtime.info, read_manifest(shards), shards)
+    manifest = read_manifest(shards)
+    check_fits(model_file, runtime.info, manifest, shards)
+    known = seen(model_file, runtime.info, manifest, shards)
     info = _info(model_file, runtime, wanted, project)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         file = Path(folder) / f"model{SUFFIXES[wanted.format]}"
@@ -100,13 +104,13 @@ def export(model_file: Path, out: Path, wanted: Wanted, project: Path, shards: P
         exported = open_runtime(file)
         after = counted(str(out), out, exported, shards)
         comparison = passed(out, before, after, limits)
-        _DESCRIBE[wanted.format](file, info.model_copy(update={"score": score(after)}))
+        _DESCRIBE[wanted.format](file, info.model_copy(update={"score": None if known else score(after)}))
         if page_runtime:
             page = Path(folder) / "page.html"
             write_page(file, page, page_runtime)
             file = page
         (move_directory if file.is_dir() else move)(file, out)
-    return Exported(comparison, exported.fixed_size)
+    return Exported(comparison, exported.fixed_size, known)
 
 
 def check_wanted(out: Path, wanted: Wanted) -> None:
@@ -142,7 +146,7 @@ def _check_folder(out: Path) -> None:
 
 
 def _info(model_file: Path, runtime: KerasRuntime, wanted: Wanted, project: Path) -> ExportInfo:
-    any_size = takes_any_size(runtime.info.architecture, wanted.format)
+    any_size = takes_any_size(runtime.sampling.own_samples, wanted.format)
     return ExportInfo(
         model=runtime.info.model_copy(update={"any_size": any_size}),
         format=wanted.format,
@@ -155,7 +159,7 @@ def _info(model_file: Path, runtime: KerasRuntime, wanted: Wanted, project: Path
     )
 
 
-def _write(model: SegmentationModel, file: Path, info: ExportInfo, wanted: Wanted, shards: Path) -> None:
+def _write(model: AnyModel, file: Path, info: ExportInfo, wanted: Wanted, shards: Path) -> None:
     outputs: tuple[Output, ...] = (*DEFAULT, "labels", "confidence") if wanted.labels else DEFAULT
     model = in_float32(model)
     if not wanted.int8:

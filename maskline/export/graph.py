@@ -7,24 +7,30 @@ import tensorflow as tf
 
 from maskline.contracts.fit import Size
 from maskline.contracts.model_info import Format
-from maskline.models.catalogue import NETWORKS
+from maskline.models.ensemble import AnyModel, Ensemble
 from maskline.models.segmentation import SegmentationModel
 
 Output = Literal["probabilities", "labels", "confidence", "logits"]
 DEFAULT: tuple[Output, ...] = ("probabilities",)
 
 
-def takes_any_size(architecture: str, file_format: Format) -> bool:
-    """Return whether a format can hold a network for images of any size.
+def takes_any_size(samples: int, file_format: Format) -> bool:
+    """Return whether a format can hold a model, which averages this many samples of dropout, for images of any size.
 
     Only TensorFlow draws the masks of dropout as this project does. Other formats hold them as constants, which have
     the size of the features.
     """
-    return file_format == "savedmodel" or not NETWORKS[architecture].samples
+    return file_format == "savedmodel" or not samples
 
 
-def in_float32(model: SegmentationModel) -> SegmentationModel:
+def in_float32(model: AnyModel) -> AnyModel:
     """Return the model with all layers in float32, because other runtimes lack operations in lower precisions."""
+    if isinstance(model, Ensemble):
+        return Ensemble([_in_float32(member) for member in model.members], model.sources)
+    return _in_float32(model)
+
+
+def _in_float32(model: SegmentationModel) -> SegmentationModel:
     config = model.get_config()
     if config["precision"] == "float32":
         return model
@@ -34,7 +40,7 @@ def in_float32(model: SegmentationModel) -> SegmentationModel:
 
 
 def serving_function(
-    model: SegmentationModel, outputs: Sequence[Output], size: Size | None
+    model: AnyModel, outputs: Sequence[Output], size: Size | None
 ) -> tf.types.experimental.PolymorphicFunction:
     """Return a function of images uint8 [N, H, W, 3], RGB.
 
@@ -49,7 +55,7 @@ def serving_function(
 
     @tf.function(input_signature=[tf.TensorSpec((None, *(size or (None, None)), 3), tf.uint8, name="images")])
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = model.probabilities(images) if model.architecture.samples else _softmax(model(images))
+        probabilities = model.probabilities(images) if model.samples else _softmax(model(images))
         found = {
             "probabilities": probabilities,
             "labels": tf.cast(tf.argmax(probabilities, axis=-1), tf.uint8),

@@ -10,10 +10,11 @@ import keras
 
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import ZIP_EPOCH, write_bytes
+from maskline.models.ensemble import AnyModel, Ensemble
 from maskline.models.segmentation import SegmentationModel
 
 
-def save_model(model: SegmentationModel, path: Path) -> None:
+def save_model(model: AnyModel, path: Path) -> None:
     """Write a .keras file without the save time, archive times and memory addresses that Keras adds."""
     with tempfile.TemporaryDirectory(
         dir=Path(path).parent
@@ -42,7 +43,7 @@ def _deterministic(value: object) -> object:
     return [_deterministic(item) for item in value] if isinstance(value, list) else value
 
 
-def load_model(path: Path) -> SegmentationModel:
+def load_model(path: Path) -> AnyModel:
     """Load a saved model; code in the file is never executed.
 
     Raises:
@@ -55,6 +56,6 @@ def load_model(path: Path) -> SegmentationModel:
     except Exception as error:  # Keras passes on any error of its readers
         reason = " ".join(str(error).split())[:200]
         raise ArtifactError(path, f"cannot be loaded ({reason})") from None
-    if not isinstance(model, SegmentationModel):
+    if not isinstance(model, SegmentationModel | Ensemble):
         raise ArtifactError(path, f"holds a {type(model).__name__}, which is not a segmentation model")
     return model

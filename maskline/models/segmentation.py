@@ -12,12 +12,14 @@ from maskline.contracts.model_info import Preprocessing
 from maskline.models.encoders import registry as encoders
 from maskline.models.interface import Features, Loss
 from maskline.models.layers.dropout import MonteCarloDropout, constant_sample
+from maskline.models.layers.normalization import BatchNormalization
 from maskline.models.layers.resizing import Upsampling
 from maskline.models.registry import find_architecture
 
 _Length = TypeVar("_Length", int, tf.Tensor)
+_Layer = TypeVar("_Layer", bound=keras.Layer)
 
-_TINY = 1e-30  # a probability whose logarithm is still finite
+TINY = 1e-30  # a probability whose logarithm is still finite
 
 
 @keras.saving.register_keras_serializable("maskline")
@@ -41,7 +43,11 @@ class SegmentationModel(keras.Model):
         output_stride: of the encoder: 8, 16 or 32.
         coarse: the architecture that 'pointrend' refines, one of `catalogue.REFINABLE`; others ignore it.
         encoder_weights: a weights file for the encoder; not part of the saved configuration.
+        freeze_normalization: whether the encoder's batch normalization keeps its statistics in training; not part of
+            the saved configuration either.
         preprocessing: how the training images were made; None: not recorded.
+        test_split: SHA-256 of the entry of the test split, whose images are not trained on, in the manifest of the
+            shards; None: not recorded.
 
     Raises:
         InputError: `encoder_weights` belong to another network.
@@ -60,7 +66,9 @@ class SegmentationModel(keras.Model):
         output_stride: int = 32,
         coarse: str = "fpn",
         encoder_weights: Path | None = None,
+        freeze_normalization: bool = False,
         preprocessing: Preprocessing | None = None,
+        test_split: str | None = None,
         name: str = "segmentation",
     ) -> None:
         super().__init__(name=name, dtype="float32")
@@ -76,6 +84,7 @@ class SegmentationModel(keras.Model):
             "output_stride": output_stride,
             "coarse": coarse,
             "preprocessing": preprocessing and preprocessing.model_dump(mode="json"),
+            "test_split": test_split,
             "name": name,
         }
         self.class_names, self.class_colors = list(class_names), list(class_colors)
@@ -96,8 +105,10 @@ class SegmentationModel(keras.Model):
                 ),
             )
             backbone.trainable = not freeze_encoder
+            for layer in _of_type(backbone, BatchNormalization):
+                layer.frozen = freeze_normalization
             images = keras.Input((None, None, 3))
-            features = Features(tuple(backbone(images)), strides)
+            features = Features(tuple(backbone(images)), strides, encoder)
             decoded = self.architecture.decoder(features, len(class_names), width, dropout)
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
@@ -107,16 +118,15 @@ class SegmentationModel(keras.Model):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return logits float32 [B, H, W, C]; a network with samples returns the log of its mean probabilities."""
-        if training or not self.architecture.samples:
+        if training or not self.samples:
             return self._logits(images, training)
-        return tf.math.log(tf.maximum(self.probabilities(images), _TINY))
+        return tf.math.log(tf.maximum(self.probabilities(images), TINY))
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Return probabilities float32 [B, H, W, C]; a network with samples returns their mean."""
-        samples = self.architecture.samples
-        if not samples:
+        if not self.samples:
             return tf.nn.softmax(self(images))
-        return tf.add_n([self.sampled(images, number) for number in range(1, samples + 1)]) / samples
+        return tf.add_n([self.sampled(images, number) for number in range(1, self.samples + 1)]) / self.samples
 
     def sampled(self, images: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
         """Return the probabilities [B, H, W, C] of one pass with dropout, whose masks depend on `number`, from 1 on."""
@@ -131,9 +141,20 @@ class SegmentationModel(keras.Model):
         return tf.nn.softmax(logits)
 
     @property
+    def samples(self) -> int:
+        """Number of passes with dropout that inference averages; 0: one pass without dropout."""
+        return self.architecture.samples
+
+    @property
     def dropouts(self) -> list[MonteCarloDropout]:
         """The layers of encoder and decoder that drop features."""
-        return list(_dropouts(self.network))
+        return [layer for layer in _of_type(self.network, MonteCarloDropout) if layer.rate]
+
+    @property
+    def encoder(self) -> keras.Model:
+        """The encoder, a part of the network."""
+        encoder: keras.Model = self.network.get_layer(self._config["encoder"])
+        return encoder
 
     def training_loss(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         """Return the scalar to minimize: the loss of the logits plus the architecture's auxiliary loss."""
@@ -195,9 +216,9 @@ def missing(length: _Length, stride: int) -> _Length:
     return (stride - length % stride) % stride
 
 
-def _dropouts(network: keras.Model) -> Iterator[MonteCarloDropout]:
+def _of_type(network: keras.Model, kind: type[_Layer]) -> Iterator[_Layer]:
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _dropouts(layer)
-        elif isinstance(layer, MonteCarloDropout) and layer.rate:
+            yield from _of_type(layer, kind)
+        elif isinstance(layer, kind):
             yield layer

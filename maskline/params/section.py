@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticKnownError
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -11,6 +11,18 @@ Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=100)]
 Name = Annotated[str, Field(min_length=1)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+def _null(path: Any) -> Any:
+    return None if path == "none" else path
+
+
+def _none(path: str | None) -> str:
+    return path or "none"
+
+
+# A file or folder of the user's, or 'none': params.yaml has no null here, because DVC needs the path of a dep.
+OwnPath = Annotated[Name | None, BeforeValidator(_null), PlainSerializer(_none)]
 
 
 class Section(BaseModel):

@@ -1,11 +1,11 @@
 """The half of section dataset that download reads: the images and masks to use, and how to read them."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
-from maskline.params.section import Color, Name, Section
+from maskline.params.section import Color, Name, OwnPath, Section
 
 MaskValue = Annotated[int, Field(ge=0, le=65535)]
 _FORBIDDEN = "<>&\"'`"  # `dvc plots show` writes class names into its page as they are
@@ -19,20 +19,11 @@ def is_class_name(name: str) -> bool:
     return bool(name) and name.isprintable() and not set(name) & set(_FORBIDDEN)
 
 
-def _null(path: Any) -> Any:
-    """Return a path, or None for 'none': params.yaml has no null here, because DVC needs the path of a dep."""
-    return None if path == "none" else path
-
-
-def _none(path: str | None) -> str:
-    return path or "none"
-
-
 class SourceParams(Section):
     """The images and masks to use, and how to read them."""
 
     name: Name
-    path: Annotated[Name | None, BeforeValidator(_null), PlainSerializer(_none)]
+    path: OwnPath
     classes: Annotated[list[Name], Field(min_length=2, max_length=255)] | None
     colors: list[Color] | None
     masks: Literal["index", "color"]

@@ -18,6 +18,7 @@ from maskline.params.train import TrainParams
 from maskline.training.agreement import check_equal, first_workers_state
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.interrupts import deferred_signals, stop_if_requested
+from maskline.training.plateau import follow_plateau
 from maskline.training.schedule import Schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
@@ -65,6 +66,7 @@ def fit(
         if watch:
             watch.begin(state, validator)
         while len(state.history) < params.epochs and not _has_stopped_improving(state.history, params.early_stopping):
+            follow_plateau(rate, state.history, params.plateau)
             _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
             _end_epoch(trainer, validator, state, rate, params, watch)
             if replicas.count() > 1:

@@ -32,7 +32,7 @@ from maskline.training.checkpoint import Checkpoints
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
 from maskline.training.setup import set_up
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
 from maskline.training.watch import Watch, run_folder
 
 
@@ -58,17 +58,17 @@ def train(
 
     Args:
         shards: folder of shards and manifest.
-        weights: folder of encoder.json and, if it names one, the encoder's weights file.
+        weights: folder of encoder.json and, if it names one, the file of the initial weights.
         checkpoints: folder of the checkpoints of unfinished runs and of the last finished one.
         code: digest of the training code, so that changed code never resumes from this run's checkpoints.
         processes: how many on this host train at the same time.
         logs: folder of the TensorBoard events of all runs; None: none are written.
 
     Raises:
-        ArtifactError: the shards or the weights are damaged, or the weights are for another network.
-        InputError: the network cannot be trained in such small batches or in the free memory, or the loss or a
-            validation score became NaN or infinite, or an operation has no deterministic kernel on the device, or the
-            workers differ in their arguments or files.
+        ArtifactError: the shards or the weights are damaged, or the weights are for another encoder.
+        InputError: the model to start from is another network, or the network cannot be trained in such small batches
+            or in the free memory, or the loss or a validation score became NaN or infinite, or an operation has no
+            deterministic kernel on the device, or the workers differ in their arguments or files.
         Stopped: Ctrl-C or SIGTERM.
     """
     keras.utils.set_random_seed(seed)
@@ -87,15 +87,18 @@ def train(
     check_same(fingerprint)
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
-    trainer, loss, rate = set_up(manifest, _encoder_weights(weights, model), model, params, processes)
-    validator = Validator(trainer.model, loss, validation, params.batch_size)
+    size = augment.seen(reader.size)
+    trainer, loss, rate = set_up(manifest, size, _initial_weights(weights, model), model, params, processes)
+    held = validation_batch(params.batch_size, size, reader.size)
+    validator = Validator(trainer.model, loss, validation, held)
     rank, count = replicas.rank(), replicas.count()
     threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
     run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})
     shown = {"seed": seed, **{name: fingerprint[name] for name in ("model", "augment", "train")}}
     events = run_folder(logs, shown, run.key) if logs and run else None
     watch = Watch(events, manifest.classes, shown) if logs else None
-    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed, rank=rank, count=count)
+    change = augmentation(augment, reader)
+    batches = partial(training_batches, reader, params.batch_size, change, seed, rank=rank, count=count, size=size)
     with readers_errors(), refusals():
         history = fit(trainer, validator, batches, rate, params, run, watch)
     if run:
@@ -107,12 +110,13 @@ def train(
         run.finish()
 
 
-def _encoder_weights(folder: Path, model: ModelParams) -> Path | None:
-    """Return the encoder's weights file, checked to be what download prepared for these params, or None."""
+def _initial_weights(folder: Path, model: ModelParams) -> Path | None:
+    """Return the file of the initial weights, checked to be what download prepared for these params, or None."""
     path = folder / ENCODER.name
     record = read_record(path, EncoderWeights)
-    if (record.encoder, record.weights) != (model.encoder, origin_of(model.encoder_weights)):
-        raise ArtifactError(path, f"does not describe the weights of {model.encoder} from {model.encoder_weights}")
+    if (record.encoder, record.weights) != (model.encoder, origin_of(model.encoder_weights, model.start_from)):
+        origin = model.start_from or model.encoder_weights
+        raise ArtifactError(path, f"does not describe the weights of {model.encoder} from {origin}")
     if record.file is None:
         return None
     file = folder / record.file

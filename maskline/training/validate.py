@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from maskline.contracts.fit import Size
 from maskline.engine import replicas
 from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy
@@ -44,6 +45,16 @@ class Scores(NamedTuple):
     mean_iou: float
     iou: Sequence[float] = ()
     examples: Sequence[Example] = ()
+
+
+def validation_batch(batch_size: int, seen: Size, whole: Size) -> int:
+    """Return how many whole images have no more pixels than the parts of `batch_size` images that a step sees.
+
+    Args:
+        seen: height and width of what a step sees of each image; pixels.
+        whole: height and width of a whole image; pixels.
+    """
+    return max(1, batch_size * seen[0] * seen[1] // (whole[0] * whole[1]))
 
 
 class Validator:

@@ -100,7 +100,9 @@ def test_a_file_that_lies_is_refused_before_its_values_are_read(lie, tmp_path):
     with h5py.File(path, "w") as file:
         lie(file)
     with pytest.raises(InputError) as caught:
-        prepare_weights(EncoderParams(encoder="unet", encoder_weights=str(path)), tmp_path / "weights")
+        prepare_weights(
+            EncoderParams(encoder="unet", encoder_weights=str(path), start_from="none"), tmp_path / "weights"
+        )
     assert str(caught.value).startswith(f"{path} cannot be used: {LIES[lie]}")
     assert "\n" not in str(caught.value) and not (tmp_path / "weights").exists()
 

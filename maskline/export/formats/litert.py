@@ -11,14 +11,14 @@ from maskline.export.formats.converting import converting
 from maskline.export.formats.saved_model import save_graph
 from maskline.export.graph import DEFAULT, Output
 from maskline.files.artifacts import write_bytes
-from maskline.models.segmentation import SegmentationModel
+from maskline.models.ensemble import AnyModel
 from maskline.prediction.runtimes.engines import load_engine
 
 _IDENTIFIER = b"TFL3"
 _KEY = b"maskline"
 
 
-def write_litert(model: SegmentationModel, path: Path, info: ExportInfo, outputs: Sequence[Output] = DEFAULT) -> None:
+def write_litert(model: AnyModel, path: Path, info: ExportInfo, outputs: Sequence[Output] = DEFAULT) -> None:
     """Write a .tflite file with float32 weights; its signature is serving_default.
 
     Args:

@@ -9,7 +9,7 @@ from maskline.contracts.model_info import ExportInfo, ModelInfo
 from maskline.export.formats.converting import converting
 from maskline.export.graph import DEFAULT, Output, serving_function
 from maskline.files.artifacts import write_bytes
-from maskline.models.segmentation import SegmentationModel
+from maskline.models.ensemble import AnyModel
 from maskline.prediction.runtimes.engines import load_engine
 
 _OPSET = 17
@@ -17,7 +17,7 @@ _RESOLUTION = 100  # centimeters per pixel: Deepness's own default, as images do
 _OVERLAP = 25  # percent of a tile
 
 
-def write_onnx(model: SegmentationModel, path: Path, info: ExportInfo, outputs: Sequence[Output] = DEFAULT) -> None:
+def write_onnx(model: AnyModel, path: Path, info: ExportInfo, outputs: Sequence[Output] = DEFAULT) -> None:
     """Write an .onnx file.
 
     Args:

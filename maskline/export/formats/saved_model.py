@@ -11,13 +11,11 @@ from maskline.export.formats.converting import converting
 from maskline.export.graph import DEFAULT, Output, serving_function
 from maskline.files.artifacts import new_directory
 from maskline.files.records import write_record
-from maskline.models.segmentation import SegmentationModel
+from maskline.models.ensemble import AnyModel
 from maskline.prediction.runtimes.saved_model import INFO, VERSION
 
 
-def write_saved_model(
-    model: SegmentationModel, path: Path, info: ExportInfo, outputs: Sequence[Output] = DEFAULT
-) -> None:
+def write_saved_model(model: AnyModel, path: Path, info: ExportInfo, outputs: Sequence[Output] = DEFAULT) -> None:
     """Write a folder with the SavedModel as version 1; its signature is serving_default.
 
     Args:
@@ -35,7 +33,7 @@ def write_saved_model(
         describe_saved_model(folder, info)
 
 
-def save_graph(model: SegmentationModel, folder: Path, outputs: Sequence[Output], size: Size | None) -> None:
+def save_graph(model: AnyModel, folder: Path, outputs: Sequence[Output], size: Size | None) -> None:
     """Write a SavedModel with one signature, without Keras's functions for training."""
     served = tf.Module()
     served.held = [variable.value for variable in model.variables]  # the variables that are saved

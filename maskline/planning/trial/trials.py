@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 # Params that change neither a step's time nor its memory: a trial of others that differ only in these is known.
 _EQUAL = {
     "train": {"epochs": 1, "learning_rate": 0.001, "schedule": "constant", "warmup_epochs": 0.0, "early_stopping": 0},
-    "model": {"encoder_weights": "none", "freeze_encoder": False},
+    "model": {"encoder_weights": "none", "start_from": "none", "freeze_encoder": False},
 }
 _SMALL = 0.1  # stands for any amount of augmentation, or decay of a moving average, above 0
 _SECTIONS = ("preprocess", "model", "augment", "train")

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.contracts.model_info import ModelInfo, model_info
+from maskline.models.ensemble import AnyModel
 from maskline.models.files import load_model
-from maskline.models.segmentation import SegmentationModel
 from maskline.prediction.runtime import Sampling
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
@@ -24,10 +24,14 @@ class KerasRuntime:
 
     fixed_size = None
 
-    def __init__(self, model: SegmentationModel, path: Path = Path("the model")) -> None:
+    def __init__(self, model: AnyModel, path: Path = Path("the model")) -> None:
         self.stride = model.stride
         self.sampling = Sampling(
-            model.network.name, len(model.class_names), bool(model.dropouts), model.architecture.samples, self._sample
+            model.get_config()["architecture"],
+            len(model.class_names),
+            bool(model.dropouts),
+            model.samples,
+            self._sample,
         )
         self._model, self._path = model, path
         self._probabilities = tf.function(model.probabilities, input_signature=[_IMAGES])
