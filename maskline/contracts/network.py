@@ -14,7 +14,7 @@ Part = Literal["encoder", "decoder", "head", "training"]
 
 
 class NetworkStage(Record):
-    """The layers of one part of a network whose outputs have the same stride.
+    """Layers of a network: those of an encoder up to its next features, or those of a decoder with the same stride.
 
     Attributes:
         part: 'training' holds what only the loss uses.
