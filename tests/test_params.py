@@ -84,8 +84,8 @@ def test_ci_params_are_valid():
 def test_a_recipes_params_are_valid_and_name_no_place_on_a_disk(path):
     params = read_params(path)
     assert params.model_dump() == read_yaml(path)
-    assert params.dataset.path is None and params.dataset.limit is None
-    assert (params.model.encoder_weights, params.model.start_from) == ("imagenet", "none")
+    assert params.dataset.path is None and params.dataset.limit is None and params.model.start_from is None
+    assert params.model.encoder_weights == "imagenet"
 
 
 def test_every_key_of_the_file_has_a_field_and_the_reverse():
