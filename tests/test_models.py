@@ -41,7 +41,7 @@ FINE = (
 
 def test_the_registry_holds_what_params_offer():
     assert {name for network in NETWORKS.values() for name in network.encoders} == set(ENCODERS)
-    assert {*encoders._OWN, *BACKBONES} - {"small"} == set(ENCODERS)
+    assert {*encoders._OWN, *BACKBONES} - {"small", "mit_tiny"} == set(ENCODERS)
     assert {*BACKBONES, "vgg16_bn", "vgg19_bn"} == {name for name, known in ENCODERS.items() if known.imagenet}
     for name, network in NETWORKS.items():
         architecture = find_architecture(name, "fpn")
@@ -63,7 +63,7 @@ def unreached(model, gradients):
     return [v.path for v, g in zip(model.trainable_variables, gradients, strict=True) if g is None or not np.any(g)]
 
 
-def training_step(model, x, labels, rate=0.01):
+def training_step(model, x, labels):
     """Return a step of Adam, a function of its number; one operation per variable is traced in half of Keras's time."""
     moments = [[tf.Variable(tf.zeros(v.shape)) for _ in range(2)] for v in model.trainable_variables]
 
@@ -73,7 +73,7 @@ def training_step(model, x, labels, rate=0.01):
         for variable, (first, second), gradient in zip(model.trainable_variables, moments, gradients, strict=True):
             if gradient is not None:
                 tf.raw_ops.ResourceApplyAdam(
-                    var=variable.value.handle, m=first.handle, v=second.handle, grad=gradient, lr=rate, epsilon=1e-7,
+                    var=variable.value.handle, m=first.handle, v=second.handle, grad=gradient, lr=0.01, epsilon=1e-7,
                     beta1=0.9, beta2=0.999, beta1_power=0.9**number, beta2_power=0.999**number,
                 )  # fmt: skip
         return gradients
@@ -89,8 +89,9 @@ def two_samples():
         yield
 
 
-# Skips that add and that join, unpooling by indices, adaptive pooling, dilation, points; the others combine these.
-REPRESENTATIVE = ("unet", "fcn8s", "segnet", "pspnet", "deeplabv3plus", "pointrend")
+# Skips that add and that join, unpooling by indices, adaptive pooling, dilation, points, attention; the others combine
+# these.
+REPRESENTATIVE = ("unet", "fcn8s", "segnet", "pspnet", "deeplabv3plus", "pointrend", "segformer")
 MARKED = [
     pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in (*DISTINCT, "unet_nearest")
 ]
@@ -276,7 +277,7 @@ def test_frozen_normalization_keeps_the_encoders_statistics_and_trains_its_kerne
         loss = model.training_loss(images(), np.zeros((2, 64, 64), np.int32), cross_entropy)
     keras.optimizers.SGD(0.1).apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     moved = {v.path: not np.array_equal(v, before[v.path]) for v in model.variables}
-    of_encoder = {v.path for v in model.encoder.variables}
+    of_encoder = {v.path for v in model.network.get_layer("unet").variables}
     statistics = {path for path in moved if "moving" in path}
     assert of_encoder & statistics and of_encoder - statistics
     assert {path for path, has_moved in moved.items() if not has_moved} == of_encoder & statistics

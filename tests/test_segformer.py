@@ -1,26 +1,21 @@
-"""SegFormer on its Mix Transformer: what the paper states, learning, saving, and the weights of transformers."""
+"""SegFormer and its Mix Transformers: what the paper states, and the weights of transformers."""
 
 import json
 import struct
-from functools import partial
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
-from networks import build, images, mean_iou, scenes, without_values
+from networks import images, without_values
 from scipy.special import erf, softmax
-from test_models import training_step, unreached
 
 from maskline.contracts.safetensors import read_safetensors
 from maskline.datasets.weights import prepare_weights
 from maskline.errors import InputError
 from maskline.models.decoders.segformer import segformer
 from maskline.models.encoders import mit
-from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.registry import Options, build_encoder
-from maskline.models.files import load_model, save_model
 from maskline.models.interface import Features
 from maskline.models.layers.dropout import Dropout
 from maskline.params.encoder import EncoderParams
@@ -34,15 +29,6 @@ PARAMETERS = {
     "mit_b4": (60_842_688, 64_108_374, 60.8, 64.1),
     "mit_b5": (81_443_008, 84_708_694, 81.4, 84.7),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tiny():
-    """A Mix Transformer of few channels and blocks, `mit_tiny`, because that of the paper takes long to trace."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(mit._SIZES, "mit_tiny", mit._Size((8, 16, 20, 32), (1, 1, 2, 1)))
-        patch.setitem(encoders._OWN, "mit_tiny", encoders._Own(partial(encoders._mit, "mit_tiny"), mit.STRIDES))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,40 +56,6 @@ def test_parameter_counts(name):
     ours, whole, of_encoder, of_both = PARAMETERS[name]
     assert (count(encoder), count(encoder) + count(decoder)) == (ours, whole)
     assert abs(ours / 1e6 - of_encoder) < 0.1 and abs(whole / 1e6 - of_both) < 0.1
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A network that has seen four images often, with them and their labels, and its weights without a gradient."""
-    model = build("segformer", "mit_tiny", width=16, dropout=0.1)
-    x, labels = scenes()
-    step = training_step(model, x, labels, rate=0.005)
-    missed = unreached(model, step(tf.constant(1.0)))
-    for number in range(2, 41):
-        step(tf.constant(float(number)))
-    return model, x, labels, missed
-
-
-def test_it_overfits_four_images_with_all_its_weights(trained):
-    model, x, labels, missed = trained
-    assert not missed
-    assert mean_iou(model, x, labels) > 0.9
-
-
-def test_it_comes_back_from_disk_the_same_for_any_size(trained, tmp_path):
-    save_model(trained[0], tmp_path / "model.keras")
-    again = load_model(tmp_path / "model.keras")
-    for size in ((64, 64), (17, 40)):
-        logits = trained[0](images(*size))
-        assert logits.shape == (2, *size, 3) and logits.dtype == tf.float32
-        np.testing.assert_array_equal(again(images(*size)), logits)
-
-
-def test_mixed_precision_keeps_float32_weights_and_logits():
-    model = build("segformer", "mit_tiny", precision="mixed_float16")
-    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
-    logits = model(images(32, 32, 1))
-    assert logits.dtype == tf.float32 and np.isfinite(logits).all()
 
 
 def test_images_are_standardized_as_the_weights_expect(encoder):

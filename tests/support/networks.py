@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras.src.backend.common import global_state
 from maskline.metrics.confusion import confusion_matrices
 from maskline.metrics.scores import iou, mean_over_classes
 from maskline.models.catalogue import NETWORKS
+from maskline.models.encoders import mit
 from maskline.models.encoders import registry as encoders
 from maskline.models.encoders.applications import minus_one_to_one
 from maskline.models.layers.blocks import conv
@@ -33,10 +35,14 @@ def _small(options: encoders.Options) -> keras.Model:
 
 # The networks of keras.applications take most of a test's time; they have their own tests.
 encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
+# A Mix Transformer of few channels and blocks, because that of the paper takes long to trace.
+mit._SIZES["mit_tiny"] = mit._Size((8, 16, 20, 32), (1, 1, 2, 1))
+encoders._OWN["mit_tiny"] = encoders._Own(partial(encoders._mit, "mit_tiny"), mit.STRIDES)
 _OWN = ("unet", "enet", "vgg16_bn", "small")
 # The others differ from one of these in a layer that has tests of its own.
 DISTINCT = [name for name in NETWORKS if not name.endswith("_nearest")]
 SMALL = {name: next(own for own in _OWN if own in (*network.encoders, "small")) for name, network in NETWORKS.items()}
+SMALL["segformer"] = "mit_tiny"
 
 
 def build(architecture: str = "unet", encoder: str | None = None, **changes) -> SegmentationModel:

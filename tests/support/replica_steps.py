@@ -39,7 +39,6 @@ VARIANTS: dict[str, tuple[str, dict, int]] = {
     "fcn32s, float16": ("fcn32s", {"precision": "mixed_float16"}, 4),
     "unet, frozen": ("unet", {"freeze_encoder": True}, 4),
     "unet, frozen normalization": ("unet", {"freeze_normalization": True}, 4),
-    "segformer, mit_b0": ("segformer", {"encoder": "mit_b0", "dropout": 0.3}, 4),
     "unet_pix2pix, efficientnet_b0": ("unet_pix2pix", {"encoder": "efficientnet_b0", "dropout": 0.3}, 4),
 }
 Results = dict[str, np.ndarray]

@@ -1,9 +1,12 @@
 """The Mix Transformer (MiT), the encoder of SegFormer: features of strides 4, 8, 16, 32 without position encodings.
 
-Xie, Wang, Yu, Anandkumar, Alvarez and Luo, NeurIPS 2021. Like the authors' code, linear layers start from a normal
-distribution of 0.02, activations are exact GELU, and nothing is dropped but whole residual branches. A linear layer is
-a convolution of 1x1 here. Layers have the names that they have in Hugging Face's transformers, so that its files of
-weights can be read.
+Xie, Wang, Yu, Anandkumar, Alvarez and Luo, NeurIPS 2021. As in the authors' code, linear layers start from a normal
+distribution of 0.02, activations are exact GELU, and in training up to 10 % of the residual branches are dropped, with
+any `model.dropout`, and nothing else. A linear layer is a convolution of 1x1 here.
+
+Layers have the names that they have in Hugging Face's transformers, so that the authors' ImageNet weights can be read
+from the files `model.safetensors` of https://huggingface.co/nvidia/mit-b0 to mit-b5. Their license, the NVIDIA Source
+Code License (https://github.com/NVlabs/SegFormer/blob/master/LICENSE), allows research and evaluation alone.
 """
 
 from typing import NamedTuple
@@ -80,6 +83,19 @@ class Attention(layers.Layer):
         return {**super().get_config(), "heads": self.heads}
 
 
+@keras.saving.register_keras_serializable("maskline")
+class GELU(layers.Layer):
+    """Gaussian error linear unit (Hendrycks and Gimpel, 2016); TensorFlow's has an operation that ONNX lacks."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return x times the probability that a standard normal number is below x."""
+        return 0.5 * x * (1.0 + tf.math.erf(x * 0.5**0.5))
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return shape
+
+
 def encoder(name: str) -> keras.Model:
     """Return a Mix Transformer, with the features after each stage.
 
@@ -131,7 +147,7 @@ def _mix_ffn(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     channels = x.shape[-1]
     x = _linear(x, _EXPANSION * channels, f"{name}.dense1")
     x = layers.DepthwiseConv2D(3, padding="same", depthwise_initializer=_fan_out(), name=f"{name}.dwconv.dwconv")(x)
-    x = layers.Activation(keras.activations.gelu)(x)
+    x = GELU()(x)
     return _linear(x, channels, f"{name}.dense2")
 
 
