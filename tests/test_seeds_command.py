@@ -13,9 +13,10 @@ from test_folds_command import simulated_folds
 from maskline.cli.main import main
 from maskline.comparison.sides import read_side
 from maskline.errors import InputError
-from maskline.seeds.runs import SeedRun, pattern, seeds_of
+from maskline.seeds.runs import pattern, seeds_of
 from maskline.seeds.text import as_text
 from maskline.series.pipeline import Pipeline, read_pipeline
+from maskline.series.results import Run
 from maskline.series.summary import summarize
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -116,5 +117,5 @@ def test_names_carry_the_commit_and_seeds_count_up(project):
 def test_seeds_that_draw_the_test_images_are_said_to():
     pipeline = Pipeline(Path(), Path(), Path(), "0" * 40, {})
     results = list(simulated_folds(2))
-    runs = [SeedRun(seed, f"run {seed}", "1" * 40, result) for seed, result in enumerate(results)]
+    runs = [Run(seed, f"run {seed}", "1" * 40, result) for seed, result in enumerate(results)]
     assert "seed draws them here" in as_text(pipeline, runs, summarize(results))

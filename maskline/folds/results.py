@@ -1,23 +1,15 @@
 """The results of all folds, which must be of the same data."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from maskline.comparison.compare import Result
-from maskline.comparison.revisions import read_result
 from maskline.contracts import folders
 from maskline.errors import InputError
 from maskline.series.pipeline import Member, Pipeline, Series, recorded
+from maskline.series.results import Run, read_runs
 
-
-class Fold(NamedTuple):
-    """A finished fold: its number from 1, the name and the commit of its experiment, and its result."""
-
-    number: int
-    name: str
-    commit: str
-    result: Result
+Fold = Run  # a fold's number is from 1
 
 
 def folds_of(pipeline: Pipeline, folds: int) -> Series:
@@ -39,11 +31,7 @@ def read_folds(series: Series, commits: dict[int, str]) -> list[Fold]:
     Raises:
         InputError: a result cannot be read, or the folds are of different data, classes or sizes.
     """
-    found = []
-    for number, commit in sorted(commits.items()):
-        name = series.members[number].name
-        result = read_result(commit, series.pipeline.folder)._replace(name=name)
-        found.append(Fold(number, name, commit, result))
+    found = read_runs(series, commits)
     _check(series.pipeline, found)
     return found
 

@@ -11,6 +11,7 @@ from maskline.folds.results import Fold
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
 from maskline.series.pipeline import Pipeline
+from maskline.series.results import table_of_runs
 from maskline.series.summary import CONFIDENCE, Row
 
 _NOTES = (
@@ -27,7 +28,7 @@ def as_text(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> s
     """Return a table of folds and a table of metrics, with notes on how to read them."""
     images = sum(len(fold.result.filenames) for fold in folds)
     title = f"{len(folds)} folds of {images:,} images, from the commit {pipeline.commit[:7]}."
-    return "\n\n".join([title, _folds(folds, rows), _metrics(rows), *_notes(rows)])
+    return "\n\n".join([title, table_of_runs("fold", folds, rows), _metrics(rows), *_notes(rows)])
 
 
 def as_json(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> str:
@@ -57,16 +58,6 @@ def as_json(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> s
         .decode()
         .rstrip()
     )
-
-
-def _folds(folds: Sequence[Fold], rows: Sequence[Row]) -> str:
-    shown = {row.metric: row.values for row in rows}
-    cells = [
-        [f.number, f.name, len(f.result.filenames), figure(shown["mean_iou"][i]), figure(shown["pixel_accuracy"][i])]
-        for i, f in enumerate(folds)
-    ]
-    head = ("fold", "experiment", "images", "mean_iou", "pixel_accuracy")
-    return tabulate(cells, head, "simple", disable_numparse=True, colalign=("right", "left", "right", "right", "right"))
 
 
 def _metrics(rows: Sequence[Row]) -> str:

@@ -1,21 +1,10 @@
 """The runs of a pipeline with several seeds, and their results, which must be of the same classes and images."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from maskline.comparison.compare import Result
-from maskline.comparison.revisions import read_result
 from maskline.errors import InputError
 from maskline.series.pipeline import Member, Pipeline, Series
-
-
-class SeedRun(NamedTuple):
-    """A finished run: its seed, the name and the commit of its experiment, and its result."""
-
-    seed: int
-    name: str
-    commit: str
-    result: Result
+from maskline.series.results import Run, read_runs
 
 
 def seeds_of(pipeline: Pipeline, count: int) -> Series:
@@ -47,16 +36,13 @@ def _name(pipeline: Pipeline, seed: int | str) -> str:
     return pipeline.experiment(f"{pipeline.commit[:7]}-seed-{seed}")
 
 
-def read_seeds(series: Series, commits: dict[int, str]) -> list[SeedRun]:
+def read_seeds(series: Series, commits: dict[int, str]) -> list[Run]:
     """Return the runs in the order of their seeds, from the commits of their experiments.
 
     Raises:
         InputError: a result cannot be read, or the runs are of different classes or sizes.
     """
-    found = []
-    for seed, commit in sorted(commits.items()):
-        name = series.members[seed].name
-        found.append(SeedRun(seed, name, commit, read_result(commit, series.pipeline.folder)._replace(name=name)))
+    found = read_runs(series, commits)
     first = found[0]
     for run in found[1:]:
         if (run.result.classes, run.result.resolution) != (first.result.classes, first.result.resolution):
@@ -67,7 +53,7 @@ def read_seeds(series: Series, commits: dict[int, str]) -> list[SeedRun]:
     return found
 
 
-def same_images(runs: Sequence[SeedRun]) -> bool:
+def same_images(runs: Sequence[Run]) -> bool:
     """Return whether all runs were tested on the same images."""
     first = set(runs[0].result.filenames)
     return all(set(run.result.filenames) == first for run in runs[1:])

@@ -10,18 +10,19 @@ from maskline.files.artifacts import json_bytes
 from maskline.files.records import write_cells
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
-from maskline.seeds.runs import SeedRun, pattern, same_images
+from maskline.seeds.runs import pattern, same_images
 from maskline.series.pipeline import Pipeline
+from maskline.series.results import Run, table_of_runs
 from maskline.series.summary import Row
 
 
-def as_text(pipeline: Pipeline, runs: Sequence[SeedRun], rows: Sequence[Row]) -> str:
+def as_text(pipeline: Pipeline, runs: Sequence[Run], rows: Sequence[Row]) -> str:
     """Return a table of runs and a table of metrics, with notes on how to read them."""
     title = f"{len(runs)} seeds of the commit {pipeline.commit[:7]}."
-    return "\n\n".join([title, _runs(runs, rows), _metrics(rows), *_notes(pipeline, runs)])
+    return "\n\n".join([title, table_of_runs("seed", runs, rows), _metrics(rows), *_notes(pipeline, runs)])
 
 
-def as_json(pipeline: Pipeline, runs: Sequence[SeedRun], rows: Sequence[Row]) -> str:
+def as_json(pipeline: Pipeline, runs: Sequence[Run], rows: Sequence[Row]) -> str:
     """Return the figures as JSON; figures without a value are null."""
     return (
         json_bytes(
@@ -29,7 +30,7 @@ def as_json(pipeline: Pipeline, runs: Sequence[SeedRun], rows: Sequence[Row]) ->
                 "commit": pipeline.commit,
                 "same_images": same_images(runs),
                 "runs": [
-                    {"seed": r.seed, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)}
+                    {"seed": r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)}
                     for r in runs
                 ],
                 "metrics": {
@@ -49,23 +50,13 @@ def as_json(pipeline: Pipeline, runs: Sequence[SeedRun], rows: Sequence[Row]) ->
     )
 
 
-def write_csv(path: Path, runs: Sequence[SeedRun], rows: Sequence[Row]) -> None:
+def write_csv(path: Path, runs: Sequence[Run], rows: Sequence[Row]) -> None:
     """Write a row for each metric: mean, deviation, lowest, highest, and the value of each seed."""
-    columns = ["metric", "mean", "standard_deviation", "lowest", "highest", *(f"seed_{run.seed}" for run in runs)]
+    columns = ["metric", "mean", "standard_deviation", "lowest", "highest", *(f"seed_{run.number}" for run in runs)]
     cells = [
         [row.metric, *map(rounded, (row.mean, row.deviation, row.lowest, row.highest, *row.values))] for row in rows
     ]
     write_cells(path, columns, cells)
-
-
-def _runs(runs: Sequence[SeedRun], rows: Sequence[Row]) -> str:
-    shown = {row.metric: row.values for row in rows}
-    cells = [
-        [r.seed, r.name, len(r.result.filenames), figure(shown["mean_iou"][i]), figure(shown["pixel_accuracy"][i])]
-        for i, r in enumerate(runs)
-    ]
-    head = ("seed", "experiment", "images", "mean_iou", "pixel_accuracy")
-    return tabulate(cells, head, "simple", disable_numparse=True, colalign=("right", "left", "right", "right", "right"))
 
 
 def _metrics(rows: Sequence[Row]) -> str:
@@ -74,7 +65,7 @@ def _metrics(rows: Sequence[Row]) -> str:
     return tabulate(cells, head, "simple", disable_numparse=True, colalign=("left", *["right"] * 4))
 
 
-def _notes(pipeline: Pipeline, runs: Sequence[SeedRun]) -> list[str]:
+def _notes(pipeline: Pipeline, runs: Sequence[Run]) -> list[str]:
     if same_images(runs):
         other = pattern(pipeline._replace(commit="COMMIT"))
         folder = "" if pipeline.folder == Path() else f" --folder {pipeline.folder.as_posix()}"
