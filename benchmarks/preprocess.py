@@ -363,6 +363,17 @@ def print_phases(costs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str
     return found
 
 
+def print_rest(results: dict[str, list[tuple[float, float]]], images: int, in_phases: float) -> None:
+    """Print what one worker takes in addition to the phases; CPU milliseconds an image."""
+    seconds = {
+        kind: statistics.median(used for _, used in results[f"{kind}, 1 worker"]) for kind in ("maskline", "start-up")
+    }
+    whole, start = (1000 * seconds[kind] / images for kind in ("maskline", "start-up"))
+    print(f"\nOf {whole:.2f} ms of CPU an image with one worker, {in_phases:.2f} are in the phases, {start:.2f} in the")
+    print(f"worker's start-up, which takes {seconds['start-up']:.2f} s for any number of images, and")
+    print(f"{whole - in_phases - start:.2f} in the rest: the parent's lists, duplicates, pictures and flushing.")
+
+
 def print_memory(data: Data) -> None:
     """Print the peak memory for one, two and four times the images."""
     head("times the images", "parent, peak MiB", "larger worker, peak MiB")
@@ -409,6 +420,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
         shutil.rmtree(place)
     costs = {e: [phases(data, e, folder / e) for _ in range(options.rounds)] for e in ENCODINGS}
     medians = print_phases(costs)
+    print_rest(results, len(data.examples), medians["raw"]["all"])
     print_memory(data)
     print_plan(medians)
 

@@ -1,10 +1,11 @@
 """How often `maskline compare` tells the same params apart, and how often it finds a real change, with trained models.
 
-Trains each data set with several seeds of its params and of a change: half as many epochs more. Then it draws groups of
-S runs without replacement and compares them as the command does: two groups of the same params, where each verdict on
-any metric is a false alarm, and a group of each params, where mean IoU is better in truth. With one run a side, that is
-also how often two seeds are told apart by images alone. Finished runs are not repeated, so that a stopped command goes
-on where it was. The plot needs matplotlib; Pet needs its TFDS data set in TFDS_DATA_DIR or the network:
+Trains each data set with several seeds of its params and of a change: half as many epochs more. Then it draws groups
+of S runs without replacement and compares them as the command does: two groups of the same params, where each verdict
+on any metric is a false alarm, and a group of each params, where mean IoU is better in truth. Up to three runs a side
+the verdicts are by images alone, about models. All runs of both params make one comparison, found or not. Finished
+runs are not repeated, so that a stopped command goes on where it was. The plot needs matplotlib; Pet needs its TFDS
+data set in TFDS_DATA_DIR or the network:
 
     python benchmarks/seeds.py --work seeds --weights mobilenet_v2_1.0_224_no_top.weights.h5 --plot seeds.png
     python benchmarks/seeds.py --work seeds --data shapes --seeds 12

@@ -1,12 +1,13 @@
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
 from raw_data import PALETTE, painted
 
 from maskline.params.augment import AugmentParams
-from maskline.shards.read import augment
+from maskline.shards.read import augment, views
 from maskline.shards.read.colors import blur, color_jitter
 from maskline.shards.read.copy_paste import copy_paste
 from maskline.shards.read.draws import DRAWS, Draw
@@ -200,6 +201,23 @@ def test_outside_the_frame_is_the_reflection_of_image_and_labels():
         outside = np.take(masks, range(place - length - 1, place - 1), axis)
         assert (mirrored == outside).mean() > 0.8
     assert inner.shape == (6, 28, 22)
+
+
+@pytest.mark.parametrize("size", [(40, 30), (17, 64)])
+def test_reflections_are_those_of_opencv_however_far_away(size):
+    images = np.random.default_rng(0).integers(0, 256, (20, *size, 3), np.uint8)
+    labels = images[..., 0].copy()
+    moved, masks = run(affine(0.89, 180, 1.0), images, labels, draws(20))
+    assert all(set(np.unique(mask)) <= set(np.unique(label)) for mask, label in zip(masks, labels, strict=True))
+    for number, draw in enumerate(draws(20)):
+        turn = views._zoomed_turn(0.89, 180, draw)
+        middle = views._middle(size, size, turn, draw, None)
+        middle += (2.0 * draw[[Draw.TRANSLATION_X, Draw.TRANSLATION_Y]] - 1.0) * size[::-1]
+        transform = np.column_stack([turn, middle - turn @ views._half(size)])
+        expected = cv2.warpAffine(
+            images[number], transform, size[::-1], flags=views._LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
+        assert (np.abs(expected.astype(int) - moved[number]) <= 3).mean() > 0.97
 
 
 def test_a_move_shifts_by_its_share_of_the_side():

@@ -200,6 +200,8 @@ def test_without_cache_and_remote_it_says_what_gets_the_counts(compare, project,
         (["damaged", "plain"], "damaged: data/evaluation is damaged: "),
         (["plain", "--folder", "docs"], "plain has no docs/dvc.yaml; name the folder of a pipeline with --folder."),
         (["plain", "--folder", ".."], "Received: .."),
+        (["plain", "good", "last"], "compare takes two revisions, or the runs of one side, --against, and those"),
+        (["plain", "--against", "good"], ") has no seed in its dvc.lock; run `dvc repro` there"),
     ],
 )
 def test_a_refusal_is_one_sentence(compare, arguments, sentence):

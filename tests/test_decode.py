@@ -8,8 +8,11 @@ import pytest
 from PIL import Image, ImageOps
 from raw_data import encoded, source
 
+from maskline.contracts.fit import scaled_size
 from maskline.errors import InputError
-from maskline.shards.decode import decode_image, decode_mask
+from maskline.shards.decode import decode_image, decode_mask, image_size
+from maskline.shards.fitting import fitted_image
+from maskline.shards.write.shard_statistics import difference_hash
 
 NAME = "train/my photo é.png"
 RNG = np.random.default_rng(0)
@@ -128,6 +131,62 @@ def test_exif_orientation_is_applied(orientation, form):
     assert counted == (() if orientation == 1 else ("exif_rotated",))
     stored.getexif()[0x0112] = orientation
     np.testing.assert_array_equal(np.asarray(ImageOps.exif_transpose(stored)), upright)
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """Coarse colors with a little noise, of 4.03 megapixels."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 240, (12, 15, 3), np.uint8)).resize((2100, 1920), Image.Resampling.BICUBIC)
+    return np.asarray(coarse) // 2 + rng.integers(0, 16, (1920, 2100, 3), np.uint8)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("fit", ["stretch", "crop"])
+def test_a_large_jpeg_is_reduced_as_it_is_decoded_and_looks_the_same(photograph, orientation, fit):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(photograph, "jpeg", quality=90, exif=exif)
+    size = image_size(data, NAME)
+    assert size == ((2100, 1920) if orientation == 6 else (1920, 2100))
+    whole = decode_image(data, NAME)
+    reduced = decode_image(data, NAME, scaled_size(size, (200, 300), fit))
+    assert reduced.conversions == whole.conversions
+    assert (whole.image.height, whole.image.width) == size
+    assert (reduced.image.height, reduced.image.width) == (size[0] // 4, size[1] // 4)
+    ours, expected = (fitted_image(part.image, (200, 300), fit).astype(float) for part in (reduced, whole))
+    assert 10 * np.log10(255**2 / np.mean((ours - expected) ** 2)) > 45
+    apart = np.frombuffer(difference_hash(reduced.image), np.uint8) ^ np.frombuffer(
+        difference_hash(whole.image), np.uint8
+    )
+    assert np.bitwise_count(apart).sum() <= 4  # near duplicates differ in up to 8
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_jpeg_that_is_cut_is_refused_at_either_scale(photograph, progressive):
+    data = encoded(photograph, "jpeg", quality=90, progressive=progressive)
+    for length in (len(data) // 2, len(data) - 500):
+        assert problem(decode_image, data[:length], NAME, (240, 240)) == problem(decode_image, data[:length], NAME)
+
+
+def test_no_png_is_reduced():
+    made = np.zeros((2000, 2000), np.uint8)
+    assert decode_image(encoded(made, compress_level=1), NAME, (16, 16)).image.size == (2000, 2000)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["png", "jpeg"])
+def test_a_size_is_that_of_the_decoded_image(orientation, form):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(COLOR, form, exif=exif)
+    if form == "png":  # the chunk may also come after the pixels
+        chunk = data.index(b"eXIf") - 4
+        length = 12 + struct.unpack(">I", data[chunk : chunk + 4])[0]
+        data = data[:chunk] + data[chunk + length : -12] + data[chunk : chunk + length] + data[-12:]
+    decoded = decode_image(data, NAME).image
+    assert image_size(data, NAME) == (decoded.height, decoded.width)
+    assert image_size(encoded(COLOR, form), NAME) == COLOR.shape[:2]
 
 
 def test_damaged_exif_is_no_obstacle():

@@ -82,9 +82,10 @@ def test_the_file_says_what_it_is_and_has_the_same_bytes_again(project, ensemble
         update={"architecture": "unet, convtranspose", "test_splits": 2 * first.test_splits}
     )
     assert load_model(ensemble).sources == [sha256(project / name) for name in ("a.keras", "b.keras")]
-    before = ensemble.read_bytes()
-    save_model(load_model(ensemble), ensemble)
-    assert ensemble.read_bytes() == before
+    for name in ("1.keras", "2.keras"):
+        keras.utils.clear_session()  # as in a new process, because Keras numbers its layers
+        join(project / "a.keras", project / "b.keras", "-o", project / name)
+    assert (project / "1.keras").read_bytes() == (project / "2.keras").read_bytes()
 
 
 def test_bayesian_segnet_averages_its_own_samples(tmp_path):

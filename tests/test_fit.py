@@ -12,7 +12,7 @@ from PIL import Image
 from raw_data import Pair, encoded, painted, pairs_of_shapes, write_raw
 
 from maskline.contracts.classes import VOID
-from maskline.contracts.fit import is_too_long, middle, scaled_size
+from maskline.contracts.fit import is_too_long, middle, reduction, scaled_size
 from maskline.contracts.manifest import Manifest, read_manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.errors import ArtifactError, InputError
@@ -54,6 +54,23 @@ def test_an_image_of_the_same_shape_gets_the_size_itself(size, times, fit):
 def test_a_turned_image_gets_the_turned_size(image, size):
     for fit in FITS:
         assert scaled_size(image[::-1], size[::-1], fit) == scaled_size(image, size, fit)[::-1]
+
+
+@given(st.tuples(st.integers(1, 12000), st.integers(1, 12000)), WANTED)
+def test_a_reduction_leaves_whole_pixels_and_enough_of_them(image, size):
+    for fit in FITS:
+        scaled = scaled_size(image, size, fit)
+        factor = reduction(image, scaled)
+        assert factor in (1, 2, 4, 8) and (factor == 1 or image[0] * image[1] >= 4_000_000)
+        assert all(length % factor == 0 for length in image)
+        left = image[0] // factor, image[1] // factor
+        assert factor == 1 or all(length >= 1.4 * wanted for length, wanted in zip(left, scaled, strict=True))
+        assert scaled_size(left, size, fit) == scaled
+
+
+def test_photographs_are_reduced_and_images_of_known_data_sets_are_not():
+    assert [reduction((3024, 4032), (side, side)) for side in (128, 256, 512, 1024, 2048)] == [8, 8, 4, 2, 1]
+    assert reduction((500, 375), (64, 64)) == reduction((1024, 2048), (128, 256)) == 1
 
 
 @given(WANTED, st.data())

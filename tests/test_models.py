@@ -277,7 +277,7 @@ def test_frozen_normalization_keeps_the_encoders_statistics_and_trains_its_kerne
         loss = model.training_loss(images(), np.zeros((2, 64, 64), np.int32), cross_entropy)
     keras.optimizers.SGD(0.1).apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     moved = {v.path: not np.array_equal(v, before[v.path]) for v in model.variables}
-    of_encoder = {v.path for v in model.encoder.variables}
+    of_encoder = {v.path for v in model.network.get_layer("unet").variables}
     statistics = {path for path in moved if "moving" in path}
     assert of_encoder & statistics and of_encoder - statistics
     assert {path for path, has_moved in moved.items() if not has_moved} == of_encoder & statistics

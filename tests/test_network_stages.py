@@ -10,9 +10,11 @@ from maskline.models.multiply_adds import _summed, multiply_adds
 from maskline.models.stages import _calls, describe_network
 
 # Each of these is made of the layers of another.
-NAMES = sorted(set(NETWORKS) - {"fcn32s", "fcn16s", "bayesian_segnet", "panoptic_fpn"})
+NAMES = sorted(
+    set(NETWORKS) - {"fcn32s", "fcn16s", "bayesian_segnet", "panoptic_fpn", "unet_pix2pix_nearest", "deeplabv2"}
+)
 # TensorFlow counts the zeros around the features that a convolution with a rate reads.
-WITH_RATES = {"deeplab", "deeplabv3", "deeplabv3plus", "enet", "pspnet"}
+WITH_RATES = {"deeplab", "deeplabv3", "deeplabv3_cascade", "deeplabv3plus", "enet", "pspnet"}
 COUNTED = {"Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2"}
 SIZE = 64
 
@@ -62,10 +64,28 @@ def test_samples_are_passes():
 def test_an_encoders_stages_and_a_convolutions_rate_by_hand():
     """The encoder of the tests: 3x3 convolutions to 8 channels; strides 16 and 32 became the rates 2 and 4."""
     stages = [stage for stage in describe_network(build("pspnet"), 64, 64).stages if stage.part == "encoder"]
-    assert [(s.stride, s.height, s.channels) for s in stages] == [(2, 32, 8), (4, 16, 8), (8, 8, 8)]
-    assert [s.multiply_adds for s in stages] == [32**2 * 9 * 3 * 8, 16**2 * 9 * 8 * 8, 3 * 8**2 * 9 * 8 * 8]
-    assert [s.parameters for s in stages] == [9 * 3 * 8 + 4 * 8, 9 * 8 * 8 + 4 * 8, 3 * (9 * 8 * 8 + 4 * 8)]
-    assert stages[2].layers == {"convolution 3x3": 1, "convolution 3x3, rate 2": 1, "convolution 3x3, rate 4": 1}
+    assert [(s.stride, s.height, s.channels) for s in stages] == [(2, 32, 8), (4, 16, 8), *[(8, 8, 8)] * 3]
+    assert [s.multiply_adds for s in stages] == [32**2 * 9 * 3 * 8, 16**2 * 9 * 8 * 8, *[8**2 * 9 * 8 * 8] * 3]
+    assert [s.parameters for s in stages] == [9 * 3 * 8 + 4 * 8, *[9 * 8 * 8 + 4 * 8] * 4]
+    assert [next(iter(s.layers)) for s in stages[2:]] == [
+        f"convolution 3x3{rate}" for rate in ("", ", rate 2", ", rate 4")
+    ]
+
+
+def test_published_encoders_have_a_stage_for_each_of_their_features():
+    """ResNet-50 has 3, 4, 6 and 3 blocks; in SegFormer, attention to fewer keys stays in its stage."""
+    expected = {
+        "resnet50": ([2, 4, 8, 16, 32], [1, 10, 13, 19, 10], (64, 256, 512, 1024, 2048)),
+        "mit_b0": ([4, 8, 16, 32], [17, 17, 17, 15], (32, 64, 160, 256)),
+    }
+    for encoder, (strides, convolutions, channels) in expected.items():
+        with without_values():
+            model = build("segformer", encoder)
+        stages = [stage for stage in describe_network(model, 64, 64).stages if stage.part == "encoder"]
+        assert [stage.stride for stage in stages] == strides
+        assert tuple(stage.channels for stage in stages) == channels
+        counts = [sum(n for kind, n in stage.layers.items() if "convolution" in kind) for stage in stages]
+        assert counts == convolutions
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_recipes_params_are_valid_and_name_no_place_on_a_disk(path):
     params = read_params(path)
     assert params.model_dump() == read_yaml(path)
     assert params.dataset.path is None and params.dataset.limit is None
-    assert params.model.encoder_weights == "imagenet"
+    assert params.model.encoder_weights == "imagenet" and params.model.start_from is None
 
 
 def test_every_key_of_the_file_has_a_field_and_the_reverse():
@@ -382,7 +382,7 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
         ),
         (
             {"model.freeze_normalization": True},
-            ["model.freeze_normalization must be false when encoder_weights is 'none'", "True"],
+            ["model.freeze_normalization must be false when encoder_weights and start_from are 'none'", "True"],
         ),
         (
             FROZEN | {"model.freeze_encoder": True, "model.freeze_normalization": True},

@@ -388,8 +388,8 @@ def test_the_encoder_learns_as_with_a_lower_rate(changes):
     slow = config.model_copy(update={"learning_rate": 0.01})
     gradients = [[1.0, 2.0, 3.0], [-1.0, 0.5, 1.0]]
     kernel, bias = keras.Variable([3.0, -4.0], name="kernel"), keras.Variable([2.0], name="bias")
-    encoder = SimpleNamespace(trainable_variables=[kernel])
-    model = SimpleNamespace(encoder=encoder, trainable_variables=[kernel, bias], variables=[kernel, bias])
+    both = {"trainable_variables": [kernel, bias], "variables": [kernel, bias]}
+    model = SimpleNamespace(encoder_variables=lambda: [kernel], **both)
     one = Trainer(model, cross_entropy, optimizer(config, schedule(config, STEPS)), 0.0, encoder_rate=0.1)
     for gradient in gradients:
         one._update([tf.constant(gradient[:2]), tf.constant(gradient[2:])], model.trainable_variables)

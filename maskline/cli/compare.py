@@ -93,6 +93,6 @@ def _of_seeds(options: argparse.Namespace) -> str:
 
     a, b = (read_side(revisions, options.folder) for revisions in (options.a, options.against))
     refuse_shared(a, b)
-    results = ({seed: run.result for seed, run in side.items()} for side in (a, b))
+    before, after = ({seed: run.result for seed, run in side.items()} for side in (a, b))
     write = {"text": text.as_text, "md": text.as_markdown, "json": text.as_json}[options.style]
-    return write(compare_seeds(*results, options.resamples, options.seed))
+    return write(compare_seeds(before, after, options.resamples, options.seed))

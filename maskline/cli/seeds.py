@@ -31,7 +31,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("seeds", metavar="N", type=whole(2, 100), help="number of seeds, 2 to 100")
+    parser.add_argument("seeds", metavar="N", type=whole(2, 20), help="number of seeds, 2 to 20")
     add_folder(parser)
     parser.add_argument("--queue", action="store_true", help="put the missing runs into DVC's queue, and run none")
     parser.add_argument("--csv", type=Path, metavar="CSV", help="write the summary and each seed's figures to a file")

@@ -79,21 +79,21 @@ def compare_seeds(a: dict[int, Result], b: dict[int, Result], resamples: int, se
         InputError: two results have different classes, or were scored on different images, masks or sizes.
     """
     first = next(iter(a.values()))
-    sides = [np.stack([paired_matrices(first, result)[1] for result in side.values()]) for side in (a, b)]
-    values = [headlines_and_ious(side.sum(axis=1)) for side in sides]
+    before, after = (np.stack([paired_matrices(first, each)[1] for each in side.values()]) for side in (a, b))
+    values = [headlines_and_ious(side.sum(axis=1)) for side in (before, after)]
     if min(len(a), len(b)) >= LEAST:
-        found = _of_params(*sides)
+        found = _of_params(before, after)
         verdicts = [_verdict(d, p <= 1 - CONFIDENCE) for d, p in zip(found.difference, found.p_value, strict=True)]
     else:
-        found, decided = _of_models(*sides, resamples, seed)
+        found, decided = _of_models(before, after, resamples, seed)
         verdicts = [_verdict(d, e, f" {BY_IMAGES}") for d, e in zip(found.difference, decided, strict=True)]
     equal = np.ptp(np.concatenate(values), axis=0) <= _ROUNDING
     verdicts = ["the same" if same else verdict for same, verdict in zip(equal, verdicts, strict=True)]
     names = [*HEADLINES, *(f"iou.{name}" for name in first.classes)]
     columns = [column.T.tolist() for column in (*values, *found)]
     rows = [Row(*row) for row in zip(names, *columns, verdicts, strict=True)]
-    named = [{seed: result.name for seed, result in side.items()} for side in (a, b)]
-    return SeedsComparison(*named, sides[0].shape[1], resamples, seed, rows)
+    named_a, named_b = ({number: result.name for number, result in side.items()} for side in (a, b))
+    return SeedsComparison(named_a, named_b, before.shape[1], resamples, seed, rows)
 
 
 def _of_params(a: np.ndarray, b: np.ndarray) -> Difference:

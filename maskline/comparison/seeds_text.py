@@ -55,7 +55,7 @@ def _figures(row: Row) -> dict[str, Any]:
     sides = {"a": row.a, "b": row.b}
     return {
         **{side: [rounded(value) for value in values] for side, values in sides.items()},
-        **{f"mean_{side}": rounded(np.mean(values)) for side, values in sides.items()},
+        **{f"mean_{side}": rounded(float(np.mean(values))) for side, values in sides.items()},
         **{f"standard_deviation_{side}": rounded(_deviation(values)) for side, values in sides.items()},
         **{name: rounded(getattr(row, name)) for name in ("difference", "low", "high", "p_value")},
         "verdict": row.verdict,

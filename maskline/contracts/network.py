@@ -14,7 +14,7 @@ Part = Literal["encoder", "decoder", "head", "training"]
 
 
 class NetworkStage(Record):
-    """The layers of one part of a network whose outputs have the same stride.
+    """Layers of a network: those of an encoder up to its next features, or those of a decoder with the same stride.
 
     Attributes:
         part: 'training' holds what only the loss uses.
@@ -22,7 +22,7 @@ class NetworkStage(Record):
         height: of the last output.
         width: of the last output.
         channels: of the last output.
-        layers: number of layers with kernels, by kind, such as 'convolution 3x3'.
+        layers: number of layers with weights, except normalization, by kind, such as 'convolution 3x3'.
         parameters: weights and statistics of all layers; a layer that several stages share counts for the first.
         multiply_adds: for one image; one multiplication and one addition count as one.
     """

@@ -126,7 +126,7 @@ def _micro_iou(matrix: np.ndarray) -> np.ndarray:
     """Return the IoU of all classes together; a wrong pixel is a false positive and a false negative."""
     hits = np.trace(matrix)
     pixels = 2 * matrix.sum() - hits
-    return np.float64(hits / pixels if pixels else np.nan)
+    return np.asarray(hits / pixels if pixels else np.nan)
 
 
 def _pixel_accuracies(matrices: np.ndarray, batches: np.ndarray, void: np.ndarray) -> dict[str, np.ndarray]:

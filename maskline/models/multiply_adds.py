@@ -1,7 +1,7 @@
 """Multiply-adds of a layer: the products in its convolutions and matrix multiplications, each with its addition.
 
-As in the papers of MobileNet and ResNet, whose "FLOPs" these are, normalization, activations, pooling and resizing
-count for nothing.
+Normalization, activations, pooling and resizing count for nothing. Papers such as those of ResNet and MobileNet call
+multiply-adds FLOPs or MAdds.
 """
 
 import math
@@ -46,7 +46,6 @@ def _transposed(layer: layers.Conv2DTranspose, inputs: _Shape, output: _Shape) -
     return math.prod(inputs[:-1]) * math.prod(layer.kernel.shape)
 
 
-# Keras's Conv2DTranspose is no Conv2D.
 _FORMULAS: dict[type[keras.Layer], Callable[[Any, _Shape, _Shape], int]] = {
     layers.Conv2D: _convolution,
     layers.DepthwiseConv2D: _convolution,

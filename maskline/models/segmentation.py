@@ -150,11 +150,10 @@ class SegmentationModel(keras.Model):
         """The layers of encoder and decoder that drop features."""
         return [layer for layer in _of_type(self.network, MonteCarloDropout) if layer.rate]
 
-    @property
-    def encoder(self) -> keras.Model:
-        """The encoder, a part of the network."""
-        encoder: keras.Model = self.network.get_layer(self._config["encoder"])
-        return encoder
+    def encoder_variables(self) -> list[keras.Variable]:
+        """Return the variables of the encoder that are trained."""
+        variables: list[keras.Variable] = self.network.get_layer(self._config["encoder"]).trainable_variables
+        return variables
 
     def training_loss(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         """Return the scalar to minimize: the loss of the logits plus the architecture's auxiliary loss."""

@@ -43,10 +43,13 @@ class _Call(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a call belongs; the stride is 0 where one row holds all strides."""
+    """Where a call belongs; an encoder's number is that of its features, a decoder's the negative stride."""
 
     part: Part
-    stride: int
+    number: int = 0
+
+
+_ORDER: tuple[Part, ...] = ("encoder", "decoder", "head", "training")
 
 
 def describe_network(model: SegmentationModel, height: int, width: int) -> Network:
@@ -58,24 +61,15 @@ def describe_network(model: SegmentationModel, height: int, width: int) -> Netwo
     stages: dict[_Place, list[_Call]] = {}
     for place, call in _placed(model, (1, height, width, 3)):
         stages.setdefault(place, []).append(call)
+    places = sorted(stages, key=lambda place: (_ORDER.index(place.part), place.number))
     counted: set[int] = set()
-    rows = [_stage(place, height, stages[place], counted) for place in sorted(stages, key=_order)]
+    rows = [_stage(place, height, stages[place], counted) for place in places]
     return Network(
         height=height,
         width=width,
         passes=model.architecture.samples or 1,
-        stages=[row for row in rows if row.parameters or row.multiply_adds],
+        stages=[row for row in rows if row.parameters or row.multiply_adds or row.part == "encoder"],
     )
-
-
-def _order(place: _Place) -> tuple[int, int]:
-    """Return the key to sort by: an encoder makes features coarser, and a decoder finer."""
-    return {
-        "encoder": (0, place.stride),
-        "decoder": (1, -place.stride),
-        "head": (2, 0),
-        "training": (3, 0),
-    }[place.part]
 
 
 def _placed(model: SegmentationModel, shape: tuple[int, ...]) -> Iterator[tuple[_Place, _Call]]:
@@ -85,13 +79,28 @@ def _placed(model: SegmentationModel, shape: tuple[int, ...]) -> Iterator[tuple[
     last = max(i for i in used if calls[i].weights and not isinstance(calls[i].layer, keras.Model))
     for i, call in enumerate(calls):
         if isinstance(call.layer, keras.Model):
-            yield from ((_Place("encoder", _stride(inner, model, shape)), inner) for inner in _inside(call))
+            yield from ((_Place("encoder", level), inner) for level, inner in _levels(call))
         elif i not in used:
-            yield _Place("training", 0), call
+            yield _Place("training"), call
         elif i >= last:
-            yield _Place("head", 0), call
+            yield _Place("head"), call
         else:
-            yield _Place("decoder", _stride(call, model, shape)), call
+            yield _Place("decoder", -_stride(call, model, shape)), call
+
+
+def _levels(encoder: _Call) -> Iterator[tuple[int, _Call]]:
+    """Yield the calls inside an encoder, each with the number of the first features that depend on it."""
+    calls, outputs = _calls(encoder.layer, encoder.args[0].shape)
+    levels: dict[int, int] = {}
+    for level, output in enumerate(keras.tree.flatten(outputs)):
+        levels = dict.fromkeys(_ancestors(calls, output), level) | levels
+    for i, call in enumerate(calls):
+        if not isinstance(call.layer, keras.Model):
+            yield levels[i], call
+        elif len(keras.tree.flatten(call.output)) > 1:  # a model that makes the features
+            yield from _levels(call)
+        else:
+            yield from ((levels[i], inner) for _, inner in _levels(call))
 
 
 def _calls(network: keras.Model, shape: tuple[int, ...]) -> tuple[list[_Call], Any]:
@@ -109,12 +118,6 @@ def _calls(network: keras.Model, shape: tuple[int, ...]) -> tuple[list[_Call], A
         call_function=call,
     )
     return found, same.output
-
-
-def _inside(call: _Call) -> Iterator[_Call]:
-    """Yield the calls inside the call of a model, and of the models in it."""
-    for inner in _calls(call.layer, call.args[0].shape)[0]:
-        yield from _inside(inner) if isinstance(inner.layer, keras.Model) else [inner]
 
 
 def _ancestors(calls: Sequence[_Call], output: keras.KerasTensor) -> set[int]:
@@ -139,12 +142,12 @@ def _stage(place: _Place, height: int, calls: Sequence[_Call], counted: set[int]
         if id(call.layer) not in counted:
             counted.add(id(call.layer))
             parameters += sum(math.prod(variable.shape) for variable in call.weights)
-    shapes = [call.shape for call in calls]
-    # A layer that only pads the input of the next stage is not the last.
-    shape = next((shape for shape in reversed(shapes) if shape[1] * place.stride == height), shapes[-1])
+    shapes = [call.shape for call in calls if len(call.shape) == 4]
+    # What is pooled in a decoder has no stride of its own.
+    shape = next((shape for shape in reversed(shapes) if shape[1] * -place.number == height), shapes[-1])
     return NetworkStage(
         part=place.part,
-        stride=place.stride or max(1, round(height / shape[1])),
+        stride=max(1, round(height / shape[1])),
         height=shape[1],
         width=shape[2],
         channels=shape[3],
@@ -155,7 +158,7 @@ def _stage(place: _Place, height: int, calls: Sequence[_Call], counted: set[int]
 
 
 def _kind(call: _Call) -> str:
-    """Return what a layer with a kernel is called; '' for others."""
+    """Return what a layer with weights is called; '' for normalization and for layers without weights."""
     layer = call.layer
     for kind, name in _KINDS.items():
         if isinstance(layer, kind):

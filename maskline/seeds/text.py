@@ -76,9 +76,11 @@ def _metrics(rows: Sequence[Row]) -> str:
 
 def _notes(pipeline: Pipeline, runs: Sequence[SeedRun]) -> list[str]:
     if same_images(runs):
+        other = pattern(pipeline._replace(commit="COMMIT"))
+        folder = "" if pipeline.folder == Path() else f" --folder {pipeline.folder.as_posix()}"
         return [
             "deviation (n - 1) is that of single runs. To compare with the runs of another commit:\n"
-            f"`maskline compare '{pattern(pipeline)}' --against 'COMMIT-seed-*'`"
+            f"`maskline compare '{pattern(pipeline)}' --against '{other}'{folder}`"
         ]
     return [
         "deviation (n - 1) is that of single runs, and partly that of their test images: the\n"

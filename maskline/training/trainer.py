@@ -58,7 +58,7 @@ class Trainer:
 
         The change by each optimizer, weight decay included, is proportional to the learning rate.
         """
-        slower = self.model.encoder.trainable_variables if self._encoder_rate != 1.0 else []
+        slower = self.model.encoder_variables() if self._encoder_rate != 1.0 else []
         before = [tf.identity(variable.value) for variable in slower]
         self.optimizer.apply(gradients, variables)
         for variable, value in zip(slower, before, strict=True):

@@ -112,12 +112,37 @@ def _affine(
 
 def _resample(image: np.ndarray, labels: np.ndarray, transform: np.ndarray, seen: Size) -> None:
     """Fill the first rows and columns by a map from them to pixels (x, y, 1) of the image, float64 [2, 3]."""
-    # OpenCV resamples four channels in less than half the time of three.
-    four, moved = np.empty((*labels.shape, 4), np.uint8), np.empty((*seen, 4), np.uint8)
-    cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, four)
-    cv2.warpAffine(four, transform, seen[::-1], moved, _LINEAR, _OUTSIDE)
+    borders = _borders(labels.shape, transform, seen)
+    within = transform + np.array([[0, 0, borders[2]], [0, 0, borders[0]]])
+    # OpenCV reflects slowly while it resamples, and resamples four channels in less than half the time of three.
+    larger, masks = _reflected(image, borders), _reflected(labels, borders)
+    four, moved = np.empty((*masks.shape, 4), np.uint8), np.empty((*seen, 4), np.uint8)
+    cv2.cvtColor(larger, cv2.COLOR_RGB2RGBA, four)
+    cv2.warpAffine(four, within, seen[::-1], moved, _LINEAR, _OUTSIDE)
     cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, first(image, seen))
-    cv2.warpAffine(labels, transform, seen[::-1], first(labels, seen), _NEAREST, _OUTSIDE)
+    cv2.warpAffine(masks, within, seen[::-1], first(labels, seen), _NEAREST, _OUTSIDE)
+
+
+def _borders(image: Size, transform: np.ndarray, seen: Size) -> tuple[int, int, int, int]:
+    """Return how many pixels of reflection to add at top, bottom, left and right.
+
+    That is one whole reflection at most, because those beyond it are its reflections.
+    """
+    turn, half = transform[:, :2], _half(seen)
+    middle, reach = turn @ half + transform[:, 2], np.abs(turn) @ half
+    last = np.array([image[1] - 1, image[0] - 1])
+    left, top = np.clip(np.ceil(reach - middle), 0, last).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(middle + reach - last), 0, last).astype(int).tolist()
+    return top, bottom, left, right
+
+
+def _reflected(array: np.ndarray, borders: tuple[int, int, int, int]) -> np.ndarray:
+    if not any(borders):
+        return array
+    top, bottom, left, right = borders
+    larger = np.empty((array.shape[0] + top + bottom, array.shape[1] + left + right, *array.shape[2:]), np.uint8)
+    cv2.copyMakeBorder(array, *borders, _OUTSIDE, larger)
+    return larger
 
 
 def _zoomed_turn(scale: float, rotation: float, draws: np.ndarray) -> np.ndarray:
