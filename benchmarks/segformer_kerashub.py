@@ -1,7 +1,7 @@
 """Compare the SegFormers with KerasHub's, from equal random weights: parameters, and the difference of the logits.
 
     pip install keras-hub==0.32.0  # in an environment that also has this project's packages
-    python benchmarks/segformer_kerashub.py  # B0 to B5: about 2 minutes of CPU
+    python benchmarks/segformer_kerashub.py  # B0 to B5: about 4 minutes of CPU
 
 KerasHub 0.32 deviates from the authors' code: GELU is its approximation by tanh, and the normalization after each stage
 has an epsilon of 1e-5 instead of 1e-6. The first difference is that of KerasHub as it is, the second that of KerasHub

@@ -166,7 +166,9 @@ def file(encoder, tmp_path_factory):
 
 
 def test_the_weights_of_transformers_become_the_encoders(encoder, file, tmp_path):
-    prepare_weights(EncoderParams(encoder="mit_tiny", encoder_weights=str(file)), tmp_path / "weights")
+    prepare_weights(
+        EncoderParams(encoder="mit_tiny", encoder_weights=str(file), start_from="none"), tmp_path / "weights"
+    )
     loaded = build_encoder("mit_tiny", Options(weights=tmp_path / "weights" / "encoder.safetensors"))
     for own, expected in zip(loaded.trainable_variables, encoder.trainable_variables, strict=True):
         np.testing.assert_array_equal(own, expected)
@@ -201,4 +203,6 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path):
     for content in (*broken, b"\xff" * 40, struct.pack("<Q", 2) + b"[]", whole.replace(b"F32", b"I64")):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"model\.safetensors is not a complete safetensors file"):
-            prepare_weights(EncoderParams(encoder="mit_tiny", encoder_weights=str(path)), tmp_path / "weights")
+            prepare_weights(
+                EncoderParams(encoder="mit_tiny", encoder_weights=str(path), start_from="none"), tmp_path / "weights"
+            )
