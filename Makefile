@@ -3,7 +3,8 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-# `make verify FOLDER=ci` checks the small subset, and `make repro FOLDER=projects/mine` runs a project of yours.
+# `make verify FOLDER=ci` checks the small subset, `make repro FOLDER=recipes/pets` runs a recipe, and
+# `make repro FOLDER=projects/mine` a project of yours.
 FOLDER ?= .
 # `make repro GPU=1` also installs the libraries with which TensorFlow uses an NVIDIA GPU.
 GPU ?= 0
@@ -13,7 +14,7 @@ RAY ?= 0
 ON_RAY = $(if $(filter-out 0,$(RAY)),.venv/ray.stamp)
 PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
-.PHONY: help repro ci experiments pull verify check test test-all lint format lock bench clean
+.PHONY: help repro ci watch experiments pull verify check test test-all lint format lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,10 @@ repro: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline 
 ci: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline on the small subset in ci/
 	dvc repro ci/dvc.yaml
 	@$(call result,ci,make ci)
+
+watch: .venv/watch.stamp  ## open TensorBoard on the trainings of a folder, also while they run
+	@mkdir -p $(FOLDER)/.logs
+	tensorboard --logdir $(FOLDER)/.logs --samples_per_plugin images=1000 --reload_interval 10
 
 experiments: .venv/bin/maskline  ## list DVC's experiments: mean IoU and the params that differ
 	@maskline experiments --folder $(FOLDER)
@@ -45,10 +50,10 @@ check: lint  ## check style and types and run the fast tests: less than a minute
 	python -m pytest --numprocesses auto --fast
 
 test: .venv/test.stamp  ## run the tests that guard a change: less than 10 minutes on two cores
-	python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
-	python -m pytest --numprocesses auto --dist worksteal --promised
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --promised
 
 lint: .venv/test.stamp  ## check style and types
 	ruff check .
@@ -62,7 +67,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
 lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	for extra in export gpu ray test; do \
+	for extra in export gpu ray test watch; do \
 		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
 	done
 
@@ -76,7 +81,8 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/growth.py --largest 10000
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .dvc/cache .dvc/tmp .checkpoints .checksums ci/.check* ci/data projects/*/.check* projects/*/data
+	rm -rf .venv .dvc/cache .dvc/tmp .logs */.logs projects/*/.logs recipes/*/.logs .checkpoints .checksums \
+		ci/.check* ci/data projects/*/.check* projects/*/data recipes/*/.check* recipes/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
 # The last lines of a run in a folder: its mean IoU, its report, and what to do next.
@@ -107,6 +113,11 @@ endef
 .venv/ray.stamp: requirements-ray.txt .venv/repro.stamp | .venv/bin/maskline
 	@echo "Adding Ray, once: less than a minute and 200 MB of disk."
 	$(PIP) --require-hashes -r requirements-ray.txt
+	touch $@
+
+.venv/watch.stamp: requirements-watch.txt .venv/repro.stamp | .venv/bin/maskline
+	@echo "Adding TensorBoard, once: less than a minute and 20 MB of disk."
+	$(PIP) --require-hashes -r requirements-watch.txt
 	touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline

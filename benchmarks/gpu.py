@@ -33,14 +33,13 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
-from pipeline import changed_params, run_stages  # noqa: E402
+from pipeline import AUGMENTATIONS, changed_params, run_stages  # noqa: E402
 
 from maskline.models.catalogue import NETWORKS  # noqa: E402
 from maskline.params.check import Params  # noqa: E402
 
 AHEAD = 40  # steps on a GPU before a timing, more than there are batches made ahead
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-AUGMENT = {"flip": True, "scale": 0.2, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
 
 
 def params_of(architecture: str, precision: str, options: argparse.Namespace) -> Params:
@@ -57,7 +56,7 @@ def params_of(architecture: str, precision: str, options: argparse.Namespace) ->
                 "train.schedule": "constant",
                 "train.learning_rate": 0.001,
                 "train.warmup_epochs": 0.0,
-                **{f"augment.{key}": value for key, value in AUGMENT.items()},
+                **{f"augment.{key}": value for key, value in AUGMENTATIONS.items()},
             }
         )
     )
@@ -153,7 +152,7 @@ def trained(
     memory = peak_memory(tf)
 
     def rates() -> dict[str, float]:
-        stream = iter(training_batches(reader, options.batch, augmentation(params.augment), 1, range(2**40)))
+        stream = iter(training_batches(reader, options.batch, augmentation(params.augment, reader), 1, range(2**40)))
         (alone, _), (fed, waiting) = speed(iter(lambda: (images, labels), None)), speed(stream)
         return {"images_s": alone, "fed_images_s": fed, "waiting": waiting}
 

@@ -39,20 +39,18 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from pipeline import run_stages, write_files  # noqa: E402
+from pipeline import AUGMENTATIONS, augment_params, run_stages, write_files  # noqa: E402
 
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
-from maskline.params.augment import AugmentParams  # noqa: E402
 from maskline.shards.read.augment import augmentation  # noqa: E402
 from maskline.shards.read.batches import training_batches  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 
 BATCH = 16
 AHEAD = 16  # batches consumed before a turn, more than any pipeline prefetches
-NONE = {"flip": False, "scale": 0.0, "rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
-FLIP = NONE | {"flip": True}
-ALL = {"flip": True, "scale": 0.2, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
+NONE = {"flip": False}
+FLIP = {"flip": True}
 
 
 class Work(NamedTuple):
@@ -223,7 +221,7 @@ def bare_limit(work: Work) -> Contestant:
 def from_shards(work: Work, encoding: str, augment: dict) -> Contestant:
     """Use the project's own input pipeline."""
     reader = work.reader(encoding)
-    change = augmentation(AugmentParams.model_validate(augment))
+    change = augmentation(augment_params(augment), reader)
     shards = work.shards(encoding).glob("train-*")
     return Contestant(
         iter(training_batches(reader, BATCH, change, 1, range(2**40))), bytes_an_image(len(reader), *shards)
@@ -243,7 +241,7 @@ CONTESTANTS: dict[str, Callable[[Work], Contestant]] = {
     "maskline, png": partial(from_shards, encoding="png", augment=NONE),
     "maskline, jpeg": partial(from_shards, encoding="jpeg", augment=NONE),
     "maskline, raw, flip": partial(from_shards, encoding="raw", augment=FLIP),
-    "maskline, raw, all augmentation": partial(from_shards, encoding="raw", augment=ALL),
+    "maskline, raw, all augmentation": partial(from_shards, encoding="raw", augment=AUGMENTATIONS),
 }
 
 

@@ -24,8 +24,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-from gpu import AUGMENT  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import AUGMENTATIONS, augment_params, run_stages  # noqa: E402
 
 from maskline.engine.cores import cores  # noqa: E402
 
@@ -37,14 +36,13 @@ KINDS = ("threads", "processes")
 def rates(folder: Path, kind: str, options: argparse.Namespace) -> list[float]:
     """Return images/s in each round."""
     from maskline.contracts.manifest import read_manifest
-    from maskline.params.augment import AugmentParams
     from maskline.shards.read import batches
     from maskline.shards.read.augment import augmentation
     from maskline.shards.read.reader import ShardReader
 
     batches._processes = lambda shape: cores() if kind == "processes" else 0  # else a GPU decides
     reader = ShardReader(folder, read_manifest(folder), "train")
-    change = augmentation(AugmentParams.model_validate(AUGMENT))
+    change = augmentation(augment_params(AUGMENTATIONS), reader)
     stream = iter(batches.training_batches(reader, BATCH, change, 1, range(2**40)))
     for _ in range(AHEAD):
         next(stream)

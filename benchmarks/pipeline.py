@@ -18,7 +18,29 @@ from maskline.comparison.compare import Result  # noqa: E402
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
 from maskline.files.dotted import set_values  # noqa: E402
+from maskline.params.augment import AugmentParams  # noqa: E402
 from maskline.shards.source_examples import list_examples, read_features  # noqa: E402
+
+# Every augmentation that keeps the size, but quarter turns, for which images must be square.
+AUGMENTATIONS: dict[str, Any] = {
+    "flip": True,
+    "flip_vertical": True,
+    "scale": 0.2,
+    "rotation": 10.0,
+    "translation": 0.1,
+    "copy_paste": 0.5,
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "saturation": 0.1,
+    "hue": 10.0,
+    "blur": 1.0,
+}
+
+
+def augment_params(changes: Mapping[str, Any]) -> AugmentParams:
+    """Return the augmentation of the project's params.yaml with some keys changed."""
+    changed = changed_params({f"augment.{key}": value for key, value in changes.items()})
+    return AugmentParams.model_validate(changed["augment"])
 
 
 def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ shards for the others:
   through Keras's `fit` with its accuracy metric and validation in every epoch;
 - maskline with the same network, batch, optimizer and loss;
 - the same in mixed bfloat16, which CPUs with AVX-512 BF16 and most accelerators support in hardware;
-- maskline's own recipe for Oxford-IIIT Pet from benchmarks/pet_tutorial.py, which also trains the encoder.
+- maskline's own recipe for Oxford-IIIT Pet from benchmarks/pet_tutorial.py, which also trains the encoder;
+- the same with every augmentation, on whole images and on crops of 96x96.
 
 Images per second are those of the epochs after the first, including validation and checkpoints. "Waited" is the share
 of that time in which a step waited for its batch. Seconds to a validation mean IoU count from before the first step,
@@ -38,7 +39,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from pet_tutorial import OURS, images_of, score, tutorial_data, tutorial_network  # noqa: E402
-from pipeline import changed_params, run_stages  # noqa: E402
+from pipeline import AUGMENTATIONS, changed_params, run_stages  # noqa: E402
 
 from maskline.contracts.classes import VOID  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
@@ -65,6 +66,10 @@ TUTORIAL = {
     "train.schedule": "constant",
     "train.warmup_epochs": 0.0,
 }
+
+
+EVERY = {f"augment.{key}": value for key, value in AUGMENTATIONS.items()}
+CROPS = {"augment.crop": [96, 96], "augment.crop_rare": 0.5}
 
 
 class Run(NamedTuple):
@@ -144,8 +149,9 @@ def ours(shards: Path, weights: Path | None, seed: int, epochs: int, changes: Ma
         return scores
 
     def batches(wanted: range) -> Iterator:
-        change = augmentation(params.augment)
-        return timed(training_batches(reader, params.train.batch_size, change, seed, wanted), waits)
+        change = augmentation(params.augment, reader)
+        size = params.augment.seen(reader.size)
+        return timed(training_batches(reader, params.train.batch_size, change, seed, wanted, size=size), waits)
 
     with tempfile.TemporaryDirectory() as folder:
         fit(trainer, validate, batches, rate, params.train, Checkpoints(Path(folder), seed))
@@ -172,6 +178,8 @@ CONTESTANTS: dict[str, Callable[..., Run]] = {
     "maskline, same recipe, bfloat16": partial(ours, changes=TUTORIAL | {"train.precision": "mixed_bfloat16"}),
     "maskline, own recipe": partial(ours, changes=OURS),
     "maskline, own recipe, bfloat16": partial(ours, changes=OURS | {"train.precision": "mixed_bfloat16"}),
+    "maskline, own recipe, every augmentation": partial(ours, changes=OURS | EVERY),
+    "maskline, own recipe, every augmentation, crops": partial(ours, changes=OURS | EVERY | CROPS),
 }
 
 

@@ -43,6 +43,13 @@ def run(stage: entry.Stage) -> bool:
     return places[0].rank == 0
 
 
+def logs_folder() -> Path:
+    """Return `.logs` of the user's folder; DVC runs a queued experiment in a copy, and DVC_ROOT names the original."""
+    here, original = Path.cwd(), os.environ.get("DVC_ROOT")
+    is_copy = ".dvc" in here.parts and here.is_relative_to(entry.ROOT)
+    return Path(original, here.relative_to(entry.ROOT), ".logs") if original and is_copy else Path(".logs")
+
+
 def train_alone(arguments: dict[str, Any]) -> None:
     """Train in this process."""
     entry.import_tensorflow()
@@ -50,14 +57,14 @@ def train_alone(arguments: dict[str, Any]) -> None:
     from maskline.training.train import train
 
     print(f"train: runs on {choose_device()}.", flush=True)
-    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, **arguments)
+    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, logs=logs_folder(), **arguments)
 
 
 def train_together(arguments: dict[str, Any], place: Place) -> None:
     """Train as one of several workers, in a process of its own."""
     from maskline.training.train import train
 
-    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, **arguments, processes=len(place.neighbors))
+    train(SHARDS, WEIGHTS, MODEL, CHECKPOINTS, logs=logs_folder(), **arguments, processes=len(place.neighbors))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ FAST = {
     "test_catalogue",
     "test_checksums",
     "test_compare",
+    "test_compare_seeds",
     "test_contracts",
     "test_conventions",
     "test_crf",
@@ -57,6 +58,35 @@ FAST = {
     "test_workers",
     "test_yaml12",
 }
+# The files that take more than about a minute, from the longest; the two that start Ray stand apart.
+LONGEST = (
+    "test_pipeline",
+    "test_replicas",
+    "test_export_formats",
+    "test_ray",
+    "test_links",
+    "test_attacks",
+    "test_workers_training",
+    "test_folds_command",
+    "test_plan_pipeline",
+    "test_models",
+    "test_own_data",
+    "test_plan_trials",
+    "test_download",
+    "test_encoders",
+    "test_kills",
+    "test_export",
+    "test_export_page",
+    "test_gpu_operations",
+    "test_architectures",
+    "test_ray_evaluate",
+    "test_training",
+    "test_predict_memory",
+    "test_knobs",
+    "test_set_param",
+    "test_forecast",
+    "test_datasets_sources",
+)
 # Reasons for which even the whole suite may skip a test: the project does not hold the data or the library, or the test
 # does not apply to this machine or case.
 NOT_PROMISED = (
@@ -89,8 +119,9 @@ def pytest_xdist_auto_num_workers():
 
 
 def pytest_collection_modifyitems(items):
-    """Put the pipeline's tests first. One worker runs them all, and at the end the others would be idle."""
-    items.sort(key=lambda item: item.path.stem != "test_pipeline")
+    """Put the files of LONGEST first. One worker runs a whole file, and all would wait for a long one at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_collection_finish(session):

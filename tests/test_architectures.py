@@ -21,7 +21,7 @@ from maskline.models.catalogue import NETWORKS, REFINABLE
 from maskline.models.decoders import pointrend
 from maskline.models.interface import Features
 from maskline.models.layers.dropout import MonteCarloDropout
-from maskline.models.layers.resizing import AdaptiveAveragePooling, Upsampling
+from maskline.models.layers.resizing import AdaptiveAveragePooling, NearestUpsampling, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
 from maskline.models.registry import find_architecture
 from maskline.prediction.inference import Inference, predictor
@@ -233,7 +233,34 @@ def test_rates_follow_the_output_stride():
     for name in ("deeplabv3", "deeplabv3plus"):
         assert rates(decoder(name, AT_16)) == {1, 6, 12, 18}
         assert rates(decoder(name, (2, 4, 8, 8, 8))) == {1, 12, 24, 36}
+    # Figure 3 of the paper has 4, 8 and 16 for its blocks 5 to 7, times 1, 2, 1.
+    assert rates(decoder("deeplabv3_cascade", AT_16)) == {1, 4, 8, 16, 32}
+    assert rates(decoder("deeplabv3_cascade", (2, 4, 8, 8, 8))) == {1, 8, 16, 32, 64}
     assert rates(decoder("deeplab", (2, 4, 8, 8, 8))) == {1, 12}
+
+
+@pytest.mark.parametrize(("strides", "layers_of_a_branch"), [((1, 2, 4, 8, 8, 8), 3), ((2, 4, 8, 8, 8), 1)])
+def test_deeplabv2_sums_the_scores_of_four_rates(strides, layers_of_a_branch):
+    model, inputs = decoder("deeplabv2", strides), features(strides)
+    convolutions = of_type(model, layers.Conv2D)
+    assert len(convolutions) == 4 * layers_of_a_branch
+    atrous = [layer for layer in convolutions if layer.kernel_size == (3, 3)]
+    assert [layer.dilation_rate[0] for layer in atrous] == [6, 12, 18, 24]
+    (total,) = of_type(model, layers.Add)
+    branches = keras.Model(model.inputs, total.input)(inputs)
+    np.testing.assert_allclose(logits(model, inputs), np.sum(branches, axis=0), atol=1e-5)
+    assert all(np.std(branch) > 0 for branch in branches)
+
+
+def test_deeplabv3s_cascade_adds_nine_bottlenecks_to_the_features():
+    model, inputs = decoder("deeplabv3_cascade", AT_16, channels=512), [np.ones((1, 4, 4, 512), np.float32)] * 5
+    sums = of_type(model, layers.Add)
+    assert len(sums) == 9 and len(of_type(model, layers.Conv2D)) == 9 * 3 + 1  # as many channels: no projections
+    for total in sums:
+        norm = total.input[1]._keras_history.operation
+        norm.set_weights([np.zeros_like(w) for w in norm.get_weights()])
+    last = keras.Model(model.inputs, of_type(model, layers.Conv2D)[-1].input)
+    np.testing.assert_array_equal(last(inputs), inputs[-1])
 
 
 def test_deeplabv3plus_reads_stride_4_and_is_separable():
@@ -257,10 +284,13 @@ def test_encoders_are_told_what_each_paper_does(monkeypatch):
     for name in NETWORKS:
         with pytest.raises(Stopped):
             build(name, dropout=0.25)
-    assert {name for name in told if told[name].multi_grid} == {"deeplabv3"}
+    grids = {name: told[name].multi_grid for name in told if set(told[name].multi_grid) != {1}}
+    assert grids == {"deeplabv3": (1, 2, 4), "deeplabv3_cascade": (1, 2, 1)}
     assert {name: told[name].output_stride for name in told if told[name].output_stride < 32} == {
         "deeplab": 8,
+        "deeplabv2": 8,
         "deeplabv3": 16,
+        "deeplabv3_cascade": 16,
         "deeplabv3plus": 16,
         "pspnet": 8,
     }
@@ -332,7 +362,9 @@ def test_enet_has_dilated_and_asymmetric_kernels_and_unpools_by_indices():
     ("name", "kind", "strides", "joined"),
     [
         ("unet", layers.Concatenate, (1, 2, 4, 8, 16), {1, 2, 4, 8}),
+        ("unet_nearest", layers.Concatenate, (1, 2, 4, 8, 16), {1, 2, 4, 8}),
         ("unet_pix2pix", layers.Concatenate, DEEP, {2, 4, 8, 16}),
+        ("unet_pix2pix_nearest", layers.Concatenate, DEEP, {2, 4, 8, 16}),
         ("linknet", layers.Add, DEEP, {4, 8, 16}),
     ],
 )
@@ -343,6 +375,20 @@ def test_skips_are_joined_as_the_paper_does(name, kind, strides, joined):
     assert found == joined
     other = layers.Add if kind is layers.Concatenate else layers.Concatenate
     assert not of_type(model, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "kernel", "doublings"),
+    [("unet_nearest", (1, 2, 4, 8, 16), 2, 4), ("unet_pix2pix_nearest", DEEP, 3, 5)],
+)
+def test_the_nearest_neighbor_takes_the_place_of_every_transposed_convolution(name, strides, kernel, doublings):
+    model, other = decoder(name, strides), decoder(name.removesuffix("_nearest"), strides)
+    assert not of_type(model, layers.Conv2DTranspose)
+    enlarged = of_type(model, NearestUpsampling)
+    assert len(enlarged) == len(of_type(other, layers.Conv2DTranspose)) == doublings
+    for layer in enlarged:
+        assert layer._outbound_nodes[0].operation.kernel_size == (kernel, kernel)
+    assert model.count_params() == other.count_params()
 
 
 def test_linknet_adds_the_input_of_each_of_the_encoders_four_blocks():
@@ -577,6 +623,13 @@ _TORCHVISION = {"auxiliary head": 2_365_205, "3x3 convolution after ASPP": 590_3
 PARAMETERS = {
     # github.com/milesial/Pytorch-UNet with transposed convolutions
     ("unet", "unet", 2): Count(31_037_698, 31_037_698),
+    # github.com/zhixuhao/unet, upsampling by nearest neighbor and one channel of input
+    ("unet_nearest", "unet", 2): Count(
+        31_037_698,
+        31_031_685,
+        1,
+        {"batch normalisation instead of biases": -5_888, "another 3x3 convolution": 1_027, "colors": -1_152},
+    ),
     # The tutorial's notebook prints 6,504,227, of which 4,660,323 are trained beside the frozen encoder.
     ("unet_pix2pix", "mobilenet_v2", 3): Count(6_471_395, 6_504_227, 1, {"statistics of batch normalisation": 32_832}),
     # Long et al., Table 1: 134M
@@ -585,6 +638,17 @@ PARAMETERS = {
     ("segnet", "vgg16_bn", 11): Count(29_441_419, 29_400_000, 100_000),
     # Chen et al., ICLR 2015, of DeepLab-LargeFOV: 20.5M
     ("deeplab", "vgg16", 21): Count(20_505_429, 20_500_000, 100_000),
+    # torchvision.models, num_params of the weights of VGG16
+    ("deeplabv2", "vgg16", 21): Count(
+        37_877_652, 138_357_544, 1, {"four branches": -23_162_964, "classifier of ImageNet": 123_642_856}
+    ),
+    # torchvision.models, num_params of the weights of ResNet-50
+    ("deeplabv3_cascade", "resnet50", 21): Count(
+        63_740_949,
+        25_557_032,
+        1,
+        {"nine bottlenecks": -9 * 4_462_592, "scores": -43_029, "classifier of ImageNet": 2_049_000, "biases": -26_560},
+    ),
     # torchvision.models.segmentation, num_params of the weights
     ("deeplabv3", "resnet50", 21): Count(39_075_093, 42_004_074, 1, _TORCHVISION | {"biases": -26_560}),
     ("deeplabv3", "resnet101", 21): Count(58_093_333, 60_996_202, 1, _TORCHVISION | {"biases": -52_672}),

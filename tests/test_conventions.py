@@ -42,6 +42,7 @@ HAND_WORKED = {
     "mean_iou.per_image_and_class": mean(*FIRST, *SECOND, *THIRD),
     "mean_iou.per_image_absent_0": mean(sum(FIRST) / 4, sum(SECOND) / 4, sum(THIRD) / 4),
     "mean_iou.per_image_absent_1": mean((sum(FIRST) + 1) / 4, (sum(SECOND) + 2) / 4, (sum(THIRD) + 2) / 4),
+    "micro_iou.data_set": 21 / (21 + 5 + 5),
     "pixel_accuracy.data_set": 21 / 26,
     "pixel_accuracy.data_set_with_void": 21 / 30,
     "pixel_accuracy.per_batch": mean(12 / 16, 9 / 10),
@@ -74,12 +75,21 @@ def test_ties_between_the_conventions(matrices, batch_size):
 
 @given(COUNTS)
 def test_absent_as_0_is_scikit_learns_macro_average(matrices):
+    assert_scikit_learns(matrices, "mean_iou.data_set_absent_0", "macro")
+
+
+@given(COUNTS)
+def test_micro_iou_is_scikit_learns_micro_average(matrices):
+    assert_scikit_learns(matrices, "micro_iou.data_set", "micro")
+
+
+def assert_scikit_learns(matrices, convention, average):
     total = matrices.sum(axis=0)
     if total.any():
         truth, prediction = (np.repeat(index.ravel(), total.ravel()) for index in np.indices(total.shape))
-        expected = jaccard_score(truth, prediction, labels=range(3), average="macro", zero_division=0)
+        expected = jaccard_score(truth, prediction, labels=range(3), average=average, zero_division=0)
         figures = conventions(matrices, np.zeros((len(matrices), 3), np.int64), 2)
-        assert figures["mean_iou.data_set_absent_0"] == pytest.approx(expected, abs=1e-6)
+        assert figures[convention] == pytest.approx(expected, abs=1e-6)
 
 
 def test_an_image_without_valid_pixels_is_left_out_of_means():

@@ -48,6 +48,7 @@ KINDS = {
     "data/shards/examples/neighbors/test-0.png": "report",
     "data/model/model.keras": "evaluate",
     "data/model/history.csv": "report",
+    "data/model/network.json": "report",
     "data/evaluation/about.json": "report",
     "data/evaluation/counts.npz": "report",
     "data/evaluation/images.csv": "report",

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskline.contracts.source import Source, read_source
-from maskline.datasets import canonical, catalogue, prepare
+from maskline.datasets import canonical, catalogue, prepare, prepared
 from maskline.datasets.formats import classes
 from maskline.datasets.sources import oxford_iiit_pet, shapes, voc2012
 from maskline.errors import InputError
@@ -329,6 +329,18 @@ def test_camvid(level: str, camvid_tree: Path, tmp_path: Path) -> None:
     assert read_source(tmp_path / "raw").void == ["11"]
 
 
+def test_a_tree_is_found_where_tfds_looks_for_files_got_by_hand(
+    camvid_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare.prepare(params("camvid", camvid_tree), 1, tmp_path / "raw")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    manual = tmp_path / "tfds/downloads/manual"
+    manual.mkdir(parents=True)
+    camvid_tree.rename(manual / "CamVid")
+    prepare.prepare(params("camvid"), 1, tmp_path / "raw2")
+    assert digest(tmp_path / "raw2") == digest(tmp_path / "raw")
+
+
 def test_camvid_mistakes(camvid_tree: Path, tmp_path: Path) -> None:
     mask = camvid_tree / "trainannot" / "b.png"
     mask.unlink()
@@ -462,6 +474,17 @@ def test_files_to_be_got_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     dataset = params("by_hand", classes=["even", "odd"], image_feature="picture", mask_feature="mask")
     fails(dataset, tmp_path / "raw", "by_hand", "manual", "Register")
+
+
+@needs_data
+@pytest.mark.slow
+def test_the_sample_of_the_recipe_pets_has_the_bytes_and_the_order_of_tfds(tmp_path: Path) -> None:
+    script = ROOT / "recipes/pets/sample.py"
+    subprocess.run([sys.executable, script, DATA / "tfds", tmp_path / "out"], check=True)
+    made, given = (place / "oxford_iiit_pet/4.0.0" for place in (tmp_path / "out", DATA / "tfds"))
+    for path in given.glob("*.tfrecord-*"):
+        assert (made / path.name).read_bytes() == path.read_bytes()
+    assert prepared.find_prepared(tmp_path / "out", "oxford_iiit_pet", "4.0.0") == made
 
 
 @needs_data

@@ -1,4 +1,4 @@
-"""dvc.yaml tells the truth: every project file a stage imports is in its deps, and ci/ runs the same pipeline."""
+"""dvc.yaml tells the truth: every project file a stage imports is in its deps, and ci/ and recipes/ repeat it."""
 
 import ast
 import functools
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from maskline.comparison.own_files import OWN_FILES
 from maskline.files.yaml12 import read_yaml
-from maskline.folds.pipeline import OWN_FILES
 
 ROOT = Path(__file__).parents[1]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
+RECIPES = [f"recipes/{path.parent.name}" for path in sorted(ROOT.glob("recipes/*/params.yaml"))]
 
 # The check of all of params.yaml only refuses. If it were a dep, a new knob of one stage would make every stage stale.
 EXEMPT = {(ROOT / "stages/entry.py", ROOT / "maskline/params/check.py")}
@@ -109,9 +110,11 @@ def test_no_stage_imports_through_a_door():
                 assert not {alias.name for alias in node.names} & {"maskline", "maskline.metrics"}, path
 
 
-def test_ci_runs_the_same_pipeline():
-    assert (ROOT / "ci/dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
-    assert read_yaml(ROOT / "ci/params.yaml")["repo"] == ".."
+@pytest.mark.parametrize(("folder", "repo"), [("ci", ".."), *((recipe, "../..") for recipe in RECIPES)])
+def test_ci_and_recipes_run_the_same_pipeline(folder, repo):
+    for name in ("dvc.yaml", "none", "imagenet"):
+        assert (ROOT / folder / name).read_bytes() == (ROOT / name).read_bytes()
+    assert read_yaml(ROOT / folder / "params.yaml")["repo"] == repo
 
 
 def test_the_exempted_check_is_no_dep_of_any_stage():

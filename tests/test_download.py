@@ -27,7 +27,7 @@ from project import ENVIRONMENT
 from tensorflow_datasets.core.download import downloader
 
 from maskline.contracts.source import read_source
-from maskline.datasets import archives, fetch, prepare, weights
+from maskline.datasets import archives, fetch, prepare, tfds_downloads, weights
 from maskline.datasets.sources import camvid, voc2012
 from maskline.datasets.sources.tree import content_sum
 from maskline.errors import InputError
@@ -362,7 +362,7 @@ def elsewhere(served: Server, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespac
 def test_tfdss_own_downloader_is_tried_again_and_left_as_it_was(
     served: Server, elsewhere: SimpleNamespace, stalls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "STALL", 0.3)
+    monkeypatch.setattr(tfds_downloads, "STALL", 0.3)
     before = downloader._open_url, downloader.MAX_RETRIES, socket.getdefaulttimeout()
     served.drops, served.stalls = 1, stalls
     prepare.prepare(elsewhere, 1, tmp_path / "data" / "raw")

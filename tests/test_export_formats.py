@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
-from networks import NAMES, build, images
+from networks import DISTINCT, NAMES, build, images
 
 from maskline.contracts.model_info import ExportInfo, Preprocessing, Score, model_info
 from maskline.errors import ArtifactError, InputError
@@ -37,7 +37,7 @@ FIXED = {
 LIMITS = {"bayesian_segnet": 1e-3, "segnet": 1e-3, "enet": 1e-3}
 # Transposed convolutions; adaptive pooling; unpooling by indices; upsampling with fixed weights.
 REPRESENTATIVE = ("unet", "pspnet", "segnet", "fcn8s")
-MARKED = [pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in NETWORKS]
+MARKED = [pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in DISTINCT]
 FORMATS = {
     "onnx": ("model.onnx", write_onnx, describe_onnx),
     "savedmodel": ("model", write_saved_model, describe_saved_model),
@@ -53,9 +53,9 @@ def two_samples():
         yield
 
 
-def network(name, dropout=0.1):
+def network(name):
     """A network whose normalizations know the statistics of noise, so that logits are as large as in training."""
-    model = build(name, dropout=dropout, preprocessing=Preprocessing(height=HEIGHT, width=WIDTH))
+    model = build(name, dropout=0.1, preprocessing=Preprocessing(height=HEIGHT, width=WIDTH))
     for variable in model.variables:
         if variable.name in ("gamma", "beta"):
             variable.assign(variable + np.random.default_rng(0).normal(0, 0.1, variable.shape))
@@ -143,7 +143,8 @@ def test_every_network_gives_the_logits_of_keras_in_every_format(named, file_for
 def test_no_dropout_is_left_in_the_graph(name):
     def operations(dropout):
         size = (None, None) if takes_any_size(NETWORKS[name].samples, "onnx") else (HEIGHT, WIDTH)
-        serve = serving_function(network(name, dropout), ("logits",), size).get_concrete_function()
+        model = build(name, dropout=dropout, preprocessing=Preprocessing(height=HEIGHT, width=WIDTH))
+        serve = serving_function(model, ("logits",), size).get_concrete_function()
         return sorted({operation.type for operation in serve.graph.get_operations()})
 
     found = operations(0.1)

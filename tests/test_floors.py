@@ -27,13 +27,16 @@ WINGS = {
     "planning": {"datasets", "shards", "models", "training", "prediction", "evaluation"},
     "comparison": set(),
     "verification": set(),
-    "folds": {"comparison"},
+    "series": {"comparison"},
+    "folds": {"comparison", "series"},
+    "seeds": {"comparison", "series"},
     "report": set(),
 }
 # These read contracts and metrics alone; `verification` reads nothing that a stage types.
-NARROW = {name: {"contracts", "metrics"} for name in ("report", "comparison", "folds")} | {
+NARROW = {name: {"contracts", "metrics"} for name in ("report", "comparison", "series", "folds", "seeds")} | {
     "verification": {"contracts"}
 }
+LIGHT = ("contracts", "metrics", "report", "comparison", "verification", "series", "folds", "seeds", "files")
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets"}
 
 
@@ -106,7 +109,7 @@ def test_metrics_need_arrays_alone():
     assert not {name for path in of("metrics") for name in packages(path)} - allowed
 
 
-@pytest.mark.parametrize("name", ["contracts", "metrics", "report", "comparison", "verification", "folds", "files"])
+@pytest.mark.parametrize("name", LIGHT)
 def test_no_tensorflow_even_inside_functions(name):
     assert not {package for path in of(name) for package in packages(path)} & HEAVY
 
@@ -115,7 +118,9 @@ def test_the_light_parts_run_without_tensorflow():
     """All their modules together; what they import in turn counts too."""
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in of("contracts", "metrics", "report", "comparison", "verification", "folds", "files", "cli")
+        for path in of(
+            "contracts", "metrics", "report", "comparison", "verification", "series", "folds", "seeds", "files", "cli"
+        )
     ]
     code = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
     code += f"print(sorted({HEAVY | {'pandas', 'dvc'}} & set(sys.modules)))"

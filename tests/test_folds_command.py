@@ -17,10 +17,10 @@ from maskline.cli.main import main
 from maskline.comparison.compare import Result, compare
 from maskline.comparison.revisions import read_result
 from maskline.errors import InputError
-from maskline.folds.pipeline import read_pipeline
 from maskline.folds.results import Fold
-from maskline.folds.summary import _T, summarize
 from maskline.folds.suspects import write_suspects
+from maskline.series.pipeline import read_pipeline
+from maskline.series.summary import _T, summarize
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
@@ -140,8 +140,11 @@ def experiments(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [".", "projects/mine"])
-@pytest.mark.parametrize("path", ["fotos", "../mine's é", "absolute", "added", "committed"])
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [(".", path) for path in ("fotos", "../mine's é", "absolute", "added", "committed")]
+    + [("projects/mine", path) for path in ("fotos", "../mine's é", "added")],
+)
 def test_own_data_anywhere(place, path, project, capsys):
     """A relative path names nothing in the folder where an experiment runs, unless Git or DVC puts it there."""
     folder = project / place
@@ -291,7 +294,7 @@ def test_the_interval_is_students(tmp_path):
     assert np.allclose(_T, [stats.t.ppf(0.975, n) for n in range(1, 20)], atol=5e-5)
     results = list(simulated_folds(5))
     for row in summarize(results):
-        low, high = stats.t.interval(0.95, 4, statistics.mean(row.folds), stats.sem(row.folds))
+        low, high = stats.t.interval(0.95, 4, statistics.mean(row.values), stats.sem(row.values))
         assert (row.low, row.high) == pytest.approx((low, high), abs=1e-4)
     assert [row.metric for row in summarize(results)][:2] == ["mean_iou", "pixel_accuracy"]
 
@@ -309,5 +312,5 @@ def test_a_class_that_a_fold_lacks_is_left_out_there():
     lacking = results[0].matrices.copy()
     lacking[:, 1], lacking[:, :, 1] = 0, 0
     row = summarize([results[0]._replace(matrices=lacking), *results[1:]])[3]
-    assert np.isnan(row.folds[0]) and row.mean == pytest.approx(np.mean(row.folds[1:]))
+    assert np.isnan(row.values[0]) and row.mean == pytest.approx(np.mean(row.values[1:]))
     assert row.pooled > 0

@@ -2,12 +2,11 @@
 
 import pytest
 import tensorflow as tf
-from networks import build
+from networks import DISTINCT, build
 from test_training import params
 
 from maskline.engine import replicas
 from maskline.errors import InputError
-from maskline.models.catalogue import NETWORKS
 from maskline.params.train import LossParams
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.losses import named_losses, weighted_sum
@@ -92,7 +91,8 @@ def types(operations):
 
 
 @pytest.mark.parametrize(
-    "architecture", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+    "architecture",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in (*DISTINCT, "unet_nearest")],
 )
 def test_no_network_runs_an_operation_that_is_refused(architecture):
     found = traced(architecture)
@@ -110,6 +110,18 @@ def test_no_frozen_encoder_runs_an_operation_that_is_refused():
     """Its batch normalization has fixed statistics, and its gradient would be refused."""
     found = traced("unet_pix2pix", encoder="mobilenet_v2", freeze_encoder=True)
     assert "DepthwiseConv2dNative" in types(found)
+    assert not refused(found)
+
+
+def test_no_frozen_normalization_runs_an_operation_that_is_refused():
+    """Its statistics are given too, but its gradient is used."""
+    assert not refused(run_by(step_of(build("fcn32s", freeze_normalization=True))))
+
+
+@pytest.mark.slow
+def test_no_transformer_runs_an_operation_that_is_refused():
+    found = traced("segformer", encoder="mit_b0", dropout=0.1)
+    assert {"BatchMatMulV2", "Softmax", "DepthwiseConv2dNative"} <= types(found)
     assert not refused(found)
 
 

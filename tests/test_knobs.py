@@ -61,6 +61,7 @@ TRAIN = {
     "model.encoder_weights": ("file", {}),
     "model.start_from": ("start.keras", {}),
     "model.freeze_encoder": (True, {"model.encoder_weights": "file"}),
+    "model.freeze_normalization": (True, {"model.encoder_weights": "file"}),
     "model.output_stride": (8, DILATED),
     "model.coarse": ("pspnet", DILATED),
     "model.width": (5, {}),
@@ -71,6 +72,14 @@ TRAIN = {
     "augment.brightness": (0.5, {}),
     "augment.contrast": (0.5, {}),
     "augment.saturation": (0.5, {}),
+    "augment.flip_vertical": (True, {}),
+    "augment.quarter_turns": (True, {}),
+    "augment.translation": (0.3, {}),
+    "augment.crop": ([16, 16], {}),
+    "augment.crop_rare": (1.0, {"augment.crop": [16, 16]}),
+    "augment.copy_paste": (1.0, {}),
+    "augment.hue": (90.0, {}),
+    "augment.blur": (3.0, {}),
     "train.epochs": (2, {}),
     "train.batch_size": (2, {}),
     "train.loss.cross_entropy": (0.0, {}),
@@ -94,7 +103,10 @@ TRAIN = {
     "train.class_weights": ("inverse", {}),
     "train.optimizer": ("adamw", {}),
     "train.learning_rate": (0.1, {}),
+    "train.encoder_learning_rate": (0.1, {}),
+    "train.momentum": (0.5, {"train.optimizer": "sgd"}),
     "train.weight_decay": (0.5, {"train.optimizer": "adamw"}),
+    "train.clip_norm": (0.1, {"train.optimizer": "sgd"}),
     "train.schedule": ("constant", {}),
     "train.warmup_epochs": (0.0, {}),
     "train.early_stopping": (1, {"train.epochs": 3, "train.learning_rate": 1e-7}),
@@ -104,8 +116,8 @@ TRAIN = {
 # tests/test_evaluate.py turns those of evaluate; tests/test_datasets_sources.py turns these, on sources of every kind.
 # tests/test_own_pairs.py turns values, tests/test_annotations.py overlap, tests/test_groups.py group.
 # tests/test_gpu_operations.py turns train.deterministic, which changes no weights on a CPU, and tests/test_workers.py
-# train.workers, which needs processes of its own.
-ELSEWHERE = ("train.deterministic", "train.workers")
+# train.workers, which needs processes of its own. tests/test_training.py turns those of plateau.
+ELSEWHERE = ("train.deterministic", "train.workers", "train.plateau.factor", "train.plateau.patience")
 DOWNLOAD = {
     "name",
     "path",

@@ -10,7 +10,7 @@ from keras import layers
 
 from maskline.models.encoders.dilation import dilated
 from maskline.models.layers.dropout import MonteCarloDropout, constant_sample
-from maskline.models.layers.resizing import AdaptiveAveragePooling, ResizeLike, Upsampling
+from maskline.models.layers.resizing import AdaptiveAveragePooling, NearestUpsampling, ResizeLike, Upsampling
 from maskline.models.layers.unpooling import MaxUnpooling
 
 UNKNOWN = tf.TensorSpec((None, None, None, 2), tf.float32)
@@ -129,10 +129,19 @@ def test_resizing_like_another_works_for_unknown_sizes_and_any_ratio():
     np.testing.assert_allclose(traced(np.ones((1, 1, 1, 2), np.float32), noise(1, 9, 4, 2)), 1.0)
 
 
+def test_the_nearest_neighbor_repeats_each_pixel():
+    x = noise(2, 3, 5, 2)
+    traced = tf.function(NearestUpsampling(), input_signature=[UNKNOWN])
+    np.testing.assert_array_equal(traced(x), x.repeat(2, axis=1).repeat(2, axis=2))
+    assert NearestUpsampling(dtype="mixed_float16")(x).dtype == tf.float16
+
+
 def test_shapes_are_told_before_sizes_are_known():
     unknown, known = keras.Input((None, None, 2)), keras.Input((6, 4, 5))
     assert Upsampling(4)(unknown).shape == (None, None, None, 2)
     assert Upsampling(4)(known).shape == (None, 24, 16, 5)
+    assert NearestUpsampling()(unknown).shape == (None, None, None, 2)
+    assert NearestUpsampling()(known).shape == (None, 12, 8, 5)
     assert AdaptiveAveragePooling(3)(unknown).shape == (None, 3, 3, 2)
     assert ResizeLike()([unknown, known]).shape == (None, 6, 4, 2)
     assert MaxUnpooling()([unknown, known]).shape == (None, 6, 4, 5)

@@ -1,6 +1,7 @@
 """Losses against plain NumPy statements of their formulas, on void, on class weights, and their gradients."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from hypothesis.extra import numpy as hnp
 from scipy.ndimage import distance_transform_edt
 
 from maskline.contracts.classes import VOID
+from maskline.errors import InputError
 from maskline.params.train import LossOptions, LossParams
-from maskline.training.losses import class_weights, named_losses, weighted_sum
+from maskline.training.class_weights import chosen_weights, class_weights, per_image_weights
+from maskline.training.losses import named_losses, weighted_sum
 from maskline.training.pixel_losses import boundary, boundary_distance, cross_entropy, focal, ohem
 from maskline.training.region_losses import dice, focal_tversky, iou, lovasz, tversky
+from maskline.training.void import without_void
 
 C = 3
 OPTIONS = LossOptions(
@@ -374,6 +378,23 @@ def test_weighted_sum_leaves_out_what_weighs_nothing():
     )
 
 
+def test_weights_per_image_are_those_of_each_images_own_pixels():
+    labels = np.array([[[0, 0, 0, 1, VOID, 1, 0, 0]], [[2, 2, 1, VOID, VOID, VOID, 2, 2]], [[VOID] * 8]])
+    weights = np.zeros(labels.shape)
+    for image, label, weight in ((0, 0, 7 / 10), (0, 1, 7 / 4), (1, 2, 5 / 8), (1, 1, 5 / 2)):
+        weights[image][labels[image] == label] = weight
+    np.testing.assert_allclose(per_image_weights(*without_void(tf.constant(labels)), C), weights, rtol=1e-6)
+    logits, weighted = draw_logits(4, labels), named_losses(OPTIONS, "per_image")
+    expected = weighted_mean(
+        [(weights[place], -math.log(p[label])) for place, label, p in valid_pixels(labels, logits)]
+    )
+    assert float(weighted["cross_entropy"](labels, logits)) == pytest.approx(expected, rel=1e-5)
+    changed = {
+        name for name, loss in LOSSES.items() if float(loss(labels, logits)) != float(weighted[name](labels, logits))
+    }
+    assert changed == {"cross_entropy", "focal", "ohem", "boundary"}
+
+
 def test_class_weights_by_hand():
     pixels, images = np.array([800, 150, 50]), np.array([10, 5, 1])
     assert class_weights("none", pixels, images, 100) is None
@@ -384,3 +405,14 @@ def test_class_weights_by_hand():
     np.testing.assert_allclose(median / median[2], (0.5 / frequency) / 1.0, rtol=1e-6)
     for weights in (inverse, median):
         assert (weights * pixels).sum() == pytest.approx(pixels.sum())
+
+
+def test_a_list_of_class_weights_has_one_for_each_class():
+    classes = [SimpleNamespace(name=name) for name in ("ground", "sky", "tree")]
+    manifest = SimpleNamespace(classes=classes)
+    np.testing.assert_array_equal(chosen_weights([1.0, 0.0, 7.5], manifest), np.array([1.0, 0.0, 7.5], np.float32))
+    with pytest.raises(InputError) as caught:
+        chosen_weights([1.0, 2.0], manifest)
+    assert str(caught.value) == (
+        "train.class_weights must have one weight for each of the 3 classes (ground, sky, tree). Received: 2 weights"
+    )

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import COLORS, NAMES, build, images, mean_iou, scenes
+from networks import COLORS, DISTINCT, NAMES, build, images, mean_iou, scenes
 
 from maskline.contracts.classes import ClassInfo
 from maskline.contracts.model_info import ModelInfo, Preprocessing, read_keras_info
@@ -29,7 +29,14 @@ from maskline.training.losses import cross_entropy
 ROOT = Path(__file__).parents[1]
 # The deep ones without skips are slower to learn; ENet also drops features in each of its many bottlenecks.
 STEPS, DROPOUT = {"enet": 180, "convtranspose": 80}, {"enet": 0.01}
-FINE = ("convtranspose", "enet", "unet", "segnet", "bayesian_segnet")  # learn from images of half the size
+FINE = (
+    "convtranspose",
+    "enet",
+    "unet",
+    "unet_nearest",
+    "segnet",
+    "bayesian_segnet",
+)  # learn from images of half the size
 
 
 def test_the_registry_holds_what_params_offer():
@@ -56,7 +63,7 @@ def unreached(model, gradients):
     return [v.path for v, g in zip(model.trainable_variables, gradients, strict=True) if g is None or not np.any(g)]
 
 
-def training_step(model, x, labels):
+def training_step(model, x, labels, rate=0.01):
     """Return a step of Adam, a function of its number; one operation per variable is traced in half of Keras's time."""
     moments = [[tf.Variable(tf.zeros(v.shape)) for _ in range(2)] for v in model.trainable_variables]
 
@@ -66,7 +73,7 @@ def training_step(model, x, labels):
         for variable, (first, second), gradient in zip(model.trainable_variables, moments, gradients, strict=True):
             if gradient is not None:
                 tf.raw_ops.ResourceApplyAdam(
-                    var=variable.value.handle, m=first.handle, v=second.handle, grad=gradient, lr=0.01, epsilon=1e-7,
+                    var=variable.value.handle, m=first.handle, v=second.handle, grad=gradient, lr=rate, epsilon=1e-7,
                     beta1=0.9, beta2=0.999, beta1_power=0.9**number, beta2_power=0.999**number,
                 )  # fmt: skip
         return gradients
@@ -84,7 +91,9 @@ def two_samples():
 
 # Skips that add and that join, unpooling by indices, adaptive pooling, dilation, points; the others combine these.
 REPRESENTATIVE = ("unet", "fcn8s", "segnet", "pspnet", "deeplabv3plus", "pointrend")
-MARKED = [pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in NETWORKS]
+MARKED = [
+    pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow) for name in (*DISTINCT, "unet_nearest")
+]
 
 
 @pytest.fixture(scope="module", params=MARKED)
@@ -208,7 +217,7 @@ def test_a_dilated_network_of_keras_applications_comes_back_from_disk_the_same(t
 
 # Each kind of layer in both policies, the other networks in one of them.
 KINDS = ("bayesian_segnet", "enet", "pspnet", "pointrend")
-MIXED = {name: ("mixed_bfloat16", "mixed_float16")[index % 2] for index, name in enumerate(NETWORKS)}
+MIXED = {name: ("mixed_bfloat16", "mixed_float16")[index % 2] for index, name in enumerate(DISTINCT)}
 
 
 @pytest.mark.parametrize(
@@ -258,6 +267,19 @@ def test_a_frozen_encoder_does_not_move(architecture, encoder):
     optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     for old, new in zip(before, kept, strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_frozen_normalization_keeps_the_encoders_statistics_and_trains_its_kernels():
+    model = build(freeze_normalization=True)
+    before = {v.path: np.array(v) for v in model.variables}
+    with tf.GradientTape() as tape:
+        loss = model.training_loss(images(), np.zeros((2, 64, 64), np.int32), cross_entropy)
+    keras.optimizers.SGD(0.1).apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    moved = {v.path: not np.array_equal(v, before[v.path]) for v in model.variables}
+    of_encoder = {v.path for v in model.encoder.variables}
+    statistics = {path for path in moved if "moving" in path}
+    assert of_encoder & statistics and of_encoder - statistics
+    assert {path for path, has_moved in moved.items() if not has_moved} == of_encoder & statistics
 
 
 def test_width_is_the_first_levels_channels():

@@ -62,6 +62,17 @@ def test_averages_move_in_training_alone_and_not_when_frozen():
     assert (layer.moving_mean.numpy() != before[0]).all()
 
 
+@pytest.mark.parametrize("precision", TOLERANCE)
+def test_frozen_averages_normalize_in_training_as_in_keras_at_inference(precision):
+    x = np.random.default_rng(1).normal(3, 2, (4, 5, 6, 3)).astype(np.float32)
+    keras_own, layer = pair(x.shape, dtype=precision)
+    layer.frozen = True
+    (_, expected), (_, found) = passed(keras_own, x, training=False), passed(layer, x, training=True)
+    assert len(found) == 8  # outputs, three gradients, of which the averages have none, and four variables
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=TOLERANCE[precision] * max(1.0, np.abs(other).max()))
+
+
 @pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"scale": False, "center": False}])
 def test_scale_and_offset_may_be_left_out(options):
     x = np.random.default_rng(1).normal(3, 2, (4, 5, 6, 3)).astype(np.float32)

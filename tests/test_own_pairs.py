@@ -30,7 +30,8 @@ from maskline.shards.decode import decode_image, decode_mask
 from maskline.shards.read.originals import find_originals
 from maskline.shards.write.build import SplitOptions, build_shards
 from maskline.shards.write.convert import Target
-from maskline.training.losses import class_weights, named_losses
+from maskline.training.class_weights import class_weights
+from maskline.training.losses import named_losses
 
 RNG = np.random.default_rng(0)
 COLOR = RNG.integers(0, 256, (23, 31, 3), np.uint8)

@@ -80,6 +80,14 @@ def test_ci_params_are_valid():
     assert read_params(path).repo == ".."
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/*/params.yaml")), ids=lambda path: path.parent.name)
+def test_a_recipes_params_are_valid_and_name_no_place_on_a_disk(path):
+    params = read_params(path)
+    assert params.model_dump() == read_yaml(path)
+    assert params.dataset.path is None and params.dataset.limit is None
+    assert params.model.encoder_weights == "imagenet"
+
+
 def test_every_key_of_the_file_has_a_field_and_the_reverse():
     keys = [key for key, _ in lines()]
     assert len(keys) == len(set(keys))
@@ -182,12 +190,29 @@ def test_wrong_type_is_named(tmp_path, key, value, remedy):
         ("model.architecture", "segmentnet", "must be 'convtranspose', 'fcn32s'"),
         ("model.encoder", "vgg", "must be 'unet', 'enet', 'vgg16_bn'"),
         ("model.output_stride", 32, "must be 8 or 16"),
-        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv3'"),
+        ("model.coarse", "unet", "must be 'deeplab', 'deeplabv2'"),
         ("model.width", 3, "must be at least 4"),
         ("model.dropout", 1.0, "must be below 1.0"),
         ("augment.scale", 0.9, "must be below 0.9"),
         ("augment.rotation", 181, "must be at most 180.0"),
+        ("augment.translation", 1.1, "must be at most 1.0"),
+        ("augment.crop", [64], "must be a list of at least 2"),
+        ("augment.crop", [64, 64, 64], "must be a list of at most 2"),
+        ("augment.crop_rare", -0.1, "must be at least 0.0"),
+        ("augment.copy_paste", 1.1, "must be at most 1.0"),
+        ("augment.hue", 181, "must be at most 180.0"),
+        ("augment.blur", 11, "must be at most 10.0"),
         ("train.epochs", 0, "must be at least 1"),
+        ("train.class_weights", "equal", "must be 'none', 'inverse', 'median_frequency' or 'per_image'"),
+        ("train.optimizer", "rmsprop", "must be 'adam', 'adamw' or 'sgd'"),
+        ("train.encoder_learning_rate", 0, "must be above 0.0"),
+        ("train.encoder_learning_rate", 1.5, "must be at most 1.0"),
+        ("train.momentum", 1, "must be below 1.0"),
+        ("train.clip_norm", 0, "must be above 0.0"),
+        ("train.clip_norm", 1001, "must be at most 1000.0"),
+        ("train.schedule", "step", "must be 'constant', 'cosine', 'poly' or 'plateau'"),
+        ("train.plateau.factor", 1, "must be below 1.0"),
+        ("train.plateau.patience", 0, "must be at least 1"),
         ("train.workers", 0, "must be at least 1"),
         ("train.workers", 1025, "must be at most 1024"),
         ("train.learning_rate", 0, "must be above 0.0"),
@@ -241,6 +266,7 @@ def _leaf(params, key):
     return params
 
 
+FROZEN = {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet"}
 COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
 
 
@@ -290,6 +316,20 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
             ["model.width must be 64 when vgg16_bn starts from a file", "16"],
         ),
         ({"model.output_stride": 16}, ["model.output_stride must be null for unet", "16"]),
+        ({"augment.crop": [64, 8]}, ["augment.crop.1 must be at least 16", "8"]),
+        (
+            {"augment.crop": [64, 160]},
+            ["augment.crop must not be larger than preprocess.height and width, which are 128 and 128", "[64, 160]"],
+        ),
+        ({"augment.crop_rare": 0.5}, ["augment.crop_rare places crops, so it needs augment.crop", "0.5"]),
+        (
+            {"augment.quarter_turns": True, "augment.crop": [64, 48]},
+            ["augment.quarter_turns needs square images; set augment.crop to two equal sides", "64x48"],
+        ),
+        (
+            {"augment.quarter_turns": True, "preprocess.width": 96},
+            ["augment.quarter_turns needs square images", "128x96"],
+        ),
         (
             {"model.architecture": "deeplab", "model.encoder": "vgg16", "model.output_stride": 16},
             ["model.output_stride must be null or 8 for deeplab", "16"],
@@ -329,7 +369,29 @@ COLORS = {"dataset.masks": "color", "dataset.colors": ["#000000", "#FFffff"]}
             ["train.batch_size must be 2 or more for pointrend", "1"],
         ),
         ({"train.workers": 3}, ["train.batch_size must be a multiple of workers (3)", "16"]),
-        ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw", "0.01"]),
+        ({"train.weight_decay": 0.01}, ["train.weight_decay must be 0 for adam; choose adamw or sgd", "0.01"]),
+        ({"train.class_weights": [0, 0]}, ["train.class_weights must have a weight above 0", "[0.0, 0.0]"]),
+        ({"train.class_weights": [1, -2]}, ["train.class_weights.1 must be at least 0.0", "-2"]),
+        (
+            {"train.schedule": "plateau", "train.early_stopping": 5},
+            ["train.plateau.patience must be below early_stopping (5)", "before the learning rate", "5"],
+        ),
+        (
+            FROZEN | {"model.freeze_encoder": True, "train.encoder_learning_rate": 0.1},
+            ["train.encoder_learning_rate must be 1 when model.freeze_encoder is true", "0.1"],
+        ),
+        (
+            {"model.freeze_normalization": True},
+            ["model.freeze_normalization must be false when encoder_weights is 'none'", "True"],
+        ),
+        (
+            FROZEN | {"model.freeze_encoder": True, "model.freeze_normalization": True},
+            ["model.freeze_normalization must be false when freeze_encoder is true", "True"],
+        ),
+        (
+            FROZEN | {"model.encoder": "vgg16", "model.freeze_normalization": True},
+            ["model.freeze_normalization must be false when the encoder is vgg16", "no batch normalization", "True"],
+        ),
     ],
 )
 def test_impossible_combination_is_named(tmp_path, changes, words):
@@ -375,6 +437,10 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         {"train.epochs": 3, "train.warmup_epochs": 3},
         {"train.batch_size": 6, "train.workers": 3},
         {"train.optimizer": "adamw", "train.weight_decay": 0.01},
+        {"train.optimizer": "sgd", "train.momentum": 0.0, "train.weight_decay": 0.01, "train.clip_norm": 1.0},
+        {"train.schedule": "plateau", "train.early_stopping": 6},
+        {"train.class_weights": [1.0, 0.0, 7.5]},
+        FROZEN | {"model.freeze_normalization": True, "train.encoder_learning_rate": 0.1},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 1},
         {"train.loss.cross_entropy": 0, "train.loss.dice": 0, "train.loss.lovasz": 100},
         {"train.loss_options.boundary_sigma": 20, "train.loss_options.focal_tversky_gamma": 3},

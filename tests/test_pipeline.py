@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from processes import none_left
 from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, identify, photos, run, set_params
+from ruamel.yaml import YAML
 from test_params import leaves
 
 from maskline.files.yaml12 import read_yaml
@@ -140,10 +141,10 @@ def test_outputs_of_a_failing_stage_come_back_as_its_sentence_says(copy):
 @pytest.mark.slow
 def test_a_kill_before_dvc_records_the_model_trains_no_step_again(copy):
     """The model is gone with all that DVC knows of it, as after a kill while DVC hashes it."""
-    set_params(copy, {"train.learning_rate": 0.02})
-    dvc(copy, "repro", "train")
     trained = digests(copy, "data/model")
-    git(copy, "checkout", "dvc.lock")
+    lock = YAML().load(copy / "dvc.lock")
+    del lock["stages"]["train"]
+    YAML().dump(lock, copy / "dvc.lock")
     shutil.rmtree(copy / "data/model")
     shutil.rmtree(copy / ".dvc/cache/runs")
     output = dvc(copy, "repro", "train")

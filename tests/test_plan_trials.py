@@ -29,29 +29,35 @@ def test_amounts_that_cost_the_same_are_tried_once():
     AugmentParams.model_validate(_without_equals(first)["augment"])
 
 
+@pytest.fixture(scope="module")
+def trials():
+    """Trials that end with the last test."""
+    with Trials() as begun:
+        yield begun
+    assert begun._child.poll() is not None
+
+
 @pytest.mark.slow
-def test_trials_measure_refuse_and_remember():
-    with Trials() as trials:
-        trial = trials.of(fingerprint())
-        assert isinstance(trials.gpus(), list)
-        training = trial(params(**TINY))
-        measured = trials.measured(fingerprint(), params(**TINY, evaluate_flip=True))
-        assert measured.training is training
-        numbers = [*training[:-1], *measured.evaluation]
-        assert all(number >= 0 for number in numbers)
-        assert training.example_bytes == pytest.approx(32 * 32 * 4, rel=0.2)
-        assert 0.5 < training.forecast / training.peak < 1.5
-        begun = time.perf_counter()
-        assert trial(params(**TINY, train_epochs=99, train_learning_rate=0.5)) is training
-        for _ in range(2):
-            with pytest.raises(InputError, match=r"^training needs about .* GB more memory.*train\.batch_size"):
-                trial(params(**TINY | {"preprocess_height": 8192, "preprocess_width": 8192}))
-        with pytest.raises(InputError, match=r"no dropout to sample"):
-            trials.measured(fingerprint(), params(**TINY, evaluate_dropout_samples=2))
-        assert time.perf_counter() - begun < 120
-        again = trial(params(**TINY, augment_rotation=10.0))
-        assert again is not training
-    assert trials._child.poll() is not None
+def test_trials_measure_refuse_and_remember(trials):
+    trial = trials.of(fingerprint())
+    assert isinstance(trials.gpus(), list)
+    training = trial(params(**TINY))
+    measured = trials.measured(fingerprint(), params(**TINY, evaluate_flip=True))
+    assert measured.training is training
+    numbers = [*training[:-1], *measured.evaluation]
+    assert all(number >= 0 for number in numbers)
+    assert training.example_bytes == pytest.approx(32 * 32 * 4, rel=0.2)
+    assert 0.5 < training.forecast / training.peak < 1.5
+    begun = time.perf_counter()
+    assert trial(params(**TINY, train_epochs=99, train_learning_rate=0.5)) is training
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"^training needs about .* GB more memory.*train\.batch_size"):
+            trial(params(**TINY | {"preprocess_height": 8192, "preprocess_width": 8192}))
+    with pytest.raises(InputError, match=r"no dropout to sample"):
+        trials.measured(fingerprint(), params(**TINY, evaluate_dropout_samples=2))
+    assert time.perf_counter() - begun < 120
+    again = trial(params(**TINY, augment_rotation=10.0))
+    assert again is not training
 
 
 CHECK = """
@@ -65,20 +71,20 @@ from maskline.training.setup import set_up
 
 values = json.loads(sys.argv[1])
 p = Params.model_validate(values)
-trainer, _, _ = set_up(synthetic_manifest(p.preprocess, 4, p.train.batch_size), None, p.model, p.train)
-print(memory.forecast(trainer, trainer.graph(p.train.batch_size, p.preprocess.height, p.preprocess.width)))
+size = p.preprocess.height, p.preprocess.width
+trainer, _, _ = set_up(synthetic_manifest(p.preprocess, 4, p.train.batch_size), size, None, p.model, p.train)
+print(memory.forecast(trainer, trainer.graph(p.train.batch_size, *size)))
 """
 
 
 @linux
 @pytest.mark.slow
-def test_the_forecast_of_memory_is_that_of_the_check_of_train():
+def test_the_forecast_of_memory_is_that_of_the_check_of_train(trials):
     done = subprocess.run(
         [sys.executable, "-c", CHECK, json.dumps(params(**TINY))], cwd=ROOT, capture_output=True, text=True, check=True
     )
     needed = int(done.stdout.splitlines()[-1])
-    with Trials() as trials:
-        found = trials.of(fingerprint())(params(**TINY))
+    found = trials.of(fingerprint())(params(**TINY))
     held = found.forecast - needed
     assert 2 * 10**8 < held < found.peak
 

@@ -26,7 +26,11 @@ from maskline.shards.write.convert import Target
 
 ROOT = Path(__file__).parents[1]
 SHARD = "train-00000-of-00001.tfrecord"
-ALL = AugmentParams(flip=True, scale=0.4, rotation=30, brightness=0.3, contrast=0.4, saturation=0.5)
+ALL = AugmentParams(
+    flip=True, flip_vertical=True, quarter_turns=True, scale=0.4, rotation=30, translation=0.1, crop=[16, 16],
+    crop_rare=0.5, copy_paste=0.7, brightness=0.3, contrast=0.4, saturation=0.5, hue=20, blur=1,
+)  # fmt: skip
+SEEN = (16, 16)
 
 
 @pytest.fixture(params=["raw"])
@@ -44,7 +48,7 @@ def processes(monkeypatch):
 
 
 def made(reader, steps, **workers):
-    stream = training_batches(reader, 4, augmentation(ALL), 5, steps, **workers)
+    stream = training_batches(reader, 4, augmentation(ALL, reader), 5, steps, size=SEEN, **workers)
     return [(images.copy(), labels.copy()) for images, labels in stream.as_numpy_iterator()]
 
 
@@ -69,7 +73,7 @@ def test_processes_make_the_batches_that_threads_make(reader, monkeypatch):
 
 
 def test_batches_of_processes_that_are_kept_do_not_change(reader, processes):
-    stream = training_batches(reader, 4, augmentation(ALL), 5, range(80))
+    stream = training_batches(reader, 4, augmentation(ALL, reader), 5, range(80), size=SEEN)
     kept = list(stream)
     for (images, labels), (expected, masks) in zip(kept, stream.as_numpy_iterator(), strict=True):
         np.testing.assert_array_equal(images, expected)
@@ -85,7 +89,7 @@ def test_an_error_of_a_process_is_the_callers(reader, processes):
 
 
 def test_a_killed_process_ends_the_stream_in_one_sentence(reader, processes):
-    stream = iter(training_batches(reader, 4, augmentation(ALL), 5, range(10**6)))
+    stream = iter(training_batches(reader, 4, augmentation(ALL, reader), 5, range(10**6), size=SEEN))
     next(stream)
     for child in children():
         child.kill()
@@ -96,7 +100,7 @@ def test_a_killed_process_ends_the_stream_in_one_sentence(reader, processes):
 
 
 def test_processes_end_with_their_stream(reader, processes):
-    stream = iter(training_batches(reader, 4, augmentation(ALL), 5, range(10**6)))
+    stream = iter(training_batches(reader, 4, augmentation(ALL, reader), 5, range(10**6), size=SEEN))
     next(stream)
     found = children()
     assert len(found) == 2
@@ -120,9 +124,10 @@ import numpy as np
 if __name__ == "__main__":
     shards = Path({str(reader._paths[0].parent)!r})
     reader = ShardReader(shards, read_manifest(shards), "train")
-    make = TrainingBatch(reader, augmentation(AugmentParams.model_validate({ALL.model_dump()!r})), 5, 4, 5, slice(None))
+    change = augmentation(AugmentParams.model_validate({ALL.model_dump()!r}), reader)
+    make = TrainingBatch(reader, change, 5, 4, 5, slice(None), {SEEN})
     signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})  # as in a worker of several
-    made = Processes(make, [(4, *reader.size, 3), (4, *reader.size)], 2)
+    made = Processes(make, [(4, *{SEEN}, 3), (4, *{SEEN})], 2)
     for step in range(4):
         made(step, lambda shape: np.empty(shape, np.uint8))
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == {{signal.SIGTERM}}

@@ -30,6 +30,7 @@ from maskline.errors import ArtifactError, InputError
 from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.inputs import Inputs, read_inputs
+from maskline.report.network import network_totals, short
 from maskline.report.page import MOST_CLASSES, data_name, flat_params, largest_confusions, matrix_rows, render_page
 
 ROOT = Path(__file__).parents[1]
@@ -538,6 +539,26 @@ def test_dark_images_are_said(inputs: Inputs) -> None:
     assert any(each.startswith("4 of 9 16-bit images use less than a quarter of their range") for each in sentences)
 
 
+def test_network_shows_totals_and_stages(page: str) -> None:
+    shown = section(page, "network").replace("\u202f", " ")
+    assert "412 k parameters" in shown and "1.95 G multiply-adds" in shown
+    assert "48 × 48 × 128" in shown and "1 × transposed convolution 2x2" in shown  # noqa: RUF001
+    assert shown.count("<tr>") == 6 and "for the loss alone" in shown and "passes" not in shown
+
+
+def test_a_network_of_several_passes_says_so(inputs: Inputs) -> None:
+    totals = network_totals(inputs.network.model_copy(update={"passes": 8}))
+    assert (totals["multiply_adds"], totals["passes"]) == ("15.6\u202fG", 8)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "0"), (999, "999"), (1000, "1.00 k"), (99_960, "100 k"), (999_600, "1.00 M"), (10**13, "10.0 T")],
+)
+def test_large_numbers_are_short(number: int, words: str) -> None:
+    assert short(number) == words.replace(" ", "\u202f")
+
+
 def test_params_are_flat_and_written_as_in_yaml() -> None:
     assert flat_params(PARAMS) == [
         ("", [("seed", "41")]),
@@ -585,6 +606,7 @@ def test_the_commands_that_use_the_model_are_ones_that_maskline_knows(page: str)
         "data/shards/manifest.json",
         "data/shards/audit.json",
         "data/model/history.csv",
+        "data/model/network.json",
         "data/shards/examples/index.json",
         "data/shards/examples/train-1.png",
         "data/shards/examples/neighbors/test-3.png",

@@ -18,7 +18,15 @@ from maskline.params.check import check_params
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("params.yaml", "ci/params.yaml")
-LISTS = {"dataset.classes", "dataset.values", "dataset.colors", "dataset.void", "evaluate.scales"}
+LISTS = {
+    "augment.crop",
+    "dataset.classes",
+    "dataset.values",
+    "dataset.colors",
+    "dataset.void",
+    "train.class_weights",
+    "evaluate.scales",
+}
 
 
 class Key(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks import build
+from networks import DISTINCT, build
 from raw_data import Pair, encoded, painted, write_raw
 
 from maskline.contracts.manifest import read_manifest
@@ -36,7 +36,7 @@ def check(network, batch: int, size: int = 64, examples: int = 8) -> None:
     single_values.check_normalised(graph, params(train__batch_size=batch).train, examples)
 
 
-@pytest.mark.parametrize("architecture", [name for name in NETWORKS if not NETWORKS[name].refines])
+@pytest.mark.parametrize("architecture", [name for name in DISTINCT if not NETWORKS[name].refines])
 def test_the_catalogue_knows_which_networks_need_two_images(architecture):
     network = build(architecture)
     if NETWORKS[architecture].image_pooling:

@@ -4,11 +4,14 @@ import itertools
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import build
 
 from maskline.errors import InputError
@@ -19,6 +22,7 @@ from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.ema import MovingAverage
 from maskline.training.fit import fit
 from maskline.training.losses import cross_entropy
+from maskline.training.plateau import reductions
 from maskline.training.schedule import Schedule, optimizer, schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Scores
@@ -36,8 +40,12 @@ def params(**changes) -> TrainParams:
         "class_weights": "none",
         "optimizer": "adam",
         "learning_rate": 0.01,
+        "encoder_learning_rate": 1.0,
+        "momentum": 0.9,
         "weight_decay": 0.0,
+        "clip_norm": None,
         "schedule": "cosine",
+        "plateau": {"factor": 0.5, "patience": 1},
         "warmup_epochs": 0.5,
         "early_stopping": 0,
         "ema": 0.0,
@@ -141,6 +149,26 @@ def test_a_stopped_run_ends_in_the_bytes_of_one_left_alone(changes, error, whole
             run(config, stopped, dying(at, error))
             raise error  # early stopping may end the run before the step at which it was to die
     history, variables = run(config, stopped)
+    assert history == expected_history
+    for ours, theirs in zip(variables, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("plateau", [(0.5, 1), (0.1, 2)])
+def test_momentum_and_the_plateau_go_on_where_they_were(plateau, tmp_path):
+    factor, patience = plateau
+    config = params(
+        epochs=5, warmup_epochs=0.0, optimizer="sgd", clip_norm=1.0,
+        schedule="plateau", plateau={"factor": factor, "patience": patience},
+    )  # fmt: skip
+    scores = [0.5, 0.4, 0.4, 0.6, 0.3]
+    expected_history, expected = run(config, Checkpoints(tmp_path / "whole", 1), validator=scores_of(scores))
+    lowered = {1: [0, 0, 1, 2, 2], 2: [0, 0, 0, 1, 1]}[patience]
+    assert [row.learning_rate for row in expected_history] == pytest.approx([0.01 * factor**times for times in lowered])
+    stopped = Checkpoints(tmp_path / "stopped", 1)
+    with pytest.raises(Killed):
+        run(config, stopped, dying(17, Killed), scores_of(scores[:3]))
+    history, variables = run(config, stopped, validator=scores_of(scores[3:]))
     assert history == expected_history
     for ours, theirs in zip(variables, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -301,6 +329,74 @@ def test_schedule_by_hand():
     assert [float(Schedule("constant", 1.0, 1, 9)(step)) for step in (0, 1, 8)] == [0.5, 1.0, 1.0]
 
 
+def test_poly_is_a_power_of_the_steps_that_are_left():
+    rates = [float(Schedule("poly", 2.0, 3, 13)(step)) for step in range(14)]
+    np.testing.assert_allclose(rates[:3], [0.5, 1.0, 1.5])
+    np.testing.assert_allclose(rates[3:], [2 * (1 - step / 10) ** 0.9 for step in range(11)], rtol=1e-5)
+
+
+@given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), max_size=12), st.integers(1, 3))
+def test_plateaus_are_those_of_keras(scores, patience):
+    rate = keras.Variable(1.0)
+    callback = keras.callbacks.ReduceLROnPlateau("iou", 0.5, patience, mode="max", min_delta=0, min_lr=0)
+    callback.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=rate)))
+    callback.on_train_begin()
+    for epoch, score in enumerate(scores):
+        callback.on_epoch_end(epoch, {"iou": score})
+    assert 0.5 ** reductions(scores, patience) == float(callback.model.optimizer.learning_rate)
+
+
+def step_by(config: TrainParams, gradients: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a kernel of [3, -4] and a bias of [2] after a step by each of these gradients of both."""
+    kernel, bias = keras.Variable([3.0, -4.0], name="kernel"), keras.Variable([2.0], name="bias")
+    chosen = optimizer(config, schedule(config, STEPS))
+    for gradient in gradients:
+        chosen.apply([tf.constant(gradient[:2]), tf.constant(gradient[2:])], [kernel, bias])
+    return kernel.numpy(), bias.numpy()
+
+
+CONSTANT = {"schedule": "constant", "warmup_epochs": 0.0, "learning_rate": 0.1}
+
+
+def test_sgd_by_hand():
+    config = params(**CONSTANT, optimizer="sgd", momentum=0.8, weight_decay=0.5)
+    kernel, bias, last = np.array([3.0, -4.0]), 2.0, np.zeros(3)
+    gradients = np.array([[1.0, 2.0, 3.0], [-1.0, 0.5, 1.0]])
+    for gradient in gradients:
+        last = 0.8 * last - 0.1 * gradient
+        kernel, bias = kernel - 0.1 * 0.5 * kernel + last[:2], bias + last[2]
+    found = step_by(config, gradients.astype(np.float32).tolist())
+    np.testing.assert_allclose(found[0], kernel, rtol=1e-6)
+    np.testing.assert_allclose(found[1], bias, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "scale"), [("float32", 1.0), ("mixed_float16", 2.0**15)])
+def test_a_gradient_is_shortened_to_the_norm_after_it_is_unscaled(precision, scale):
+    config = params(**CONSTANT, optimizer="sgd", momentum=0.0, clip_norm=3.5, precision=precision)
+    for gradient, norm in (([2.0, 3.0, 6.0], 7.0), ([1.0, 1.0, 1.0], 3.5)):
+        kernel, bias = step_by(config, [[scale * part for part in gradient]])
+        step = 0.1 * np.array(gradient) * 3.5 / norm
+        np.testing.assert_allclose([*kernel, *bias], np.array([3.0, -4.0, 2.0]) - step, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "adam"}, {"optimizer": "adamw", "weight_decay": 0.5}, {"optimizer": "sgd", "weight_decay": 0.5}],
+)
+def test_the_encoder_learns_as_with_a_lower_rate(changes):
+    config = params(**CONSTANT, **changes)
+    slow = config.model_copy(update={"learning_rate": 0.01})
+    gradients = [[1.0, 2.0, 3.0], [-1.0, 0.5, 1.0]]
+    kernel, bias = keras.Variable([3.0, -4.0], name="kernel"), keras.Variable([2.0], name="bias")
+    encoder = SimpleNamespace(trainable_variables=[kernel])
+    model = SimpleNamespace(encoder=encoder, trainable_variables=[kernel, bias], variables=[kernel, bias])
+    one = Trainer(model, cross_entropy, optimizer(config, schedule(config, STEPS)), 0.0, encoder_rate=0.1)
+    for gradient in gradients:
+        one._update([tf.constant(gradient[:2]), tf.constant(gradient[2:])], model.trainable_variables)
+    np.testing.assert_allclose(kernel, step_by(slow, gradients)[0], rtol=1e-6)
+    np.testing.assert_array_equal(bias, step_by(config, gradients)[1])
+
+
 def test_the_moving_average_follows_its_formula():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     average = MovingAverage(model, 0.5)
@@ -325,9 +421,9 @@ def test_the_average_is_what_is_kept(tmp_path):
     assert not all(np.array_equal(a, b) for a, b in zip(plain, with_average, strict=True))
 
 
-@pytest.mark.parametrize("network", ["unet", "enet"])
-def test_weight_decay_spares_norms_biases_and_slopes(network):
-    config = params(optimizer="adamw", weight_decay=0.1)
+@pytest.mark.parametrize(("network", "optimizer_name"), [("unet", "sgd"), ("enet", "adamw")])
+def test_weight_decay_spares_norms_biases_and_slopes(network, optimizer_name):
+    config = params(optimizer=optimizer_name, weight_decay=0.1)
     one = optimizer(config, schedule(config, STEPS))
     model = SegmentationModel(network, network, ["a", "b"], ["#000000", "#ffffff"], 4, 0.0, False, "float32")
     one.build(model.trainable_variables)

@@ -5,18 +5,25 @@ import os
 from collections.abc import Callable
 
 from maskline.cli.folder import add_folder
+from maskline.errors import InputError
 
 _DESCRIPTION = """\
 Compare the test results of two Git revisions, image by image: each metric's
 difference with an interval and p-value of a paired test, and whether B is better,
 worse, or can't tell. The counts are read through DVC, from its cache or its
 remote; nothing is checked out.
+
+With --against, each side is the runs of several seeds, and the verdict is about their
+params: the test counts what seeds and images vary by. The runs of a side must differ in
+the seed alone. It takes four seeds or more on each side; `maskline seeds 4` runs them.
 """
 _EXAMPLES = """\
 examples:
   maskline compare main my-branch          branches, tags, commits or DVC experiments
   maskline compare main                    main and the workspace
   maskline compare main --folder ci --md   the pipeline in ci/, for a job's summary
+  maskline compare 'baa8bea-seed-*' --against '44eaaf6-seed-*'
+                                           several seeds of two commits
 """
 
 
@@ -29,8 +36,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("a", metavar="REV_A", help="the revision to compare with")
-    parser.add_argument("b", metavar="REV_B", nargs="?", default="workspace", help="default: the workspace")
+    parser.add_argument(
+        "a", metavar="REV_A", nargs="+", help="two revisions, or one to compare with the workspace; or the runs of A"
+    )
+    parser.add_argument(
+        "--against", metavar="REV_B", nargs="+", help="the runs of B; names may be patterns, such as 'wide-*'"
+    )
     add_folder(parser)
     parser.add_argument(
         "--resamples",
@@ -57,10 +68,31 @@ def _whole(least: int) -> Callable[[str], int]:
 def _run(options: argparse.Namespace) -> None:
     # Two threads take three times the CPU, and far more on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from maskline.comparison import text as compare_text  # not at the top, so that --help needs no NumPy
-    from maskline.comparison.compare import compare
-    from maskline.comparison.revisions import read_result
+    print(_of_revisions(options) if options.against is None else _of_seeds(options))
 
-    a, b = (read_result(revision, options.folder) for revision in (options.a, options.b))
-    write = {"text": compare_text.as_text, "md": compare_text.as_markdown, "json": compare_text.as_json}[options.style]
-    print(write(compare(a, b, options.resamples, options.seed)))
+
+def _of_revisions(options: argparse.Namespace) -> str:
+    from maskline.comparison import text  # not at the top, so that --help needs no NumPy
+    from maskline.comparison.compare import compare
+    from maskline.comparison.revisions import WORKSPACE, read_result
+
+    if len(options.a) > 2:
+        raise InputError(
+            "compare takes two revisions, or the runs of one side, --against, and those of the other. Received: "
+            f"{' '.join(options.a)}"
+        )
+    a, b = (read_result(revision, options.folder) for revision in [*options.a, WORKSPACE][:2])
+    write = {"text": text.as_text, "md": text.as_markdown, "json": text.as_json}[options.style]
+    return write(compare(a, b, options.resamples, options.seed))
+
+
+def _of_seeds(options: argparse.Namespace) -> str:
+    from maskline.comparison import seeds_text as text
+    from maskline.comparison.seeds import compare_seeds
+    from maskline.comparison.sides import read_side, refuse_shared
+
+    a, b = (read_side(revisions, options.folder) for revisions in (options.a, options.against))
+    refuse_shared(a, b)
+    results = ({seed: run.result for seed, run in side.items()} for side in (a, b))
+    write = {"text": text.as_text, "md": text.as_markdown, "json": text.as_json}[options.style]
+    return write(compare_seeds(*results, options.resamples, options.seed))

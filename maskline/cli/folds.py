@@ -44,23 +44,24 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from maskline.folds import text  # not at the top, so that --help needs no NumPy
-    from maskline.folds.changed_files import refuse_changed_files
-    from maskline.folds.pipeline import finished, read_pipeline
-    from maskline.folds.results import read_folds
-    from maskline.folds.run import queue_folds, run_folds
-    from maskline.folds.summary import summarize
+    from maskline.folds.results import folds_of, read_folds
     from maskline.folds.suspects import write_suspects
+    from maskline.series.changed_files import refuse_changed_files
+    from maskline.series.pipeline import finished, read_pipeline
+    from maskline.series.run import queue_missing, run_missing
+    from maskline.series.summary import summarize
 
     pipeline = read_pipeline(options.folder)
-    done = finished(pipeline, options.folds)
-    refuse_changed_files(pipeline, options.folds, done)
+    series = folds_of(pipeline, options.folds)
+    done = finished(series)
+    refuse_changed_files(series, done)
     if options.queue and len(done) < options.folds:
-        names = queue_folds(pipeline, options.folds, done)
+        names = queue_missing(series, done)
         table = "" if options.suspects is None else f" and writes {options.suspects}"
         print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up{table}.")
         return
-    run_folds(pipeline, options.folds, done)
-    folds = read_folds(pipeline, options.folds, finished(pipeline, options.folds))
+    run_missing(series, done)
+    folds = read_folds(series, finished(series))
     rows = summarize([fold.result for fold in folds])
     if options.suspects is not None:
         count = write_suspects(pipeline, folds, options.suspects)

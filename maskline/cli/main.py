@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from maskline.cli import check, compare, ensemble, evaluate, experiments, export, folds, plan, predict, verify
+from maskline.cli import check, compare, ensemble, evaluate, experiments, export, folds, plan, predict, seeds, verify
 from maskline.messages import printable, sentence
 
 _DESCRIPTION = (
@@ -38,6 +38,6 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
     whole = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
     commands = whole.add_subparsers(metavar="command", required=True)
-    for command in (check, compare, ensemble, evaluate, experiments, export, folds, plan, predict, verify):
+    for command in (check, compare, ensemble, evaluate, experiments, export, folds, plan, predict, seeds, verify):
         command.add(commands)
     return whole

@@ -86,7 +86,7 @@ def compare(a: Result, b: Result, resamples: int, seed: int) -> Comparison:
     Raises:
         InputError: the two have different classes, or were scored on different images, masks or sizes.
     """
-    before, after = _paired(a, b)
+    before, after = paired_matrices(a, b)
     values = [headlines_and_ious(matrices.sum(axis=0)) for matrices in (before, after)]
     names = [*HEADLINES, *(f"iou.{name}" for name in a.classes)]
     difference, low, high, p_value = paired_difference(before, after, headlines_and_ious, seed, resamples, CONFIDENCE)
@@ -113,8 +113,12 @@ def _verdict(difference: float, p_value: float, images: int) -> str:
     return "can't tell"
 
 
-def _paired(a: Result, b: Result) -> tuple[np.ndarray, np.ndarray]:
-    """Return both matrices [N, C, C] in the order of the file names."""
+def paired_matrices(a: Result, b: Result) -> tuple[np.ndarray, np.ndarray]:
+    """Return both matrices [N, C, C] in the order of the file names.
+
+    Raises:
+        InputError: the two have different classes, or were scored on different images, masks or sizes.
+    """
     if a.classes != b.classes:
         raise _refusal(a, b, "know different classes", f"{', '.join(a.classes)} and {', '.join(b.classes)}")
     only_a, only_b = np.setdiff1d(a.filenames, b.filenames), np.setdiff1d(b.filenames, a.filenames)

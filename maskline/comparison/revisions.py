@@ -1,11 +1,11 @@
-"""The counts of a Git revision, read through DVC from its cache or its remote without a checkout."""
+"""The counts and params of a Git revision, read through DVC from its cache or its remote without a checkout."""
 
 import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -19,12 +19,15 @@ from maskline.contracts.folders import EVALUATION
 from maskline.errors import InputError
 from maskline.files.checksums import NAME as SUMS
 from maskline.files.checksums import parse_sums
+from maskline.files.dotted import leaves
 from maskline.files.records import first_problem
+from maskline.files.yaml12 import parse_yaml
 
 if TYPE_CHECKING:  # importing it takes half a second
     from dvc.repo import Repo
 
 WORKSPACE = "workspace"  # what DVC calls the files that are not committed
+LOCK = "dvc.lock"
 
 
 class _Place(NamedTuple):
@@ -44,6 +47,13 @@ class _Place(NamedTuple):
         return f"{self.revision}: {(self.folder / EVALUATION).as_posix()}"
 
 
+class Run(NamedTuple):
+    """A result, and the params by dotted key that dvc.lock records with it."""
+
+    result: Result
+    params: dict[str, Any]
+
+
 def read_result(revision: str, folder: Path) -> Result:
     """Read the confusion matrix of each test image.
 
@@ -54,6 +64,23 @@ def read_result(revision: str, folder: Path) -> Result:
     Raises:
         InputError: there is no such revision, pipeline or result, or neither the cache nor the remote holds it.
     """
+    return _read_run(revision, folder)[0]
+
+
+def read_run(revision: str, folder: Path) -> Run:
+    """Read the confusion matrices as `read_result` does, and the params of all stages.
+
+    Raises:
+        InputError: as for `read_result`.
+    """
+    result, lock = _read_run(revision, folder)
+    stages = (parse_yaml(lock.decode(), folder / LOCK) or {}).get("stages", {}).values()
+    params = [dict(leaves(stage.get("params", {}).get("params.yaml", {}))) for stage in stages]
+    return Run(result, {key: value for of_stage in params for key, value in of_stage.items()})
+
+
+def _read_run(revision: str, folder: Path) -> tuple[Result, bytes]:
+    """Return the result and the content of dvc.lock."""
     from dvc.scm import RevError
 
     with dvc_errors(revision), _repository() as repo:
@@ -61,10 +88,12 @@ def read_result(revision: str, folder: Path) -> Result:
         try:
             with repo.switch(revision) as commit:
                 counts, about, sums = (_read(repo, place, name) for name in (COUNTS.name, ABOUT.name, SUMS))
+                path = f"{place.inside}/{LOCK}"
+                lock = repo.dvcfs.read_bytes(path) if repo.dvcfs.exists(path) else b""
         except RevError:
             raise InputError(f"Git has no revision {revision}; `git branch --all` lists the branches.") from None
     _check({COUNTS.name: counts, ABOUT.name: about}, sums, place)
-    return _parse(counts, about, place, _name(revision, commit))
+    return _parse(counts, about, place, _name(revision, commit)), lock
 
 
 def _name(revision: str, commit: str) -> str:

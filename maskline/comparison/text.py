@@ -27,7 +27,7 @@ def as_table(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """Return the table and the notes as Markdown, for example for the summary of a CI job."""
-    return "\n\n".join([_title(comparison), _table(comparison, "github", _code), *_notes(comparison)])
+    return "\n\n".join([_title(comparison), _table(comparison, "github", code), *_notes(comparison)])
 
 
 def as_json(comparison: Comparison) -> str:
@@ -53,16 +53,21 @@ def _table(comparison: Comparison, style: str, name: Callable[[str], str]) -> st
 
 
 def _cells(row: Difference) -> list[str]:
-    interval = "none" if math.isnan(row.low) else f"{row.low:+.4f} to {row.high:+.4f}"
-    figures = [_figure(row.a), _figure(row.b), _figure(row.difference, "+")]
-    return [*figures, interval, _figure(row.p_value), row.verdict]
+    figures = [figure(row.a), figure(row.b), figure(row.difference, "+")]
+    return [*figures, interval(row.low, row.high), figure(row.p_value), row.verdict]
 
 
-def _figure(value: float, sign: str = "") -> str:
+def interval(low: float, high: float) -> str:
+    """Return an interval of a difference as the table shows it."""
+    return "none" if math.isnan(low) else f"{low:+.4f} to {high:+.4f}"
+
+
+def figure(value: float, sign: str = "") -> str:
+    """Return a figure as the table shows it."""
     return "none" if math.isnan(value) else f"{value:{sign}.4f}"
 
 
-def _code(name: str) -> str:
+def code(name: str) -> str:
     """Return a name as Markdown code, so that none of its characters is taken for markup."""
     return "`" + printable(name).replace("|", "\\|").replace("`", "'") + "`"
 

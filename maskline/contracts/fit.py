@@ -9,6 +9,8 @@ Fit = Literal["stretch", "pad", "crop"]
 Size = tuple[int, int]
 Part = tuple[slice, slice]  # rows and columns
 
+_REDUCTIONS = (8, 4, 2)
+_LARGE = 4_000_000  # pixels; decoding a smaller image takes little time, and what one pixel shows is detail
 _MOST = 64  # training images that a whole image may cover where their middle is cut out
 
 
@@ -30,6 +32,23 @@ def scaled_size(image: Size, size: Size, fit: Fit) -> Size:
 
 def _rounded(dividend: int, divisor: int) -> int:
     return max(1, (2 * dividend + divisor) // (2 * divisor))
+
+
+def reduction(image: Size, scaled: Size) -> int:
+    """Return the factor, 1, 2, 4 or 8, by which a JPEG is reduced while it is decoded, before it is resized.
+
+    An image of 4 megapixels or more is reduced by the largest factor that divides its sides and leaves each at least
+    1.4 times as long as in `scaled`, so that the resizing still averages over about the pixels that it would otherwise.
+    """
+    if image[0] * image[1] < _LARGE:
+        return 1
+    sides = list(zip(image, scaled, strict=True))
+    fine = (
+        factor
+        for factor in _REDUCTIONS
+        if all(side % factor == 0 and 5 * side >= 7 * factor * wanted for side, wanted in sides)
+    )
+    return next(fine, 1)
 
 
 def middle(outer: Size, inner: Size) -> Part:

@@ -17,6 +17,7 @@ _LEAST_BOUND = 64 * 2**20  # bytes that any archive may hold
 _MOST_TIMES = 10  # an archive of images, which are compressed already, may hold so many times its own size
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PART_BYTES, _NAME_BYTES = 255, 1024  # of a member's name; file systems take no longer parts
+_SHOWN = 80  # characters of a member's name in a sentence
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
 
 
@@ -61,10 +62,10 @@ def _zip_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
 
 def _check_method(archive: Path, member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 1:
-        raise InputError(f"{archive} has the encrypted member {member.filename!r}; get it without a password.")
+        raise InputError(f"{archive} has the encrypted member {member.filename[:_SHOWN]!r}; get it without a password.")
     if member.compress_type not in _METHODS:
         raise InputError(
-            f"{archive} has the member {member.filename!r} in compression method {member.compress_type}; "
+            f"{archive} has the member {member.filename[:_SHOWN]!r} in compression method {member.compress_type}; "
             "pack it again, stored or deflated."
         )
 
@@ -84,12 +85,14 @@ def _check(archive: Path, member: str, plain: bool) -> None:
     path = PurePosixPath(member.replace("\\", "/"))
     if not plain or path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
         raise InputError(
-            f"{archive} has the member {member!r}, which is a link or leads out of its folder; "
+            f"{archive} has the member {member[:_SHOWN]!r}, which is a link or leads out of its folder; "
             "download the archive again from a source that you trust."
         )
     lengths = [len(part.encode(errors="replace")) for part in path.parts]
     if max(lengths, default=0) > _PART_BYTES or sum(lengths) > _NAME_BYTES:
-        raise InputError(f"{archive} has a member with a name that is too long: {member[:80]!r}; download it again.")
+        raise InputError(
+            f"{archive} has a member with a name that is too long: {member[:_SHOWN]!r}; download it again."
+        )
 
 
 def _write(archive: Path, content: IO[bytes], path: Path, most: int) -> int:

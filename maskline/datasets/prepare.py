@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tensorflow_datasets as tfds
@@ -25,6 +25,8 @@ from maskline.datasets.tfds_downloads import download_and_prepare
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory
 from maskline.params.source import SourceParams
+
+_MANUAL = Path("downloads/manual")  # in a TFDS data directory
 
 ROLES: tuple[Role, ...] = ("train", "validation", "test")
 
@@ -82,16 +84,23 @@ def _builder(dataset: SourceParams, entry: Entry, scratch: Path, downloads: Path
     for place in places if entry.published else []:
         if (found := find_prepared(place, dataset.name, entry.version)) is not None:
             return read_prepared(found)
-    tree = None if dataset.path is None else entry.find_tree(places[0])
+    tree = _tree(dataset, entry, places)
     if dataset.path is not None and tree is None:
         raise InputError(_unusable(dataset, entry))
     options = {"dataset": dataset} if entry.annotated else {}
     with _temporary_files_in(scratch):
         builder = entry.builder(tree=tree, data_dir=scratch, **options)
-    manual = tfds_dirs()[0] / "downloads" / "manual"
     remedy = f"Check the network, or set dataset.path to a local copy: {entry.layout}."
-    download_and_prepare(builder, downloads, manual, remedy)
+    download_and_prepare(builder, downloads, tfds_dirs()[0] / _MANUAL, remedy)
     return builder
+
+
+def _tree(dataset: SourceParams, entry: Entry, places: Sequence[Path]) -> Path | None:
+    """Return the unpacked tree in the user's path, or in a folder of files that TFDS lets users download by hand."""
+    if dataset.path is not None:
+        return entry.find_tree(places[0])
+    found = (entry.find_tree(place / _MANUAL) for place in places if entry.published)
+    return next(filter(None, found), None)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from maskline.contracts.encoder_weights import PATH, EncoderWeights, origin_of
 from maskline.contracts.hdf5 import check_hdf5
 from maskline.contracts.model_info import read_keras_config
+from maskline.contracts.safetensors import SUFFIX, read_safetensors
 from maskline.datasets.fetch import fetch
 from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import new_directory, sha256
@@ -46,17 +47,18 @@ IMAGENET = {
     "xception": Published(f"{_TENSORFLOW}/xception/xception_{_NO_TOP}", "b0042744bf5b25fce3cb969f33bebb97"),
 }
 IMAGENET |= {f"{name}_bn": IMAGENET[name] for name in ("vgg16", "vgg19")}
-KERAS, LEGACY, START = "encoder.weights.h5", "encoder.h5", "start.keras"
+KERAS, LEGACY, TRANSFORMERS, START = "encoder.weights.h5", "encoder.h5", f"encoder{SUFFIX}", "start.keras"
 
 
 def prepare_weights(model: EncoderParams, folder: Path) -> None:
     """Replace `folder` by encoder.json and, unless all weights start random, the file that they come from.
 
     The file is `encoder.weights.h5` if it is in Keras 3's format, `encoder.h5` if in that of keras.applications, and
-    `start.keras` if it is a whole model.
+    `encoder.safetensors` if in that of Hugging Face's transformers, and `start.keras` if it is a whole model.
 
     Raises:
-        InputError: the file is missing, cannot be fetched, is not HDF5, or is not a model.
+        InputError: the file is missing, cannot be fetched, is not a model, or is neither HDF5 nor, by its suffix,
+            safetensors.
     """
     origin = origin_of(model.encoder_weights, model.start_from)
     path = None
@@ -117,6 +119,9 @@ def _imagenet(encoder: str) -> Path:
 
 def _format(path: Path) -> str:
     """Return the file name that names the format of the weights."""
+    if path.suffix == SUFFIX:
+        read_safetensors(path)
+        return TRANSFORMERS
     check_hdf5(path)
     import h5py
 

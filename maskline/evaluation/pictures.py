@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from maskline.contracts.classes import VOID
+from maskline.contracts.colors import palette
 
 _WHITE = (255, 255, 255)
 _RED = (214, 39, 40)
@@ -14,9 +15,7 @@ _GAP = 4  # pixels between the panels of a strip
 
 def paint(labels: np.ndarray, colors: Sequence[str]) -> np.ndarray:
     """Return labels uint8 [H, W] in the colors '#rrggbb' of their classes, uint8 [H, W, 3]; void is white."""
-    table = np.full((VOID + 1, 3), 255, np.uint8)
-    table[: len(colors)] = [list(bytes.fromhex(color[1:])) for color in colors]
-    return table[labels]
+    return palette(colors)[labels]
 
 
 def errors(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from maskline.comparison.compare import Result
 from maskline.comparison.revisions import read_result
 from maskline.contracts import folders
 from maskline.errors import InputError
-from maskline.folds.pipeline import Pipeline, recorded
+from maskline.series.pipeline import Member, Pipeline, Series, recorded
 
 
 class Fold(NamedTuple):
@@ -20,7 +20,20 @@ class Fold(NamedTuple):
     result: Result
 
 
-def read_folds(pipeline: Pipeline, folds: int, commits: dict[int, str]) -> list[Fold]:
+def folds_of(pipeline: Pipeline, folds: int) -> Series:
+    """Return the experiments of a pipeline that are its folds."""
+    members = {
+        fold: Member(
+            pipeline.experiment(f"fold-{fold}-of-{folds}"),
+            f"fold {fold} of {folds}",
+            {"dataset.folds": folds, "dataset.fold": fold},
+        )
+        for fold in range(1, folds + 1)
+    }
+    return Series(pipeline, "folds", members)
+
+
+def read_folds(series: Series, commits: dict[int, str]) -> list[Fold]:
     """Return the folds in order, from the commits of their experiments.
 
     Raises:
@@ -28,9 +41,10 @@ def read_folds(pipeline: Pipeline, folds: int, commits: dict[int, str]) -> list[
     """
     found = []
     for number, commit in sorted(commits.items()):
-        name = pipeline.experiment(number, folds)
-        found.append(Fold(number, name, commit, read_result(commit, pipeline.folder)._replace(name=name)))
-    _check(pipeline, found)
+        name = series.members[number].name
+        result = read_result(commit, series.pipeline.folder)._replace(name=name)
+        found.append(Fold(number, name, commit, result))
+    _check(series.pipeline, found)
     return found
 
 

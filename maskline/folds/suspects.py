@@ -8,8 +8,8 @@ from pathlib import Path
 from maskline.contracts.suspects import REGIONS
 from maskline.errors import InputError
 from maskline.files.records import write_cells
-from maskline.folds.pipeline import Pipeline, read_committed
 from maskline.folds.results import Fold
+from maskline.series.pipeline import Pipeline, read_committed
 
 _NEEDED = ("rank", "split", "score")
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from maskline.comparison.text import figure
 from maskline.files.artifacts import json_bytes
-from maskline.folds.pipeline import Pipeline
 from maskline.folds.results import Fold
-from maskline.folds.summary import CONFIDENCE, Row
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
+from maskline.series.pipeline import Pipeline
+from maskline.series.summary import CONFIDENCE, Row
 
 _NOTES = (
     "mean, deviation (n - 1) and interval (Student's t, cut to 0 to 1) are of the folds' figures;\n"
@@ -42,7 +43,7 @@ def as_json(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> s
                 ],
                 "metrics": {
                     row.metric: {
-                        "folds": [rounded(value) for value in row.folds],
+                        "folds": [rounded(value) for value in row.values],
                         "mean": rounded(row.mean),
                         "standard_deviation": rounded(row.deviation),
                         "low": rounded(row.low),
@@ -59,9 +60,9 @@ def as_json(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> s
 
 
 def _folds(folds: Sequence[Fold], rows: Sequence[Row]) -> str:
-    shown = {row.metric: row.folds for row in rows}
+    shown = {row.metric: row.values for row in rows}
     cells = [
-        [f.number, f.name, len(f.result.filenames), _figure(shown["mean_iou"][i]), _figure(shown["pixel_accuracy"][i])]
+        [f.number, f.name, len(f.result.filenames), figure(shown["mean_iou"][i]), figure(shown["pixel_accuracy"][i])]
         for i, f in enumerate(folds)
     ]
     head = ("fold", "experiment", "images", "mean_iou", "pixel_accuracy")
@@ -72,9 +73,9 @@ def _metrics(rows: Sequence[Row]) -> str:
     cells = [
         [
             printable(row.metric),
-            *map(_figure, (row.mean, row.deviation, _least(row), _most(row))),
+            *map(figure, (row.mean, row.deviation, row.lowest, row.highest)),
             "none" if math.isnan(row.low) else f"{row.low:.4f} to {row.high:.4f}",
-            _figure(row.pooled),
+            figure(row.pooled),
         ]
         for row in rows
     ]
@@ -82,20 +83,8 @@ def _metrics(rows: Sequence[Row]) -> str:
     return tabulate(cells, head, "simple", disable_numparse=True, colalign=("left", *["right"] * 6))
 
 
-def _least(row: Row) -> float:
-    return min((value for value in row.folds if not math.isnan(value)), default=math.nan)
-
-
-def _most(row: Row) -> float:
-    return max((value for value in row.folds if not math.isnan(value)), default=math.nan)
-
-
-def _figure(value: float) -> str:
-    return "none" if math.isnan(value) else f"{value:.4f}"
-
-
 def _notes(rows: Sequence[Row]) -> list[str]:
-    lacking = [printable(row.metric) for row in rows if any(map(math.isnan, row.folds))]
+    lacking = [printable(row.metric) for row in rows if any(map(math.isnan, row.values))]
     if not lacking:
         return list(_NOTES)
     return [*_NOTES, f"Some folds have no value of {', '.join(lacking)}; the others alone count there."]

@@ -1,6 +1,6 @@
-"""Mean IoU and pixel accuracy in the conventions of other projects and papers, to compare figures with theirs.
+"""IoU and pixel accuracy in the conventions of other projects and papers, to compare figures with theirs.
 
-All of these are called "mean IoU" or "pixel accuracy" somewhere, and they can differ by 0.4.
+All of these are called "IoU", "mean IoU" or "pixel accuracy" somewhere, and they can differ by 0.4.
 """
 
 import numpy as np
@@ -53,6 +53,11 @@ MEANINGS = {
         "Per image, a class absent from truth and prediction scores 1; mean over images. "
         "segmentation_models.pytorch: iou_score(reduction='macro-imagewise')."
     ),
+    "micro_iou.data_set": (
+        "One IoU of all images and classes together, from their summed true positives, false positives and false "
+        "negatives: frequent classes decide. segmentation_models.pytorch: iou_score(reduction='micro'), the dataset "
+        "IoU of its notebooks; scikit-learn's jaccard_score(average='micro')."
+    ),
     "pixel_accuracy.data_set": "The share of all valid pixels that are right. The headline here and in most papers.",
     "pixel_accuracy.data_set_with_void": (
         "The share of all pixels that are right, where a void pixel never is. Accuracy metrics that know no void "
@@ -67,7 +72,7 @@ MEANINGS = {
 
 
 def conventions(matrices: np.ndarray, void: np.ndarray, batch_size: int) -> dict[str, float | None]:
-    """Return mean IoU and pixel accuracy in every convention.
+    """Return IoU and pixel accuracy in every convention.
 
     Args:
         matrices: int [N, C, C], one confusion matrix per image, rows ground truth; void pixels are not counted.
@@ -82,6 +87,7 @@ def conventions(matrices: np.ndarray, void: np.ndarray, batch_size: int) -> dict
         _of_data_set(matrices.sum(axis=0), void.sum(axis=0))
         | _of_batches(iou(batches))
         | _of_images(iou(matrices), shown=matrices.sum(axis=-1) > 0)
+        | {"micro_iou.data_set": _micro_iou(matrices.sum(axis=0))}
         | _pixel_accuracies(matrices, batches, void)
     )
     return {name: rounded(figure) for name, figure in figures.items()}
@@ -114,6 +120,13 @@ def _of_images(per_image: np.ndarray, shown: np.ndarray) -> dict[str, np.ndarray
         "mean_iou.per_image_absent_0": np.nan_to_num(per_image, nan=0.0).mean(),
         "mean_iou.per_image_absent_1": np.nan_to_num(per_image, nan=1.0).mean(),
     }
+
+
+def _micro_iou(matrix: np.ndarray) -> np.ndarray:
+    """Return the IoU of all classes together; a wrong pixel is a false positive and a false negative."""
+    hits = np.trace(matrix)
+    pixels = 2 * matrix.sum() - hits
+    return np.float64(hits / pixels if pixels else np.nan)
 
 
 def _pixel_accuracies(matrices: np.ndarray, batches: np.ndarray, void: np.ndarray) -> dict[str, np.ndarray]:

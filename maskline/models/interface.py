@@ -17,10 +17,12 @@ class Features:
     Attributes:
         levels: float [B, H / stride, W / stride, channels] each.
         strides: of each level, in ascending order; a dilated encoder repeats its last stride.
+        encoder: its name, for decoders whose channels depend on it.
     """
 
     levels: tuple[keras.KerasTensor, ...]
     strides: tuple[int, ...]
+    encoder: str = ""
 
     def at(self, stride: int) -> keras.KerasTensor:
         """Return the deepest features with this stride.
@@ -29,6 +31,11 @@ class Features:
             KeyError: the encoder has no features with this stride.
         """
         return dict(zip(self.strides, self.levels, strict=True))[stride]
+
+    @property
+    def of_vgg(self) -> bool:
+        """Whether these are features of VGG, from before each pooling, for decoders that do not take U-Net's."""
+        return self.strides[0] == 1
 
     @property
     def deepest(self) -> keras.KerasTensor:
@@ -95,5 +102,5 @@ class Architecture(NamedTuple):
     decoder: Decoder
     auxiliary_loss: AuxiliaryLoss | None = None
     encoder_dropout: bool = False
-    multi_grid: bool = False
+    multi_grid: tuple[int, int, int] = (1, 1, 1)
     samples: int = 0

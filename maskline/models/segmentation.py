@@ -12,10 +12,12 @@ from maskline.contracts.model_info import Preprocessing
 from maskline.models.encoders import registry as encoders
 from maskline.models.interface import Features, Loss
 from maskline.models.layers.dropout import MonteCarloDropout, constant_sample
+from maskline.models.layers.normalization import BatchNormalization
 from maskline.models.layers.resizing import Upsampling
 from maskline.models.registry import find_architecture
 
 _Length = TypeVar("_Length", int, tf.Tensor)
+_Layer = TypeVar("_Layer", bound=keras.Layer)
 
 TINY = 1e-30  # a probability whose logarithm is still finite
 
@@ -41,6 +43,8 @@ class SegmentationModel(keras.Model):
         output_stride: of the encoder: 8, 16 or 32.
         coarse: the architecture that 'pointrend' refines, one of `catalogue.REFINABLE`; others ignore it.
         encoder_weights: a weights file for the encoder; not part of the saved configuration.
+        freeze_normalization: whether the encoder's batch normalization keeps its statistics in training; not part of
+            the saved configuration either.
         preprocessing: how the training images were made; None: not recorded.
         test_split: SHA-256 of the entry of the test split, whose images are not trained on, in the manifest of the
             shards; None: not recorded.
@@ -62,6 +66,7 @@ class SegmentationModel(keras.Model):
         output_stride: int = 32,
         coarse: str = "fpn",
         encoder_weights: Path | None = None,
+        freeze_normalization: bool = False,
         preprocessing: Preprocessing | None = None,
         test_split: str | None = None,
         name: str = "segmentation",
@@ -100,8 +105,10 @@ class SegmentationModel(keras.Model):
                 ),
             )
             backbone.trainable = not freeze_encoder
+            for layer in _of_type(backbone, BatchNormalization):
+                layer.frozen = freeze_normalization
             images = keras.Input((None, None, 3))
-            features = Features(tuple(backbone(images)), strides)
+            features = Features(tuple(backbone(images)), strides, encoder)
             decoded = self.architecture.decoder(features, len(class_names), width, dropout)
             logits = Upsampling(decoded.stride, dtype="float32")(decoded.logits)
             self.network = keras.Model(images, {"logits": logits, **decoded.extras}, name=architecture)
@@ -141,7 +148,13 @@ class SegmentationModel(keras.Model):
     @property
     def dropouts(self) -> list[MonteCarloDropout]:
         """The layers of encoder and decoder that drop features."""
-        return list(_dropouts(self.network))
+        return [layer for layer in _of_type(self.network, MonteCarloDropout) if layer.rate]
+
+    @property
+    def encoder(self) -> keras.Model:
+        """The encoder, a part of the network."""
+        encoder: keras.Model = self.network.get_layer(self._config["encoder"])
+        return encoder
 
     def training_loss(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tf.Tensor:
         """Return the scalar to minimize: the loss of the logits plus the architecture's auxiliary loss."""
@@ -203,9 +216,9 @@ def missing(length: _Length, stride: int) -> _Length:
     return (stride - length % stride) % stride
 
 
-def _dropouts(network: keras.Model) -> Iterator[MonteCarloDropout]:
+def _of_type(network: keras.Model, kind: type[_Layer]) -> Iterator[_Layer]:
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _dropouts(layer)
-        elif isinstance(layer, MonteCarloDropout) and layer.rate:
+            yield from _of_type(layer, kind)
+        elif isinstance(layer, kind):
             yield layer

@@ -36,6 +36,18 @@ class Params(Section):
                 f"train.batch_size must be {least} or more for {self.model.architecture}, which normalises the average "
                 f"of each image over the batch. Received: {self.train.batch_size}"
             )
+        if self.model.freeze_encoder and self.train.encoder_learning_rate != 1:
+            raise ValueError(
+                "train.encoder_learning_rate must be 1 when model.freeze_encoder is true, because the encoder is not "
+                f"trained. Received: {self.train.encoder_learning_rate}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _augmentable(self) -> Self:
+        refusal = self.augment.refusal((self.preprocess.height, self.preprocess.width))
+        if refusal:
+            raise ValueError(refusal)
         return self
 
 
@@ -75,8 +87,8 @@ _REMEDIES = {
 
 
 def _sentence(path: Path, error: ValidationError) -> str:
-    """Describe the most helpful error: an unknown key, or else the branch of a union that fits the value's type."""
-    helpful = max(error.errors(include_url=False), key=lambda e: (_is_unknown(e), not e["type"].endswith("_type")))
+    """Describe the most helpful error: an unknown key, or else the branch of a union that fits the value best."""
+    helpful = max(error.errors(include_url=False), key=_helpfulness)
     keys, kind = [str(part) for part in helpful["loc"]], helpful["type"]
     if _is_unknown(helpful):
         return f"{path}: unknown key {'.'.join(keys)}{_suggestion(keys)}. Received: {helpful['input']!r}"
@@ -86,6 +98,10 @@ def _sentence(path: Path, error: ValidationError) -> str:
     if kind == "value_error":
         return f"{path}: {'.'.join(filter(None, (key, str(helpful['ctx']['error']))))}"
     return f"{path}: {key} {_REMEDIES[kind].format(**helpful.get('ctx', {}))}. Received: {helpful['input']!r}"
+
+
+def _helpfulness(error: Any) -> tuple[bool, bool, int]:
+    return _is_unknown(error), not error["type"].endswith("_type"), len(error["loc"])
 
 
 def _is_unknown(error: Any) -> bool:

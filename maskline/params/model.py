@@ -15,6 +15,7 @@ class ModelParams(EncoderParams):
     architecture: Annotated[str, one_of(NETWORKS)]
     encoder: Annotated[str, one_of(ENCODERS)]
     freeze_encoder: bool
+    freeze_normalization: bool
     output_stride: Literal[8, 16] | None
     coarse: Annotated[str, one_of(REFINABLE)]
     width: Annotated[int, Field(ge=4, le=256)]
@@ -29,8 +30,8 @@ class ModelParams(EncoderParams):
             )
         if not ENCODERS[self.encoder].imagenet and self.encoder_weights == "imagenet":
             raise ValueError(
-                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, which has no ImageNet "
-                "weights. Received: 'imagenet'"
+                f"encoder_weights must be 'none' or a file for encoder {self.encoder!r}, for which download "
+                "has no ImageNet weights. Received: 'imagenet'"
             )
         if self.start_from and self.encoder_weights != "none":
             raise ValueError(
@@ -42,6 +43,7 @@ class ModelParams(EncoderParams):
                 "freeze_encoder must be false when encoder_weights and start_from are 'none', because random weights "
                 "must be trained. Received: True"
             )
+        self._check_normalization()
         if self.encoder.endswith("_bn") and self.encoder_weights != "none" and self.width != 64:
             raise ValueError(
                 f"width must be 64 when {self.encoder} starts from a file of weights, which fixes its channels. "
@@ -55,6 +57,19 @@ class ModelParams(EncoderParams):
                 f"{self._dilating}. Received: {self.output_stride}"
             )
         return self
+
+    def _check_normalization(self) -> None:
+        if not self.freeze_normalization:
+            return
+        reason = ""
+        if self.encoder_weights == "none":
+            reason = "encoder_weights is 'none', because there are no statistics to keep"
+        elif self.freeze_encoder:
+            reason = "freeze_encoder is true, which freezes the normalization too"
+        elif not ENCODERS[self.encoder].batch_norm:
+            reason = f"the encoder is {self.encoder}, which has no batch normalization"
+        if reason:
+            raise ValueError(f"freeze_normalization must be false when {reason}. Received: True")
 
     @property
     def _dilating(self) -> str:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from maskline.params.section import Fraction, Section, Weight
 
+_ClassWeight = Annotated[float, Field(ge=0, le=1000)]
+
 
 class LossParams(Section):
     """The weight of each loss in the sum."""
@@ -41,6 +43,13 @@ class LossOptions(Section):
     boundary_sigma: Annotated[float, Field(ge=0.1, le=20)]
 
 
+class PlateauParams(Section):
+    """When the schedule plateau lowers the learning rate, and by how much."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Annotated[int, Field(ge=1, le=100_000)]
+
+
 class TrainParams(Section):
     """Losses, optimizer, schedule and early stopping."""
 
@@ -49,11 +58,15 @@ class TrainParams(Section):
     workers: Annotated[int, Field(ge=1, le=1024)]
     loss: LossParams
     loss_options: LossOptions
-    class_weights: Literal["none", "inverse", "median_frequency"]
-    optimizer: Literal["adam", "adamw"]
+    class_weights: Literal["none", "inverse", "median_frequency", "per_image"] | list[_ClassWeight]
+    optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Annotated[float, Field(gt=0, le=10)]
+    encoder_learning_rate: Annotated[float, Field(gt=0, le=1)]
+    momentum: Fraction
     weight_decay: Annotated[float, Field(ge=0, le=1)]
-    schedule: Literal["constant", "cosine"]
+    clip_norm: Annotated[float, Field(gt=0, le=1000)] | None
+    schedule: Literal["constant", "cosine", "poly", "plateau"]
+    plateau: PlateauParams
     warmup_epochs: Annotated[float, Field(ge=0, le=100_000)]
     early_stopping: Annotated[int, Field(ge=0)]
     ema: Fraction
@@ -69,6 +82,13 @@ class TrainParams(Section):
             )
         if self.optimizer == "adam" and self.weight_decay:
             raise ValueError(
-                f"weight_decay must be 0 for adam; choose adamw to decay weights. Received: {self.weight_decay}"
+                f"weight_decay must be 0 for adam; choose adamw or sgd to decay weights. Received: {self.weight_decay}"
             )
+        if self.schedule == "plateau" and 0 < self.early_stopping <= self.plateau.patience:
+            raise ValueError(
+                f"plateau.patience must be below early_stopping ({self.early_stopping}), or training stops before the "
+                f"learning rate is lowered. Received: {self.plateau.patience}"
+            )
+        if isinstance(self.class_weights, list) and not any(self.class_weights):
+            raise ValueError(f"class_weights must have a weight above 0. Received: {self.class_weights}")
         return self

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from maskline.contracts.colors import palette
 from maskline.files.artifacts import write_bytes
 from maskline.prediction.image_rows import ImageRows
 
@@ -60,10 +61,3 @@ def _reduced(labels: np.ndarray, factor: int) -> np.ndarray:
 
 def _blend(pixels: np.ndarray, colors: np.ndarray) -> np.ndarray:
     return ((pixels.astype(np.uint16) + colors + 1) // 2).astype(np.uint8)
-
-
-def palette(colors: Sequence[str]) -> np.ndarray:
-    """Return the colors of all labels, uint8 [256, 3]; those of no class are white."""
-    table = np.full((256, 3), 255, np.uint8)
-    table[: len(colors)] = [list(bytes.fromhex(color[1:])) for color in colors]
-    return table

@@ -24,6 +24,8 @@ from maskline.contracts.images import PATH as IMAGES
 from maskline.contracts.images import ImageRow
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import Manifest
+from maskline.contracts.network import PATH as NETWORK
+from maskline.contracts.network import Network
 from maskline.contracts.pictures import GROUPS, Pictures
 from maskline.contracts.pictures import PATH as PICTURES
 from maskline.contracts.suspects import PATH as SUSPECTS
@@ -53,6 +55,7 @@ class Inputs:
     audit: Audit
     examples: Examples
     history: list[Epoch]
+    network: Network
     about: About
     figures: Figures
     baseline: Figures | None
@@ -80,6 +83,7 @@ def read_inputs(folder: Path) -> Inputs:
         audit=_read_audit(folder / AUDIT, names),
         examples=read_record(folder / EXAMPLES, Examples),
         history=read_table(folder / HISTORY, Epoch),
+        network=read_record(folder / NETWORK, Network),
         about=_read_about(folder, names),
         figures=_read_figures(folder / FIGURES, names),
         baseline=_read_baseline(folder / BASELINE),

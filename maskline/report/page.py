@@ -26,6 +26,7 @@ from maskline.report.findings import findings
 from maskline.report.gallery import cards, unique
 from maskline.report.headline import LOWER_IS_BETTER, change, comparable, headlines, interval
 from maskline.report.inputs import SET_BASELINE, Inputs
+from maskline.report.network import network_rows, network_totals
 from maskline.report.pictures import embedded, embedded_examples, embedded_neighbors
 from maskline.report.reliability import reliability
 
@@ -82,6 +83,8 @@ def _figures(inputs: Inputs) -> dict[str, Any]:
         "curves": [curve("Loss", inputs.history, LOSS), curve("Validation scores", inputs.history, SCORES)],
         "history": thinned(inputs.history),
         "kept": kept_epoch(inputs.history),
+        "network": network_totals(inputs.network),
+        "network_rows": network_rows(inputs.network),
         "matrix": matrix_rows(inputs.confusion),
         "confusions": largest_confusions(inputs.confusion),
         "calibration_error": values["expected_calibration_error"],

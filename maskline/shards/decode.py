@@ -1,16 +1,18 @@
 """Decoding of images and masks: unusual forms are converted and counted, or raise an error that names the file."""
 
+import contextlib
 import io
 import struct
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from maskline.contracts.classes import VOID
+from maskline.contracts.fit import Size, reduction
 from maskline.contracts.source import Source
 from maskline.errors import InputError
 from maskline.messages import one_line
@@ -18,6 +20,8 @@ from maskline.messages import one_line
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
+_LYING = (5, 6, 7, 8)  # orientations in which rows are stored as columns
+_MARKS_OF_EXIF = (b"eXIf", b"Raw profile type", b"xmp")  # what a PNG has in which Pillow finds an orientation
 _DARK = 64  # of 255: a 16-bit image that has 14 bits or fewer
 _MOST_LISTED = 32  # unknown values or colors of a mask
 _NUMBERED = "; so many labels come from smoothing, a lossy format or numbered objects, which are no classes"
@@ -31,16 +35,40 @@ class DecodedImage(NamedTuple):
     conversions: tuple[str, ...]
 
 
-def decode_image(data: bytes, name: str) -> DecodedImage:
+def image_size(data: bytes, name: str) -> Size:
+    """Return the height and width of an upright PNG or JPEG; pixels. The image is decoded only if it must be.
+
+    Raises:
+        InputError: the data are empty, damaged, or of another format.
+    """
+    image = _open(data, name, "image")
+    if data.startswith(_JPEG_MAGIC):
+        return _turned((image.height, image.width), _orientation(image, name))
+    if any(mark in data for mark in _MARKS_OF_EXIF):  # which may come after the pixels
+        image = decode_image(data, name).image
+    return image.height, image.width
+
+
+def decode_image(data: bytes, name: str, scaled: Size | None = None) -> DecodedImage:
     """Decode PNG or JPEG bytes to an upright RGB image.
 
     Palette, greyscale, alpha and 16-bit images are converted: alpha is dropped and the high 8 of 16 bits are kept. That
     leaves little of an image that uses only a part of its range, which is counted as dark.
 
+    Args:
+        data: the content of the file.
+        name: of the image, for messages.
+        scaled: the height and width to which the image will be resized. A large JPEG is then reduced while it is
+            decoded (see `contracts.fit.reduction`): of each block of 8x8 pixels, libjpeg computes 4x4, 2x2 or 1 from
+            the block's lowest frequencies. All data are still read, so that damage is found as it is at full size.
+
     Raises:
         InputError: the data are empty, truncated, or of another format.
     """
     image = _open(data, name, "image")
+    if scaled and data.startswith(_JPEG_MAGIC):
+        _reduce(image, _turned(scaled, _orientation(image, name)))
+    _load(image, name, "image")
     image, is_rotated = upright(image, name)
     conversions = ["exif_rotated"] if is_rotated else []
     if _is_sixteen_bit(data):
@@ -55,7 +83,19 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
         conversions.append("palette")
     if image.mode in ("1", "L", "LA"):
         conversions.append("greyscale")
-    return DecodedImage(image.convert("RGB"), tuple(conversions))
+    return DecodedImage(image if image.mode == "RGB" else image.convert("RGB"), tuple(conversions))
+
+
+def _reduce(image: Image.Image, scaled: Size) -> None:
+    """Let a JPEG that was opened be decoded at the scale at which it will be resized to `scaled`."""
+    factor = reduction((image.height, image.width), scaled)
+    if factor > 1:
+        image.draft(None, (image.width // factor, image.height // factor))
+
+
+def _turned(size: Size, orientation: Any) -> Size:
+    """Return the size of an upright image as it is stored, or the other way round."""
+    return size[::-1] if orientation in _LYING else size
 
 
 def upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
@@ -64,13 +104,25 @@ def upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     Raises:
         InputError: the EXIF data are damaged.
     """
+    if _orientation(image, name) == 1:
+        return image, False
+    with _reading_exif(name):
+        return ImageOps.exif_transpose(image), True
+
+
+def _orientation(image: Image.Image, name: str) -> Any:
+    """Return the orientation, which is a number from 1 to 8 unless the EXIF data are odd."""
+    with _reading_exif(name):
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+
+
+@contextlib.contextmanager
+def _reading_exif(name: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Pillow only warns of some damage. Other libraries may warn at the same time in other threads.
             warnings.filterwarnings("error", module="PIL")
-            if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
-                return image, False
-            return ImageOps.exif_transpose(image), True
+            yield
     except Exception as error:  # Pillow raises whatever its parser of TIFF meets
         raise InputError(
             f"image {name} has EXIF data that cannot be read ({one_line(error)}); save it again without them."
@@ -86,6 +138,7 @@ def decode_mask(data: bytes, name: str, source: Source) -> np.ndarray:
     if data.startswith(_JPEG_MAGIC):
         raise InputError(f"mask {name} is a JPEG, whose compression changes labels; save it as PNG.")
     image = _open(data, name, "mask")
+    _load(image, name, "mask")
     if source.masks == "color":
         if image.mode.startswith("I"):
             raise InputError(
@@ -98,27 +151,47 @@ def decode_mask(data: bytes, name: str, source: Source) -> np.ndarray:
             f"mask {name} has the channels {image.mode}, but index masks have one; "
             "save it with one channel, or set dataset.masks to color."
         )
-    return _labels_of_values(np.asarray(image), name, source)
+    labels = _labels_of_bytes(image, source) if image.mode in ("L", "P") else None
+    return _labels_of_values(np.asarray(image), name, source) if labels is None else labels
 
 
 def _open(data: bytes, name: str, kind: str) -> Image.Image:
+    """Open a PNG or JPEG, whose pixels are not yet decoded."""
     if not data:
         raise InputError(f"{kind} {name} holds zero bytes; replace or remove it.")
     if not data.startswith((_JPEG_MAGIC, _PNG_MAGIC)):
         raise InputError(f"{kind} {name} is neither PNG nor JPEG. Received: {data[:8]!r}; convert it to PNG.")
-    try:
-        image = Image.open(io.BytesIO(data))
+    with _readable(name, kind):
+        return Image.open(io.BytesIO(data))
+
+
+def _load(image: Image.Image, name: str, kind: str) -> None:
+    """Decode the pixels of an image that was opened."""
+    with _readable(name, kind):
         image.load()
+
+
+@contextlib.contextmanager
+def _readable(name: str, kind: str) -> Iterator[None]:
+    try:
+        yield
     except UnidentifiedImageError:
         raise InputError(f"{kind} {name} is damaged near its start; replace or remove it.") from None
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise InputError(f"{kind} {name} cannot be read: {error}; replace or remove it.") from None
-    return image
 
 
 def _is_sixteen_bit(data: bytes) -> bool:
     """Read the bit depth from a PNG header, because Pillow silently reduces 16-bit color to 8 bits."""
     return data.startswith(_PNG_MAGIC) and data[24] == 16
+
+
+def _labels_of_bytes(image: Image.Image, source: Source) -> np.ndarray | None:
+    """Return the labels of values from 0 to 255, uint8 [H, W], or None if one is unknown; Pillow's tables are fast."""
+    table = _value_table(source)[:256]
+    if image.point((table < 0).tolist()).getbbox():
+        return None
+    return np.asarray(image.point(table.clip(min=0).tolist()))
 
 
 def _labels_of_values(values: np.ndarray, name: str, source: Source) -> np.ndarray:

@@ -46,19 +46,22 @@ class Checkpoints:
         root: folder of the checkpoints of all runs.
         fingerprint: everything that the run depends on: params, code, data and library versions. A run never loads a
             checkpoint with another fingerprint.
+
+    Attributes:
+        key: digest of the fingerprint, 32 hexadecimal digits.
     """
 
     def __init__(self, root: Path, fingerprint: Any) -> None:
         text = json.dumps(fingerprint, sort_keys=True).encode()
-        self._run = hashlib.sha256(text).hexdigest()[:32]
-        self._folder = Path(root) / self._run
+        self.key = hashlib.sha256(text).hexdigest()[:32]
+        self._folder = Path(root) / self.key
         self._finished = self._folder.with_suffix(_FINISHED)
         self._recent: list[Path] = []
 
     def save(self, state: State) -> None:
         """Write a checkpoint, then remove all others except the one written or loaded before it."""
         path = self._folder / f"{state.step:010d}.npz"
-        write_bytes(path, sealed(state_bytes(state, self._run)))
+        write_bytes(path, sealed(state_bytes(state, self.key)))
         self._recent = [*(recent for recent in self._recent if recent != path), path][-2:]
         for file in self._folder.iterdir():
             if file not in self._recent:
@@ -95,7 +98,7 @@ class Checkpoints:
 
     def _read(self, path: Path) -> State | None:
         try:
-            return state_of(unsealed(path.read_bytes()), self._run)
+            return state_of(unsealed(path.read_bytes()), self.key)
         except Exception:  # zipfile and NumPy raise many kinds of errors on a damaged file
             return None
 

@@ -18,9 +18,11 @@ from maskline.params.train import TrainParams
 from maskline.training.agreement import check_equal, first_workers_state
 from maskline.training.checkpoint import Checkpoints, State
 from maskline.training.interrupts import deferred_signals, stop_if_requested
+from maskline.training.plateau import follow_plateau
 from maskline.training.schedule import Schedule
 from maskline.training.trainer import Trainer
 from maskline.training.validate import Validator
+from maskline.training.watch import Watch
 
 _SAVE_EVERY = 60.0  # seconds between checkpoints inside an epoch
 _CHECK_EVERY = 16  # steps between checks of the loss; each check waits for the device
@@ -33,6 +35,7 @@ def fit(
     rate: Schedule,
     params: TrainParams,
     checkpoints: Checkpoints | None,
+    watch: Watch | None = None,
 ) -> list[Epoch]:
     """Train, and leave in the model the weights of the epoch with the best validation mean IoU.
 
@@ -41,6 +44,7 @@ def fit(
             from the start of the run.
         rate: the schedule; its `total_steps` cover `params.epochs` epochs.
         checkpoints: of this run; None: this worker keeps none and starts from the first worker's state.
+        watch: gets the scores before the first step and after each epoch; it changes nothing of the result.
 
     Returns:
         The history, one row for each epoch.
@@ -59,9 +63,12 @@ def fit(
         print(f"train: resumes after step {state.step} of {rate.total_steps}.", flush=True)
     stream = iter(batches(range(state.step, rate.total_steps)))
     with deferred_signals(), _saved_on_interrupt(checkpoints, trainer, state, rate.total_steps):
+        if watch:
+            watch.begin(state, validator)
         while len(state.history) < params.epochs and not _has_stopped_improving(state.history, params.early_stopping):
+            follow_plateau(rate, state.history, params.plateau)
             _train_epoch(trainer, stream, state, epoch_steps, params, checkpoints)
-            _end_epoch(trainer, validator, state, rate, params)
+            _end_epoch(trainer, validator, state, rate, params, watch)
             if replicas.count() > 1:
                 check_equal(trainer)
             _save(checkpoints, trainer, state)
@@ -126,11 +133,13 @@ def _check_finite(what: str, value: float, step: int, params: TrainParams) -> No
         )
 
 
-def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Schedule, params: TrainParams) -> None:
+def _end_epoch(
+    trainer: Trainer, validator: Validator, state: State, rate: Schedule, params: TrainParams, watch: Watch | None
+) -> None:
     """Validate, add the epoch to the history, and keep the weights if they are the best so far."""
     with trainer.average.in_place() if trainer.average else contextlib.nullcontext():
         scores = validator()
-        for name, value in zip(("loss", "pixel accuracy", "mean IoU"), scores, strict=True):
+        for name, value in zip(("loss", "pixel accuracy", "mean IoU"), scores[:3], strict=True):
             _check_finite(f"validation {name}", value, state.step, params)
         row = {
             "epoch": len(state.history) + 1,
@@ -143,6 +152,8 @@ def _end_epoch(trainer: Trainer, validator: Validator, state: State, rate: Sched
         state.history.append(row)
         if _best_epoch(state.history) == row["epoch"] and replicas.rank() == 0:
             state.best = [np.array(variable.numpy()) for variable in trainer.model.variables]
+    if watch:
+        watch.epoch(row, scores)
     trainer.loss_sum.assign(0.0)
     note = "best so far" if _best_epoch(state.history) == row["epoch"] else ""
     print(

@@ -38,7 +38,7 @@ def check_memory(
 
     Args:
         graph: the trainer's traced step.
-        size: height and width of the images; pixels.
+        size: height and width of what a step sees of each image; pixels.
         processes: how many on this host train at the same time; each takes the same memory.
 
     Raises:
@@ -52,8 +52,8 @@ def check_memory(
         height, width = size
         raise InputError(
             f"training needs about {needed / _GB:.1f} GB more memory, but only {free / _GB:.1f} GB are free; lower "
-            f"train.batch_size (Received: {params.batch_size}), preprocess.height and width "
-            f"(Received: {height}x{width}) or model.width (Received: {model.width})."
+            f"train.batch_size (Received: {params.batch_size}), preprocess.height and width, or "
+            f"augment.crop (Received: {height}x{width}), or model.width (Received: {model.width})."
         )
 
 

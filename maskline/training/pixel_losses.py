@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from maskline.contracts.classes import VOID
 from maskline.engine.replicas import all_sum, all_sums, gather
+from maskline.training.class_weights import ClassWeights, per_image_weights
 from maskline.training.void import without_void
 
 _TINY = float(np.finfo(np.float32).tiny)  # keeps the gradient of a power finite at 0
 
 
 def cross_entropy(
-    labels: tf.Tensor, logits: tf.Tensor, class_weights: np.ndarray | None = None, label_smoothing: float = 0.0
+    labels: tf.Tensor, logits: tf.Tensor, class_weights: ClassWeights = None, label_smoothing: float = 0.0
 ) -> tf.Tensor:
     """Return the mean of -log p over valid pixels, weighted by the pixel's class, as a scalar.
 
@@ -25,12 +26,10 @@ def cross_entropy(
     if label_smoothing:
         uniform = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=-1)
         each = (1.0 - label_smoothing) * each + label_smoothing * uniform
-    return _mean(each, _weights(valid, safe, class_weights))
+    return _mean(each, _weights(valid, safe, class_weights, logits))
 
 
-def focal(
-    labels: tf.Tensor, logits: tf.Tensor, class_weights: np.ndarray | None = None, gamma: float = 2.0
-) -> tf.Tensor:
+def focal(labels: tf.Tensor, logits: tf.Tensor, class_weights: ClassWeights = None, gamma: float = 2.0) -> tf.Tensor:
     """Return the mean of (1 - p)^gamma * -log p over valid pixels, weighted by the pixel's class, as a scalar.
 
     Lin et al., ICCV 2017; the class weights are the paper's alpha, and the mean divides by their sum.
@@ -38,13 +37,13 @@ def focal(
     valid, safe = without_void(labels)
     each = _minus_log_p(safe, logits)
     missing = tf.maximum(-tf.math.expm1(-each), _TINY)
-    return _mean(missing**gamma * each, _weights(valid, safe, class_weights))
+    return _mean(missing**gamma * each, _weights(valid, safe, class_weights, logits))
 
 
 def ohem(
     labels: tf.Tensor,
     logits: tf.Tensor,
-    class_weights: np.ndarray | None = None,
+    class_weights: ClassWeights = None,
     threshold: float = 0.7,
     share: float = 0.0625,
 ) -> tf.Tensor:
@@ -58,13 +57,13 @@ def ohem(
     count = tf.maximum(tf.cast(tf.math.ceil(share * all_sum(tf.reduce_sum(valid))), tf.int32), 1)
     hardest, _ = tf.math.top_k(gather(tf.reshape(tf.where(valid > 0, each, -1.0), [-1])), count)
     kept = (tf.exp(-each) < threshold) | (each >= hardest[-1])
-    return _mean(each, _weights(valid, safe, class_weights) * tf.cast(kept, tf.float32))
+    return _mean(each, _weights(valid, safe, class_weights, logits) * tf.cast(kept, tf.float32))
 
 
 def boundary(
     labels: tf.Tensor,
     logits: tf.Tensor,
-    class_weights: np.ndarray | None = None,
+    class_weights: ClassWeights = None,
     weight: float = 10.0,
     sigma: float = 5.0,
 ) -> tf.Tensor:
@@ -75,7 +74,7 @@ def boundary(
     """
     valid, safe = without_void(labels)
     near = tf.exp(-boundary_distance(labels, math.ceil(3 * sigma)) / (2 * sigma**2))
-    return _mean(_minus_log_p(safe, logits), _weights(valid, safe, class_weights) * (1.0 + weight * near))
+    return _mean(_minus_log_p(safe, logits), _weights(valid, safe, class_weights, logits) * (1.0 + weight * near))
 
 
 def boundary_distance(labels: tf.Tensor, radius: int) -> tf.Tensor:
@@ -109,8 +108,12 @@ def _minus_log_p(safe: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=safe, logits=tf.cast(logits, tf.float32))
 
 
-def _weights(valid: tf.Tensor, safe: tf.Tensor, class_weights: np.ndarray | None) -> tf.Tensor:
-    return valid if class_weights is None else valid * tf.gather(tf.constant(class_weights, tf.float32), safe)
+def _weights(valid: tf.Tensor, safe: tf.Tensor, class_weights: ClassWeights, logits: tf.Tensor) -> tf.Tensor:
+    if class_weights is None:
+        return valid
+    if isinstance(class_weights, str):
+        return per_image_weights(valid, safe, logits.shape[-1])
+    return valid * tf.gather(tf.constant(class_weights, tf.float32), safe)
 
 
 def _mean(each: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

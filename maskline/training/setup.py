@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from maskline.contracts.fit import Size
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.engine import replicas
@@ -14,7 +13,8 @@ from maskline.models.segmentation import SegmentationModel
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
 from maskline.shards.read.batches import steps_per_epoch
-from maskline.training.losses import class_weights, named_losses, weighted_sum
+from maskline.training.class_weights import chosen_weights
+from maskline.training.losses import named_losses, weighted_sum
 from maskline.training.memory import check_memory
 from maskline.training.schedule import Schedule, optimizer, schedule
 from maskline.training.single_values import check_normalised
@@ -31,35 +31,39 @@ class Training(NamedTuple):
 
 
 def set_up(
-    manifest: Manifest, weights: Path | None, model: ModelParams, params: TrainParams, processes: int = 1
+    manifest: Manifest, size: Size, weights: Path | None, model: ModelParams, params: TrainParams, processes: int = 1
 ) -> Training:
     """Build the network, and trace and check its training step.
 
     Args:
         manifest: of the shards to train on.
+        size: height and width of what a step sees of each image; pixels.
         weights: a weights file for the encoder or, if `model.start_from` names one, a model of this project.
         processes: how many on this host train at the same time.
 
     Raises:
-        InputError: the weights are for another network, or the network cannot be trained in such small batches or in
-            the free memory, or the workers cannot share out the train split's only batch.
+        InputError: the weights are for another network, or the class weights are not as many as the classes, or the
+            network cannot be trained in such small batches or in the free memory, or the workers cannot share out the
+            train split's only batch.
     """
     examples = manifest.splits["train"].examples
     network = _build(model, manifest, None if model.start_from else weights, params.precision)
     if model.start_from and weights:
         fresh = start_from(network, weights, model.start_from)
         print(f"train: starts from {model.start_from}{'; new classes: ' * bool(fresh)}{', '.join(fresh)}.", flush=True)
-    losses = named_losses(params.loss_options, _class_weights(params, manifest))
+    losses = named_losses(params.loss_options, chosen_weights(params.class_weights, manifest))
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(examples, params.batch_size))
-    trainer = Trainer(network, loss, optimizer(params, rate), params.ema)
-    _check_step(trainer, manifest, model, params, processes)
+    trainer = Trainer(network, loss, optimizer(params, rate), params.ema, params.encoder_learning_rate)
+    _check_step(trainer, manifest, size, model, params, processes)
     return Training(trainer, loss, rate)
 
 
-def _check_step(trainer: Trainer, manifest: Manifest, model: ModelParams, params: TrainParams, processes: int) -> None:
+def _check_step(
+    trainer: Trainer, manifest: Manifest, size: Size, model: ModelParams, params: TrainParams, processes: int
+) -> None:
     """Refuse, before the first step, one that cannot work."""
-    examples, size = manifest.splits["train"].examples, (manifest.height, manifest.width)
+    examples = manifest.splits["train"].examples
     graph = trainer.graph(_part(params, examples), *size)
     check_normalised(graph, params, examples)
     check_memory(trainer, graph, model, params, size, processes)
@@ -85,20 +89,11 @@ def _build(model: ModelParams, manifest: Manifest, weights: Path | None, precisi
         width=model.width,
         dropout=model.dropout,
         freeze_encoder=model.freeze_encoder,
+        freeze_normalization=model.freeze_normalization,
         precision=precision,
         output_stride=model.encoder_stride,
         coarse=model.coarse,
         encoder_weights=weights,
         preprocessing=Preprocessing(height=manifest.height, width=manifest.width, fit=manifest.fit),
         test_split=manifest.digest("test"),
-    )
-
-
-def _class_weights(params: TrainParams, manifest: Manifest) -> np.ndarray | None:
-    split = manifest.splits["train"]
-    return class_weights(
-        params.class_weights,
-        np.array(split.pixels),
-        np.array(split.images_with_class),
-        manifest.height * manifest.width,
     )

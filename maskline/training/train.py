@@ -13,12 +13,14 @@ from maskline.contracts.folders import MODEL_FILE
 from maskline.contracts.history import PATH as HISTORY
 from maskline.contracts.manifest import PATH as MANIFEST
 from maskline.contracts.manifest import read_manifest
+from maskline.contracts.network import PATH as NETWORK
 from maskline.engine import replicas
 from maskline.engine.cores import tensorflow_threads
 from maskline.errors import ArtifactError
 from maskline.files.artifacts import new_directory, sha256
-from maskline.files.records import read_record, write_table
+from maskline.files.records import read_record, write_record, write_table
 from maskline.models.files import save_model
+from maskline.models.stages import describe_network
 from maskline.params.augment import AugmentParams
 from maskline.params.model import ModelParams
 from maskline.params.train import TrainParams
@@ -30,7 +32,8 @@ from maskline.training.checkpoint import Checkpoints
 from maskline.training.determinism import choose_determinism, refusals
 from maskline.training.fit import fit
 from maskline.training.setup import set_up
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
+from maskline.training.watch import Watch, run_folder
 
 
 def train(
@@ -45,8 +48,11 @@ def train(
     params: TrainParams,
     code: str,
     processes: int = 1,
+    logs: Path | None = None,
 ) -> None:
-    """Write `model.keras` and `history.csv` into `out`; the bytes depend only on the arguments and the files they name.
+    """Write `model.keras`, `history.csv` and `network.json` into `out`.
+
+    The bytes depend only on the arguments and the files they name.
 
     Of several workers, all of which call this, the first one writes.
 
@@ -56,6 +62,7 @@ def train(
         checkpoints: folder of the checkpoints of unfinished runs and of the last finished one.
         code: digest of the training code, so that changed code never resumes from this run's checkpoints.
         processes: how many on this host train at the same time.
+        logs: folder of the TensorBoard events of all runs; None: none are written.
 
     Raises:
         ArtifactError: the shards or the weights are damaged, or the weights are for another encoder.
@@ -80,18 +87,26 @@ def train(
     check_same(fingerprint)
     reader = ShardReader(shards, manifest, "train")
     validation = ShardReader(shards, manifest, "validation")
-    trainer, loss, rate = set_up(manifest, _initial_weights(weights, model), model, params, processes)
-    validator = Validator(trainer.model, loss, validation, params.batch_size)
+    size = augment.seen(reader.size)
+    trainer, loss, rate = set_up(manifest, size, _initial_weights(weights, model), model, params, processes)
+    held = validation_batch(params.batch_size, size, reader.size)
+    validator = Validator(trainer.model, loss, validation, held)
     rank, count = replicas.rank(), replicas.count()
     threads = replicas.gather(tf.constant([tensorflow_threads()], tf.float32)).numpy().tolist()
     run = None if rank else Checkpoints(checkpoints, fingerprint | {"threads": threads})
-    batches = partial(training_batches, reader, params.batch_size, augmentation(augment), seed, rank=rank, count=count)
+    shown = {"seed": seed, **{name: fingerprint[name] for name in ("model", "augment", "train")}}
+    events = run_folder(logs, shown, run.key) if logs and run else None
+    watch = Watch(events, manifest.classes, shown) if logs else None
+    change = augmentation(augment, reader)
+    batches = partial(training_batches, reader, params.batch_size, change, seed, rank=rank, count=count, size=size)
     with readers_errors(), refusals():
-        history = fit(trainer, validator, batches, rate, params, run)
+        history = fit(trainer, validator, batches, rate, params, run, watch)
     if run:
         with new_directory(out) as folder:
             save_model(trainer.model, folder / MODEL_FILE.name)
             write_table(folder / HISTORY.name, history)
+            network = describe_network(trainer.model, manifest.height, manifest.width)
+            write_record(folder / NETWORK.name, network)
         run.finish()
 
 

@@ -24,11 +24,19 @@ class Trainer:
         loss: function of labels and logits.
         optimizer: a new one, whose variables are created here.
         ema: decay of the moving average of the weights; 0: no average.
+        encoder_rate: factor on the learning rate of the encoder's weights.
     """
 
-    def __init__(self, model: SegmentationModel, loss: Loss, optimizer: keras.optimizers.Optimizer, ema: float) -> None:
+    def __init__(
+        self,
+        model: SegmentationModel,
+        loss: Loss,
+        optimizer: keras.optimizers.Optimizer,
+        ema: float,
+        encoder_rate: float = 1.0,
+    ) -> None:
         self.model, self.optimizer = model, optimizer
-        self._loss = loss
+        self._loss, self._encoder_rate = loss, encoder_rate
         optimizer.build(model.trainable_variables)
         self.average = MovingAverage(model, ema) if ema else None
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
@@ -40,10 +48,21 @@ class Trainer:
             loss = self.model.training_loss(images, labels, self._loss)
             scaled = counted_once(self.optimizer.scale_loss(loss))
         variables = self.model.trainable_variables
-        self.optimizer.apply(all_sums(tape.gradient(scaled, variables)), variables)
+        self._update(all_sums(tape.gradient(scaled, variables)), variables)
         if self.average:
             self.average.update(finished_steps)
         self.loss_sum.assign_add(tf.cast(loss, tf.float64))
+
+    def _update(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> None:
+        """Let the optimizer change the variables, and those of the encoder by a part of that.
+
+        The change by each optimizer, weight decay included, is proportional to the learning rate.
+        """
+        slower = self.model.encoder.trainable_variables if self._encoder_rate != 1.0 else []
+        before = [tf.identity(variable.value) for variable in slower]
+        self.optimizer.apply(gradients, variables)
+        for variable, value in zip(slower, before, strict=True):
+            variable.assign(value + self._encoder_rate * (variable - value))
 
     def graph(self, batch_size: int, height: int, width: int) -> tf.Graph:
         """Trace the step for batches of this shape, unless it is traced already, and return its graph."""

@@ -14,6 +14,7 @@ from maskline.contracts import (
     history,
     manifest,
     neighbors,
+    network,
     pictures,
     suspects,
     tables,
@@ -51,6 +52,7 @@ def make_run(folder: Path, seed: int = 7, images: int = 20, epochs: int = 12, sa
     _write_shards(folder)
     _write_examples(folder, generator)
     write_table(folder / history.PATH, _history(epochs, generator))
+    write_record(folder / network.PATH, described_network())
     record = _figures(found)
     write_record(folder / figures_json.PATH, record)
     write_json(folder / evaluation.PATH, evaluation.deciding_figures(record))
@@ -259,6 +261,34 @@ def _history(epochs: int, generator: np.random.Generator) -> list[history.Epoch]
         rows.append(row)
         best = max(best, iou)
     return rows
+
+
+def described_network() -> network.Network:
+    """Return a U-Net of two strides, and a branch that only the loss uses."""
+    kernels = {"convolution 3x3": 2, "PReLU": 2}
+    stages = [
+        _stage("encoder", 1, 64, kernels, 38_720, 347_000_000),
+        _stage("encoder", 2, 128, kernels, 221_440, 509_000_000),
+        _stage("decoder", 1, 64, {"transposed convolution 2x2": 1, **kernels}, 143_616, 1_090_000_000),
+        _stage("head", 1, len(NAMES), {"convolution 1x1": 1}, 455, 4_128_768),
+        _stage("training", 2, len(NAMES), {"convolution 3x3, rate 2": 1}, 7_370, 18_000_000),
+    ]
+    return network.Network(height=HEIGHT, width=WIDTH, passes=1, stages=stages)
+
+
+def _stage(
+    part: network.Part, stride: int, channels: int, layers: dict[str, int], parameters: int, multiply_adds: int
+) -> network.NetworkStage:
+    return network.NetworkStage(
+        part=part,
+        stride=stride,
+        height=HEIGHT // stride,
+        width=WIDTH // stride,
+        channels=channels,
+        layers=layers,
+        parameters=parameters,
+        multiply_adds=multiply_adds,
+    )
 
 
 def _write_examples(folder: Path, generator: np.random.Generator) -> None:

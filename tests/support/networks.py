@@ -34,6 +34,8 @@ def _small(options: encoders.Options) -> keras.Model:
 # The networks of keras.applications take most of a test's time; they have their own tests.
 encoders._OWN["small"] = encoders._Own(_small, (2, 4, 8, 16, 32))
 _OWN = ("unet", "enet", "vgg16_bn", "small")
+# The others differ from one of these in a layer that has tests of its own.
+DISTINCT = [name for name in NETWORKS if not name.endswith("_nearest")]
 SMALL = {name: next(own for own in _OWN if own in (*network.encoders, "small")) for name, network in NETWORKS.items()}
 
 

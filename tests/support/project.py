@@ -70,7 +70,8 @@ def create(folder: Path, data: Path) -> Path:
         if not made and (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    shutil.rmtree(folder / "ci")
+    for others in ("ci", "recipes"):
+        shutil.rmtree(folder / others)
     set_params(folder, PARAMS | {"dataset.path": str(data)})
     git(folder, "init", "--quiet", "--initial-branch", "main")
     identify(folder)

@@ -33,15 +33,10 @@ def fcn8s(features: Features, classes: int, width: int, dropout: float) -> Decod
     return Decoded(_upsampled(x, 8, learned=False), 1)
 
 
-def _is_vgg(features: Features) -> bool:
-    """Return whether the features are those of VGG, from before each pooling; FCN uses those after it."""
-    return features.strides[0] == 1
-
-
 def _classifier(features: Features, classes: int, width: int, dropout: float) -> keras.KerasTensor:
     """Score the deepest features, with fc6 and fc7 for VGG; other classifiers have no hidden layers."""
     x = features.deepest
-    if _is_vgg(features):
+    if features.of_vgg:
         for kernel, stream in ((7, 6), (1, 7)):
             x = layers.Conv2D(
                 scaled(4096, width), kernel, padding="same", activation="relu", kernel_initializer="he_normal"
@@ -53,7 +48,8 @@ def _classifier(features: Features, classes: int, width: int, dropout: float) ->
 
 
 def _skip(features: Features, stride: int) -> keras.KerasTensor:
-    return layers.MaxPooling2D()(features.at(stride // 2)) if _is_vgg(features) else features.at(stride)
+    """Return the features after a pooling of VGG, as in the paper, or those of another encoder."""
+    return layers.MaxPooling2D()(features.at(stride // 2)) if features.of_vgg else features.at(stride)
 
 
 def _fused(x: keras.KerasTensor, skip: keras.KerasTensor, classes: int) -> keras.KerasTensor:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from maskline.models.encoders.dilation import dilated, same_padding
+from maskline.models.encoders.dilation import NO_MULTI_GRID, dilated, same_padding
 from maskline.models.layers.normalization import fused
 
 Normalization = Callable[[keras.KerasTensor], keras.KerasTensor]
@@ -25,7 +25,8 @@ def caffe(images: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Rescaling(1.0, offset=[-mean for mean in _CAFFE_MEAN], dtype="float32")(images[..., ::-1])
 
 
-def _standardized(images: keras.KerasTensor) -> keras.KerasTensor:
+def standardized(images: keras.KerasTensor) -> keras.KerasTensor:
+    """RGB 0..255 to ImageNet's mean 0 and standard deviation 1."""
     scale = [1 / (255 * std) for std in _STD]
     offset = [-mean / std for mean, std in zip(_MEAN, _STD, strict=True)]
     return layers.Rescaling(scale, offset=offset, dtype="float32")(images)
@@ -87,7 +88,7 @@ BACKBONES = {
     "vgg16": _vgg(_apps.VGG16, 3),
     "vgg19": _vgg(_apps.VGG19, 4),
     "densenet121": Backbone(
-        _apps.DenseNet121, _standardized, ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
+        _apps.DenseNet121, standardized, ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
     ),
     "efficientnet_b0": Backbone(
         _apps.EfficientNetB0,
@@ -119,12 +120,12 @@ BACKBONES = {
 }
 
 
-def network(name: str, output_stride: int, multi_grid: bool) -> keras.Model:
+def network(name: str, output_stride: int, multi_grid: tuple[int, int, int] = NO_MULTI_GRID) -> keras.Model:
     """Return the network without its classifier, with random weights and an output stride of 8, 16 or 32."""
     built = BACKBONES[name].build(input_shape=(None, None, 3), include_top=False, weights=None)
     if name == "xception":
         built = same_padding(built, "block1_conv[12]")
-    if output_stride < 32 or multi_grid:
+    if output_stride < 32 or multi_grid != NO_MULTI_GRID:
         built = dilated(built, output_stride, multi_grid)
     return built
 

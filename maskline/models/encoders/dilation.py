@@ -7,10 +7,12 @@ from keras import layers
 
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 _POOLS = (layers.MaxPooling2D, layers.AveragePooling2D)
-_MULTI_GRID = {"conv5_block1_2_conv": 1, "conv5_block2_2_conv": 2, "conv5_block3_2_conv": 4}
+NO_MULTI_GRID = (1, 1, 1)
+
+_LAST_BLOCKS = ("conv5_block1_2_conv", "conv5_block2_2_conv", "conv5_block3_2_conv")  # of a ResNet
 
 
-def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) -> keras.Model:
+def dilated(network: keras.Model, output_stride: int, multi_grid: tuple[int, int, int] = NO_MULTI_GRID) -> keras.Model:
     """Return the network with strides beyond `output_stride` replaced by dilation of the following layers.
 
     Holschneider et al. 1989; Chen et al., TPAMI 2018 (DeepLab). Away from the border, the original network's
@@ -20,8 +22,9 @@ def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) 
     Args:
         network: one of keras.applications, with strides of 1 or 2; its weights are not copied.
         output_stride: 8, 16 or 32.
-        multi_grid: multiply the rates of a ResNet's last three blocks by 1, 2, 4 (Chen et al. 2017, DeepLabv3).
+        multi_grid: what multiplies the rates of a ResNet's last three blocks (Chen et al. 2017, DeepLabv3).
     """
+    grid = dict(zip(_LAST_BLOCKS, multi_grid, strict=True))
     strides: dict[int, tuple[keras.KerasTensor, int]] = {}  # in the given network; keeping a tensor keeps its id unique
 
     def call(layer: layers.Layer, *args: keras.KerasTensor, **options: object) -> keras.KerasTensor:
@@ -30,9 +33,7 @@ def dilated(network: keras.Model, output_stride: int, multi_grid: bool = False) 
         after = before * _stride(layer)
         if isinstance(layer, layers.ZeroPadding2D) and before >= output_stride:
             return inputs[0]  # this padding is for a stride that is removed
-        rate = max(1, before // output_stride)
-        if multi_grid:
-            rate *= _MULTI_GRID.get(layer.name, 1)
+        rate = max(1, before // output_stride) * grid.get(layer.name, 1)
         out = _changed(layer, rate, after > output_stride)(*args, **options)
         strides[id(out)] = (out, after)
         return out

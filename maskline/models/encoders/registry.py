@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import keras
 
-from maskline.models.encoders import enet, unet, vgg_bn
+from maskline.models.encoders import enet, mit, unet, vgg_bn
 from maskline.models.encoders.applications import BACKBONES, features, network
+from maskline.models.encoders.dilation import NO_MULTI_GRID
 from maskline.models.encoders.weights import load_weights
 
 
@@ -20,17 +21,17 @@ class Options(NamedTuple):
     """The options of an encoder.
 
     Attributes:
-        width: channels of the first level; networks of keras.applications ignore it.
+        width: channels of the first level; networks of keras.applications and Mix Transformers ignore it.
         dropout: share of features dropped in training; used by encoders whose papers drop features.
         output_stride: of the deepest features, 8, 16 or 32; only networks of keras.applications use it.
-        multi_grid: whether the last stage of a ResNet has the rates 1, 2, 4.
+        multi_grid: what multiplies the dilation rates of the three blocks of a ResNet's last stage.
         weights: a weights file.
     """
 
     width: int = 64
     dropout: float = 0.0
     output_stride: int = 32
-    multi_grid: bool = False
+    multi_grid: tuple[int, int, int] = NO_MULTI_GRID
     weights: Path | None = None
 
 
@@ -56,9 +57,15 @@ def _enet(options: Options) -> keras.Model:
 def _vgg_bn(name: str, options: Options) -> keras.Model:
     plain = None
     if options.weights:
-        plain = network(name.removesuffix("_bn"), 32, False)
+        plain = network(name.removesuffix("_bn"), 32)
         load_weights(plain, options.weights)
     return vgg_bn.encoder(name, options.width, options.dropout, plain)
+
+
+def _mit(name: str, options: Options) -> keras.Model:
+    encoder = mit.encoder(name)
+    load_weights(encoder, options.weights)
+    return encoder
 
 
 def _application(name: str, options: Options) -> keras.Model:
@@ -72,6 +79,7 @@ _OWN = {
     "enet": _Own(_enet, enet.STRIDES),
     "vgg16_bn": _Own(partial(_vgg_bn, "vgg16_bn"), vgg_bn.STRIDES),
     "vgg19_bn": _Own(partial(_vgg_bn, "vgg19_bn"), vgg_bn.STRIDES),
+    **{name: _Own(partial(_mit, name), mit.STRIDES) for name in mit.NAMES},
 }
 
 

@@ -50,6 +50,6 @@ def up_conv(x: keras.KerasTensor, channels: int, kernel: int = 2, strides: int =
     return layers.Conv2DTranspose(channels, kernel, strides=strides, padding="same", kernel_initializer="he_normal")(x)
 
 
-def head(x: keras.KerasTensor, classes: int, kernel: int = 1) -> keras.KerasTensor:
+def head(x: keras.KerasTensor, classes: int, kernel: int = 1, rate: int = 1) -> keras.KerasTensor:
     """Convolution to logits, in float32 under every precision so that losses are accurate."""
-    return layers.Conv2D(classes, kernel, padding="same", dtype="float32")(x)
+    return layers.Conv2D(classes, kernel, padding="same", dilation_rate=rate, dtype="float32")(x)

@@ -18,7 +18,12 @@ class BatchNormalization(layers.BatchNormalization):
 
     In training, the batch is that of all workers. Statistics are float32 under every precision. The class has the same
     name as Keras's, because weights files use it.
+
+    Attributes:
+        frozen: whether training too normalizes by the moving averages, and leaves them as they are.
     """
+
+    frozen = False
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
         """Return the normalized inputs [B, H, W, C]."""
@@ -26,6 +31,8 @@ class BatchNormalization(layers.BatchNormalization):
         channels = tf.shape(inputs)[-1]
         scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels])
         offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels])
+        if training and self.frozen:
+            return self._by_moving_averages(inputs, scale, offset)
         if training and replicas.count() > 1:
             outputs, mean, variance = normalized(inputs, scale, offset, self.epsilon)
             self._follow(self.moving_mean, mean)
@@ -46,13 +53,19 @@ class BatchNormalization(layers.BatchNormalization):
             self._follow(self.moving_variance, variance * (pixels - 1.0) / pixels)  # the biased variance, as in Keras
         return outputs
 
+    def _by_moving_averages(self, inputs: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        """Multiply and add, because the gradient of the fused operation by given statistics repeats on no GPU."""
+        factor = scale * tf.math.rsqrt(tf.convert_to_tensor(self.moving_variance) + self.epsilon)
+        added = offset - tf.convert_to_tensor(self.moving_mean) * factor
+        return tf.cast(tf.cast(inputs, tf.float32) * factor + added, inputs.dtype)
+
     def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
 
 
-def batch_norm(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
+def batch_norm(x: keras.KerasTensor, name: str | None = None, epsilon: float = 1e-3) -> keras.KerasTensor:
     """Normalize by batch statistics in training, and by moving averages over some tens of batches at inference."""
-    return BatchNormalization(momentum=_MOMENTUM, name=name)(x)
+    return BatchNormalization(momentum=_MOMENTUM, epsilon=epsilon, name=name)(x)
 
 
 def fused(network: keras.Model) -> keras.Model:

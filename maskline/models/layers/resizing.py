@@ -1,4 +1,4 @@
-"""Bilinear resizing and adaptive pooling for sizes that are unknown when the network is built."""
+"""Resizing and adaptive pooling for sizes that are unknown when the network is built."""
 
 import keras
 import tensorflow as tf
@@ -27,6 +27,22 @@ class Upsampling(layers.Layer):
     def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("maskline")
+class NearestUpsampling(layers.Layer):
+    """Nearest-neighbor upsampling [B, H, W, C] -> [B, 2H, 2W, C].
+
+    It is a rearrangement of copies, because the gradient of TensorFlow's own resizing is not deterministic on a GPU.
+    """
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return x with each pixel twice in height and width."""
+        return tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape with twice its height and width."""
+        return (shape[0], *(length and 2 * length for length in shape[1:3]), shape[3])
 
 
 @keras.saving.register_keras_serializable("maskline")

@@ -20,7 +20,7 @@ from maskline.files.artifacts import stored_png
 from maskline.files.further_images import without_warnings
 from maskline.messages import one_line
 from maskline.planning.inspection.examples import Example
-from maskline.shards.decode import decode_image
+from maskline.shards.decode import decode_image, image_size
 from maskline.shards.fitting import fitted_image, fitted_labels
 from maskline.shards.write.shard_statistics import difference_hash
 
@@ -135,7 +135,7 @@ def in_threads(work: Callable[[Example], _Result], examples: Sequence[Example], 
 def hash_of(example: Example) -> bytes | None:
     """Return an image's difference hash, or None if it cannot be decoded."""
     try:
-        return difference_hash(decode_image(example.image(), example.name).image)
+        return difference_hash(decode_image(example.image(), example.name, _SIZE).image)
     except (InputError, OSError):
         return None
 
@@ -153,12 +153,13 @@ def _measure(example: Example) -> Measured:
     stored = len(data) + len(stored_png(mask.mask) if isinstance(mask, Drawn) else mask)
     reading = time.thread_time() - start
     start = time.thread_time()
-    image, conversions = decode_image(data, example.name)
+    size = image_size(data, example.name)
+    image, conversions = decode_image(data, example.name, _SIZE)
     pixels = mask.mask if isinstance(mask, Drawn) else _decoded(mask, example.name)
     height, width = (pixels.height, pixels.width) if isinstance(pixels, Image.Image) else pixels.shape
-    if (height, width) != (image.height, image.width):
+    if (height, width) != size:
         raise InputError(
-            f"image and mask {example.name} differ in size: {image.height}x{image.width} and {height}x{width} "
+            f"image and mask {example.name} differ in size: {size[0]}x{size[1]} and {height}x{width} "
             "(height x width, EXIF rotation applied); export the mask again at the image's size."
         )
     fitted_image(image, _SIZE, "stretch")

@@ -28,7 +28,7 @@ from maskline.training.determinism import choose_determinism
 from maskline.training.memory import forecast
 from maskline.training.setup import set_up
 from maskline.training.trainer import Trainer
-from maskline.training.validate import Validator
+from maskline.training.validate import Validator, validation_batch
 
 MODEL, SHARDS = "model.keras", "shards"
 _ROUNDS = 2  # of steps, each followed by a validation
@@ -60,16 +60,19 @@ def try_training(
     train = TrainParams.model_validate(params["train"])
     choose_determinism(train.deterministic)
     watch = Stopwatch()
-    trainer, loss, _ = set_up(synthetic_manifest(shape, classes, batch), None, model, train)
+    augment = AugmentParams.model_validate(params["augment"])
+    seen = augment.seen((shape.height, shape.width))
+    trainer, loss, _ = set_up(synthetic_manifest(shape, classes, batch), seen, None, model, train)
     build = watch.lap()
-    needed = resident_memory() + forecast(trainer, trainer.graph(batch, shape.height, shape.width))
+    needed = resident_memory() + forecast(trainer, trainer.graph(batch, *seen))
     shards = Path(folder) / SHARDS
     shards.mkdir()
     manifest = write_synthetic(shards, shape, classes, batch)
     reader = ShardReader(shards, manifest, "train")
-    validator = Validator(trainer.model, loss, ShardReader(shards, manifest, "validation"), batch)
-    change = augmentation(AugmentParams.model_validate(params["augment"]))
-    stream = iter(training_batches(reader, batch, change, 1, range(1 << 30)))
+    held = validation_batch(batch, seen, reader.size)
+    validator = Validator(trainer.model, loss, ShardReader(shards, manifest, "validation"), held)
+    change = augmentation(augment, reader)
+    stream = iter(training_batches(reader, batch, change, 1, range(1 << 30), size=seen))
     watch.lap()
     trainer.step(*next(stream))
     float(trainer.loss_sum)

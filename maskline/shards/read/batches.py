@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from maskline.contracts.fit import Size
 from maskline.engine.cores import cores
 from maskline.shards.read.batch import TrainingBatch
 from maskline.shards.read.buffers import BufferPool
+from maskline.shards.read.operation import Operation
 from maskline.shards.read.processes import Processes
 from maskline.shards.read.reader import ShardReader
 
@@ -31,11 +33,12 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 def training_batches(
     reader: ShardReader,
     batch_size: int,
-    augment: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
+    augment: Operation,
     seed: int,
     steps: range,
     rank: int = 0,
     count: int = 1,
+    size: Size | None = None,
 ) -> tf.data.Dataset:
     """Yield augmented images uint8 [B, H, W, 3] and labels uint8 [B, H, W] for each step of a run.
 
@@ -44,14 +47,16 @@ def training_batches(
 
     Args:
         batch_size: images in the batch of all workers, a multiple of `count` unless the split is smaller.
-        augment: changes an image uint8 [H, W, 3] and its labels uint8 [H, W] in place, by draws float32 [DRAWS].
+        augment: changes an image uint8 [H, W, 3] and its labels uint8 [H, W] in place, by draws float32 [DRAWS], and
+            leaves the result in the first rows and columns.
         steps: a range of steps, counted from the start of the run.
         rank: the worker's number, from 0 on.
         count: the number of workers.
+        size: height and width of the result; pixels. None: those of the reader.
     """
     cv2.setNumThreads(1)  # batches are made in parallel, so threads within one image only compete
     batch_size = min(batch_size, len(reader))
-    part = batch_size // count
+    part, size = batch_size // count, size or reader.size
     make = TrainingBatch(
         reader,
         augment,
@@ -59,8 +64,9 @@ def training_batches(
         batch_size,
         steps_per_epoch(len(reader), batch_size),
         slice(rank * part, (rank + 1) * part),
+        size,
     )
-    shape, buffers = (part, *reader.size), BufferPool()
+    shape, buffers = (part, *size), BufferPool()
     processes = _processes(shape)
     made = Processes(make, [(*shape, 3), shape], processes) if processes else make
 

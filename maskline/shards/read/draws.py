@@ -1,8 +1,37 @@
 """Random numbers as pure functions of (seed, epoch, example), without state and in any order."""
 
+from enum import IntEnum, auto
+
 import numpy as np
 
-DRAWS = 8  # random numbers for the augmentation of one image
+
+class Draw(IntEnum):
+    """The columns of an image's random numbers: what each decides."""
+
+    FLIP = 0
+    SCALE = auto()
+    ROTATION = auto()
+    SHIFT_X = auto()  # place of a zoomed image, of a crop, or of a rare pixel in a crop
+    SHIFT_Y = auto()
+    BRIGHTNESS = auto()
+    CONTRAST = auto()
+    SATURATION = auto()
+    HUE = auto()
+    BLUR = auto()
+    FLIP_VERTICAL = auto()
+    TURN = auto()
+    TRANSLATION_X = auto()
+    TRANSLATION_Y = auto()
+    RARE = auto()  # whether a crop is placed on a rare class
+    RARE_CLASS = auto()
+    RARE_PIXEL = auto()
+    PASTE = auto()  # whether an image gets pixels of a rare class from another
+    PASTE_CLASS = auto()
+    PASTE_IMAGE = auto()
+    PASTE_FLIP = auto()
+
+
+DRAWS = len(Draw)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -31,3 +60,13 @@ def uniform(seed: int, epoch: int, examples: np.ndarray, count: int) -> np.ndarr
     keys = _keys(~np.uint64(seed), epoch, examples)[:, None]
     bits = _mix(keys + _GOLDEN * np.arange(1, count + 1, dtype=np.uint64))
     return ((bits >> np.uint64(40)).astype(np.float32)) * np.float32(2.0**-24)
+
+
+def picked(count: int, draw: np.float32) -> int:
+    """Return one of the numbers from 0 to count - 1 by a draw from [0, 1)."""
+    return int(count * float(draw))
+
+
+def signed(draw: np.float32) -> float:
+    """Map [0, 1) to [-1, 1)."""
+    return 2.0 * float(draw) - 1.0

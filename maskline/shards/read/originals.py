@@ -14,7 +14,7 @@ from maskline.contracts.fit import Size
 from maskline.contracts.source import Source, read_source
 from maskline.engine.staging import Area
 from maskline.errors import ArtifactError
-from maskline.shards.decode import decode_image, decode_mask
+from maskline.shards.decode import decode_image, decode_mask, image_size
 from maskline.shards.source_examples import SourceExample, example_name, list_examples, read_features
 from maskline.shards.tfrecord import FOOTER, Record
 
@@ -38,8 +38,7 @@ class Originals(NamedTuple):
         """Return the height and width of an image; pixels."""
         [(example, features)] = read_features([self.examples[index]], self.source)
         name = f"{example.split}/{example_name(example, features, self.source)}"
-        image = decode_image(features[self.source.image_feature], name).image
-        return image.height, image.width
+        return image_size(features[self.source.image_feature], name)
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return an image uint8 [H, W, 3] and its labels uint8 [H, W], void 255."""

@@ -55,6 +55,7 @@ class ShardReader:
 
     Attributes:
         size: height and width of images and masks; pixels.
+        pixels: of each class in the whole split.
         names: each example's file name, in the shards' order.
 
     Raises:
@@ -66,6 +67,7 @@ class ShardReader:
         images = range(split.examples) if images is None else images
         shards, first = shards_with(split, images)
         self.size = (manifest.height, manifest.width)
+        self.pixels = split.pixels
         self._is_compressed = manifest.encoding != "raw"
         self._paths = [Path(folder) / shard.file for shard in shards]
         self.names: list[str] = []

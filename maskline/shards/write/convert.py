@@ -8,7 +8,7 @@ from maskline.contracts.fit import Fit, Size, is_too_long, middle, scaled_size
 from maskline.contracts.manifest import Encoding
 from maskline.contracts.source import Source
 from maskline.errors import InputError
-from maskline.shards.decode import decode_image, decode_mask
+from maskline.shards.decode import decode_image, decode_mask, image_size
 from maskline.shards.example import serialized
 from maskline.shards.fitting import fitted_image, fitted_labels
 from maskline.shards.source_examples import SourceExample, example_name
@@ -40,12 +40,15 @@ def convert(
     """
     name = example_name(example, features, source)
     shown = f"{example.split}/{name}"
-    image, conversions = decode_image(features[source.image_feature], shown)
+    data = features[source.image_feature]
+    size = image_size(data, shown)
+    scaled = scaled_size(size, target.size, target.fit)
+    image, conversions = decode_image(data, shown, scaled)
     mask = decode_mask(features[source.mask_feature], shown, source)
     height, width = mask.shape
-    if (height, width) != (image.height, image.width):
+    if (height, width) != size:
         raise InputError(
-            f"image and mask {shown} differ in size: {image.height}x{image.width} and {height}x{width} "
+            f"image and mask {shown} differ in size: {size[0]}x{size[1]} and {height}x{width} "
             "(height x width, EXIF rotation applied); export the mask again at the image's size."
         )
     if is_too_long((height, width), target.size, target.fit):
@@ -54,7 +57,6 @@ def convert(
             f"{target.height}x{target.width} (height x width); cut or remove the image, or set fit to pad."
         )
     statistics.sizes.add((height, width))
-    scaled = scaled_size((height, width), target.size, target.fit)
     content = scaled if target.fit == "pad" else target.size
     labels = fitted_labels(mask, target.size, target.fit)
     count(statistics, image, labels[middle(target.size, content)], conversions)

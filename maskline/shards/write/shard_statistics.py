@@ -9,6 +9,7 @@ from PIL import Image
 from maskline.contracts.classes import VOID
 from maskline.contracts.fit import Size
 
+_DIGEST = 16  # bytes
 _HASH_SIDE = 16  # the difference hash has the square of this number of bits
 
 
@@ -24,7 +25,7 @@ class ShardStatistics:
     sizes: set[tuple[int, int]] = field(default_factory=set)
     conversions: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    digests: bytearray = field(default_factory=bytearray)  # BLAKE2b of the decoded pixels, 16 bytes per example
+    digests: bytearray = field(default_factory=bytearray)  # SHA-256 of the decoded pixels, its first 16 bytes
     hashes: bytearray = field(default_factory=bytearray)  # difference hash, 32 bytes per example
 
 
@@ -37,7 +38,7 @@ def count(statistics: ShardStatistics, image: Image.Image, labels: np.ndarray, c
     statistics.void_pixels += int(histogram[VOID])
     for conversion in conversions:
         statistics.conversions[conversion] = statistics.conversions.get(conversion, 0) + 1
-    statistics.digests += hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    statistics.digests += hashlib.sha256(image.tobytes()).digest()[:_DIGEST]
     statistics.hashes += difference_hash(image)
 
 

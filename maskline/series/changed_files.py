@@ -1,33 +1,35 @@
-"""The check that the user's images are still those of the finished folds."""
+"""The check that the user's images are still those of the finished experiments of a series."""
 
 from typing import Any
 
 from maskline.comparison.dependencies import present_hash
+from maskline.comparison.own_files import OWN_FILES
 from maskline.errors import InputError
 from maskline.files.committed import is_tracked
 from maskline.files.dotted import leaves
-from maskline.folds.own_files import resolved
-from maskline.folds.pipeline import OWN_FILES, Pipeline, recorded
+from maskline.series.own_files import resolved
+from maskline.series.pipeline import Pipeline, Series, recorded
 
 
-def refuse_changed_files(pipeline: Pipeline, folds: int, commits: dict[int, str]) -> None:
-    """Refuse finished folds if the user's files have changed since; those in Git or `dvc add`ed belong to the commit.
+def refuse_changed_files(series: Series, commits: dict[int, str]) -> None:
+    """Refuse finished experiments if the user's files have changed since; those of Git or DVC are the commit's.
 
     Raises:
         InputError: a file or folder has another content than the experiments record.
     """
+    pipeline = series.pipeline
     params = dict(leaves(pipeline.params))
     own = {key: params[key] for key, words in OWN_FILES.items() if params.get(key) not in (None, *words)}
     for key, path in own.items():
         if not commits or is_tracked(pipeline.root, resolved(pipeline, path)):
             continue
         now = present_hash(pipeline.folder, "download", path)
-        for fold, commit in commits.items():
+        for number, commit in commits.items():
             if now is not None and _recorded(pipeline, commit, path) not in (None, now):
-                names = " ".join(pipeline.experiment(number, folds) for number in commits)
+                names = " ".join(series.members[number].name for number in commits)
                 raise InputError(
-                    f"{path} in {key} has changed since {pipeline.experiment(fold, folds)} ran; remove the finished "
-                    f"folds with `dvc exp remove {names}` and run the command again."
+                    f"{path} in {key} has changed since {series.members[number].name} ran; remove the finished "
+                    f"{series.plural} with `dvc exp remove {names}` and run the command again."
                 )
 
 

@@ -1,4 +1,4 @@
-"""What the figures of the folds come to: mean, standard deviation, interval, and the figure of all images together."""
+"""What the figures of a series come to: mean, standard deviation, interval, and the figure of all images together."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,25 +18,35 @@ _T = (
 
 
 class Row(NamedTuple):
-    """One metric over the folds; NaN is no value.
+    """One metric over the runs of a series; NaN is no value.
 
     Attributes:
         metric: its name.
-        folds: its value in each fold.
-        mean: of the folds that have a value.
+        values: of each run.
+        mean: of the runs that have a value.
         deviation: their standard deviation, with n - 1.
         low: lower end of the t interval of the mean, cut to 0 to 1; NaN with fewer than two values.
         high: its upper end.
-        pooled: from the sum of all folds' confusion matrices.
+        pooled: from the sum of all runs' confusion matrices.
     """
 
     metric: str
-    folds: list[float]
+    values: list[float]
     mean: float
     deviation: float
     low: float
     high: float
     pooled: float
+
+    @property
+    def lowest(self) -> float:
+        """The lowest of the values; NaN without one."""
+        return min((value for value in self.values if not math.isnan(value)), default=math.nan)
+
+    @property
+    def highest(self) -> float:
+        """The highest of the values; NaN without one."""
+        return max((value for value in self.values if not math.isnan(value)), default=math.nan)
 
 
 def summarize(results: Sequence[Result]) -> list[Row]:
@@ -49,12 +59,12 @@ def summarize(results: Sequence[Result]) -> list[Row]:
     return rows + [_row(f"iou.{name}", by_class[:, i], of_all[i]) for i, name in enumerate(results[0].classes)]
 
 
-def _row(metric: str, folds: np.ndarray, pooled: np.ndarray) -> Row:
-    values = folds[~np.isnan(folds)]
+def _row(metric: str, runs: np.ndarray, pooled: np.ndarray) -> Row:
+    values = runs[~np.isnan(runs)]
     mean = float(values.mean()) if len(values) else math.nan
     deviation, low, high = math.nan, math.nan, math.nan
     if len(values) > 1:
         deviation = float(values.std(ddof=1))
         reach = _T[len(values) - 2] * deviation / math.sqrt(len(values))
         low, high = max(0.0, mean - reach), min(1.0, mean + reach)
-    return Row(metric, folds.tolist(), mean, deviation, low, high, float(pooled))
+    return Row(metric, runs.tolist(), mean, deviation, low, high, float(pooled))

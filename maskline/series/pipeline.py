@@ -1,22 +1,16 @@
-"""The committed pipeline whose images are divided into folds, and the experiments that it has for them."""
+"""A committed pipeline, and the experiments of a series that it has."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from maskline.comparison.own_files import OWN_FILES
 from maskline.errors import InputError
 from maskline.files.committed import committed
 from maskline.files.dotted import leaves
 from maskline.files.git import git
 from maskline.files.yaml12 import parse_yaml
-
-# The params that name a user's own file, and their values that name none.
-OWN_FILES = {
-    "dataset.path": ("none",),
-    "model.encoder_weights": ("none", "imagenet"),
-    "model.start_from": ("none",),
-}
 
 
 class Pipeline(NamedTuple):
@@ -36,10 +30,32 @@ class Pipeline(NamedTuple):
     commit: str
     params: dict[str, Any]
 
-    def experiment(self, fold: int, folds: int) -> str:
-        """Return the name of a fold's experiment; folders have their own, because DVC has one list for all."""
+    def experiment(self, name: str) -> str:
+        """Return a name for an experiment; folders have their own, because DVC has one list for all."""
         prefix = re.sub(r"[^A-Za-z0-9]+", "-", self.inside.as_posix()).strip("-")
-        return f"{prefix}{'-' if prefix else ''}fold-{fold}-of-{folds}"
+        return f"{prefix}{'-' if prefix else ''}{name}"
+
+
+class Member(NamedTuple):
+    """An experiment of a series: its name, how a sentence calls it, and the params that it sets, by dotted key."""
+
+    name: str
+    title: str
+    changes: dict[str, int]
+
+
+class Series(NamedTuple):
+    """Experiments of one pipeline that differ in a param.
+
+    Attributes:
+        pipeline: what they run.
+        plural: how a sentence calls them together, such as 'folds'; also the command that runs them.
+        members: the experiments by number.
+    """
+
+    pipeline: Pipeline
+    plural: str
+    members: dict[int, Member]
 
 
 def read_pipeline(folder: Path) -> Pipeline:
@@ -53,21 +69,21 @@ def read_pipeline(folder: Path) -> Pipeline:
     return Pipeline(folder, root, inside, commit, _params(root, commit, inside))
 
 
-def finished(pipeline: Pipeline, folds: int) -> dict[int, str]:
-    """Return the commit of each fold that has an experiment, which only a run that succeeded leaves.
+def finished(series: Series) -> dict[int, str]:
+    """Return the commit of each member that has an experiment, which only a run that succeeded leaves.
 
     Raises:
-        InputError: an experiment has the name of a fold and other params.
+        InputError: an experiment has the name of a member and other params.
     """
+    pipeline = series.pipeline
     place = f"refs/exps/{pipeline.commit[:2]}/{pipeline.commit[2:]}"
     listed = git(pipeline.root, "for-each-ref", "--format=%(objectname) %(refname)", place)
     commits = {line.split("/")[-1]: line.split(" ")[0] for line in listed.splitlines()}
     found = {}
-    for fold in range(1, folds + 1):
-        name = pipeline.experiment(fold, folds)
-        if name in commits:
-            found[fold] = commits[name]
-            _check_params(pipeline, name, commits[name], {"dataset.folds": folds, "dataset.fold": fold})
+    for number, member in series.members.items():
+        if member.name in commits:
+            found[number] = commits[member.name]
+            _check_params(pipeline, member.name, commits[member.name], member.changes)
     return found
 
 

@@ -1,19 +1,20 @@
-"""The params of a fold's experiment: the fold, and where the user's own files are."""
+"""The params that an experiment sets: its own, and where the user's own files are."""
 
 import os
 from pathlib import Path
 
+from maskline.comparison.own_files import OWN_FILES
 from maskline.files.committed import is_tracked
 from maskline.files.dotted import leaves
-from maskline.folds.pipeline import OWN_FILES, Pipeline
+from maskline.series.pipeline import Member, Pipeline
 
 
-def overrides(pipeline: Pipeline, fold: int, folds: int) -> list[str]:
-    """Return what `-S` sets for a fold: it and the absolute paths of files that Git and DVC do not track.
+def overrides(pipeline: Pipeline, member: Member) -> list[str]:
+    """Return what `-S` sets for an experiment: its params, and absolute paths of files that Git and DVC do not track.
 
     Experiments run in another folder, where a relative path names nothing.
     """
-    changes = [f"dataset.folds={folds}", f"dataset.fold={fold}"]
+    changes = [f"{key}={value}" for key, value in member.changes.items()]
     params = dict(leaves(pipeline.params))
     for key, words in OWN_FILES.items():
         value = params.get(key)

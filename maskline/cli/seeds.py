@@ -1,0 +1,64 @@
+"""maskline seeds: the same params with several seeds, one DVC experiment for each."""
+
+import argparse
+import os
+from pathlib import Path
+
+from maskline.cli.folder import add_folder
+from maskline.cli.numbers import whole
+
+_DESCRIPTION = """\
+Train N models from the last commit that differ in the seed alone: the seed of params.yaml,
+the next one, and so on. Each is a DVC experiment. The summary has mean, standard deviation,
+lowest and highest of mean IoU, pixel accuracy and each class's IoU. Finished runs are kept:
+the command goes on where it was stopped, and a larger N adds seeds.
+"""
+_EXAMPLES = """\
+examples:
+  maskline seeds 4                            run what is missing, one after another, and sum up
+  maskline seeds 4 --queue                    only queue; then `dvc queue start --jobs 2`
+  maskline seeds 4 --folder projects/mine     the pipeline in projects/mine/
+  maskline seeds 4 --csv metrics/seeds.csv    and a table for Git
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "seeds",
+        help="train with several seeds, and say how much the results vary",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("seeds", metavar="N", type=whole(2, 100), help="number of seeds, 2 to 100")
+    add_folder(parser)
+    parser.add_argument("--queue", action="store_true", help="put the missing runs into DVC's queue, and run none")
+    parser.add_argument("--csv", type=Path, metavar="CSV", help="write the summary and each seed's figures to a file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from maskline.seeds import text  # not at the top, so that --help needs no NumPy
+    from maskline.seeds.runs import read_seeds, seeds_of
+    from maskline.series.changed_files import refuse_changed_files
+    from maskline.series.pipeline import finished, read_pipeline
+    from maskline.series.run import queue_missing, run_missing
+    from maskline.series.summary import summarize
+
+    pipeline = read_pipeline(options.folder)
+    series = seeds_of(pipeline, options.seeds)
+    done = finished(series)
+    refuse_changed_files(series, done)
+    if options.queue and len(done) < options.seeds:
+        names = queue_missing(series, done)
+        print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up.")
+        return
+    run_missing(series, done)
+    runs = read_seeds(series, finished(series))
+    rows = summarize([run.result for run in runs])
+    if options.csv is not None:
+        text.write_csv(options.csv, runs, rows)
+    print((text.as_json if options.json else text.as_text)(pipeline, runs, rows))

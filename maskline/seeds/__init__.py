@@ -1,0 +1,1 @@
+"""Runs of the same params with several seeds: one DVC experiment each, and how much their figures vary."""

@@ -1,0 +1,73 @@
+"""The runs of a pipeline with several seeds, and their results, which must be of the same classes and images."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from maskline.comparison.compare import Result
+from maskline.comparison.revisions import read_result
+from maskline.errors import InputError
+from maskline.series.pipeline import Member, Pipeline, Series
+
+
+class SeedRun(NamedTuple):
+    """A finished run: its seed, the name and the commit of its experiment, and its result."""
+
+    seed: int
+    name: str
+    commit: str
+    result: Result
+
+
+def seeds_of(pipeline: Pipeline, count: int) -> Series:
+    """Return the experiments of a pipeline with `count` seeds, from the seed of its params upward.
+
+    Names start with the commit, so that a pattern such as 'baa8bea-seed-*' means one commit's runs.
+
+    Raises:
+        InputError: the params have no seed.
+    """
+    first = pipeline.params.get("seed")
+    if not isinstance(first, int):
+        raise InputError(
+            f"{pipeline.folder / 'params.yaml'} must hold a seed, a whole number, that the runs count up from. "
+            f"Received: {first!r}"
+        )
+    members = {
+        seed: Member(_name(pipeline, seed), f"seed {seed}", {"seed": seed}) for seed in range(first, first + count)
+    }
+    return Series(pipeline, "seeds", members)
+
+
+def pattern(pipeline: Pipeline) -> str:
+    """Return the pattern that matches the names of all runs from the pipeline's commit."""
+    return _name(pipeline, "*")
+
+
+def _name(pipeline: Pipeline, seed: int | str) -> str:
+    return pipeline.experiment(f"{pipeline.commit[:7]}-seed-{seed}")
+
+
+def read_seeds(series: Series, commits: dict[int, str]) -> list[SeedRun]:
+    """Return the runs in the order of their seeds, from the commits of their experiments.
+
+    Raises:
+        InputError: a result cannot be read, or the runs are of different classes or sizes.
+    """
+    found = []
+    for seed, commit in sorted(commits.items()):
+        name = series.members[seed].name
+        found.append(SeedRun(seed, name, commit, read_result(commit, series.pipeline.folder)._replace(name=name)))
+    first = found[0]
+    for run in found[1:]:
+        if (run.result.classes, run.result.resolution) != (first.result.classes, first.result.resolution):
+            raise InputError(
+                f"{first.name} and {run.name} have different classes or were scored at different sizes; remove the "
+                f"runs with `dvc exp remove {' '.join(each.name for each in found)}` and run the command again."
+            )
+    return found
+
+
+def same_images(runs: Sequence[SeedRun]) -> bool:
+    """Return whether all runs were tested on the same images."""
+    first = set(runs[0].result.filenames)
+    return all(set(run.result.filenames) == first for run in runs[1:])
