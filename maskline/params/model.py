@@ -62,8 +62,8 @@ class ModelParams(EncoderParams):
         if not self.freeze_normalization:
             return
         reason = ""
-        if self.encoder_weights == "none":
-            reason = "encoder_weights is 'none', because there are no statistics to keep"
+        if self.encoder_weights == "none" and not self.start_from:
+            reason = "encoder_weights and start_from are 'none', because there are no statistics to keep"
         elif self.freeze_encoder:
             reason = "freeze_encoder is true, which freezes the normalization too"
         elif not ENCODERS[self.encoder].batch_norm:
