@@ -141,6 +141,7 @@ def test_it_is_evaluated_with_every_metric(project, ensemble, tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_it_is_exported_through_the_gate(project, ensemble, tmp_path, capsys):
     shutil.copy(ensemble, project / "data/model/model.keras")
     export(project, "--format", "onnx", "-o", tmp_path / "e.onnx")
@@ -151,16 +152,24 @@ def test_it_is_exported_through_the_gate(project, ensemble, tmp_path, capsys):
     assert runtime.export.score.images == 4 and runtime.info.architecture == "unet, convtranspose"
 
 
-def test_an_ensemble_of_folds_has_no_score_on_images_that_a_member_knows(project, tmp_path, capsys):
-    folds = tmp_path / "folds.keras"
-    join(project / "a.keras", project / "other_fold.keras", "-o", folds)
+@pytest.fixture
+def folds(project, tmp_path, capsys):
+    join(project / "a.keras", project / "other_fold.keras", "-o", tmp_path / "folds.keras")
     assert "Its members have different test splits, as folds have" in capsys.readouterr().out
+    return tmp_path / "folds.keras"
+
+
+def test_an_ensemble_of_folds_has_no_score_on_images_that_a_member_knows(project, folds, capsys):
     sentence = refusal(main, ["evaluate", str(folds), "--folder", str(project)])
     assert "has members that were trained with another test split than" in sentence and "--folder" in sentence
     one = refusal(main, ["evaluate", str(project / "other_fold.keras"), "--folder", str(project)])
     assert "other_fold.keras was trained with another test split" in one
     check(project, folds, "--model", folds)
     assert "may know its test images: these figures say only how far the two files agree" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_export_of_an_ensemble_of_folds_records_no_score(project, folds, tmp_path, capsys):
     shutil.copy(folds, project / "data/model/model.keras")
     export(project, "--format", "savedmodel", "-o", tmp_path / "served")
     assert "keeps the model's score, but records none" in capsys.readouterr().out

@@ -412,6 +412,7 @@ def test_impossible_combination_is_named(tmp_path, changes, words):
         {"model.encoder": "mobilenet_v2", "model.encoder_weights": "imagenet", "model.freeze_encoder": True},
         {"model.architecture": "unet_pix2pix", "model.encoder": "mobilenet_v2"},
         {"model.start_from": "mine.keras", "model.freeze_encoder": True},
+        {"model.start_from": "mine.keras", "model.encoder": "resnet50", "model.freeze_normalization": True},
         {"model.architecture": "bayesian_segnet", "model.encoder": "vgg16_bn", "model.dropout": 0.5},
         {
             "model.architecture": "segnet",
