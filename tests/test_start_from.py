@@ -80,7 +80,8 @@ def set_up(monkeypatch, weights=None, **changes):
     """Do what train does before its first step, but for the checks of that step."""
     monkeypatch.setattr(setup, "_check_step", lambda *_: None)
     chosen = params(**changes)
-    return setup.set_up(synthetic_manifest(chosen.preprocess, 3, 4), weights, chosen.model, chosen.train).trainer
+    manifest, size = synthetic_manifest(chosen.preprocess, 3, 4), (chosen.preprocess.height, chosen.preprocess.width)
+    return setup.set_up(manifest, size, weights, chosen.model, chosen.train).trainer
 
 
 @pytest.fixture(scope="module")
