@@ -10,9 +10,10 @@ from maskline.models.multiply_adds import _summed, multiply_adds
 from maskline.models.stages import _calls, describe_network
 
 # Each of these is made of the layers of another.
-NAMES = sorted(
-    set(NETWORKS) - {"fcn32s", "fcn16s", "bayesian_segnet", "panoptic_fpn", "unet_pix2pix_nearest", "deeplabv2"}
-)
+ALIKE = {
+    "fcn32s", "fcn16s", "bayesian_segnet", "fpn", "panoptic_fpn", "unet_nearest", "unet_pix2pix_nearest", "deeplabv2",
+}  # fmt: skip
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name == "enet")) for name in sorted(set(NETWORKS) - ALIKE)]
 # TensorFlow counts the zeros around the features that a convolution with a rate reads.
 WITH_RATES = {"deeplab", "deeplabv3", "deeplabv3_cascade", "deeplabv3plus", "enet", "pspnet"}
 COUNTED = {"Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2"}
