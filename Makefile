@@ -20,7 +20,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline on the embedded data set
-	@$(if $(filter projects/%,$(FOLDER)),maskline plan --update $(FOLDER))
+	@$(if $(filter projects/% recipes/%,$(FOLDER)),maskline plan --update $(FOLDER))
 	dvc repro $(if $(filter-out .,$(FOLDER)),$(FOLDER)/dvc.yaml)
 	@$(call result,$(FOLDER),make repro$(if $(filter-out .,$(FOLDER)), FOLDER=$(FOLDER)))
 

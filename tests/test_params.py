@@ -84,6 +84,7 @@ def test_ci_params_are_valid():
 def test_a_recipes_params_are_valid_and_name_no_place_on_a_disk(path):
     params = read_params(path)
     assert params.model_dump() == read_yaml(path)
+    assert params.repo == "../.."
     assert params.dataset.path is None and params.dataset.limit is None
     assert params.model.encoder_weights == "imagenet" and params.model.start_from is None
 

@@ -170,6 +170,21 @@ def test_an_update_that_cannot_be_valid_changes_nothing(root, mine):
     assert {path: path.read_bytes() for path in mine.iterdir()} == before
 
 
+def test_an_update_gives_a_recipe_that_nobody_ran_its_pipeline(root, mine):
+    before = {path: path.read_bytes() for path in mine.iterdir()}
+    for name in ("dvc.yaml", "none", "imagenet"):
+        (mine / name).unlink()
+    assert update_project(mine, root) == [f"projects/mine/{name}: is new" for name in ("dvc.yaml", "none", "imagenet")]
+    assert {path: path.read_bytes() for path in mine.iterdir()} == before
+
+
+def test_an_update_leaves_other_params_than_a_projects(root, mine):
+    (mine / "dvc.yaml").unlink()
+    (mine / "baseline.json").unlink()
+    with pytest.raises(InputError, match="is not a project"):
+        update_project(mine, root)
+
+
 @pytest.mark.parametrize("place", [".", "nowhere", "stages"])
 def test_only_a_project_is_updated(root, place):
     with pytest.raises(InputError, match="is not a project"):

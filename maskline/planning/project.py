@@ -90,6 +90,7 @@ def update_project(folder: Path, root: Path) -> list[str]:
     """Bring a project up to date with the root: its dvc.yaml, and the keys of its params.
 
     New keys get the root's value and comments. All other lines of params.yaml stay, except those of keys that are gone.
+    A recipe that nobody has run yet gets its dvc.yaml here.
 
     Returns:
         What changed, a line each; none if the project is up to date.
@@ -98,8 +99,8 @@ def update_project(folder: Path, root: Path) -> list[str]:
         InputError: the folder is no project, or its params are not valid; then nothing is changed.
     """
     params = folder / _PARAMS
-    if folder.resolve() == root.resolve() or not (params.exists() and (folder / "dvc.yaml").exists()):
-        raise InputError(f"{folder} is not a project; name a folder that `maskline plan --write` made.")
+    if folder.resolve() == root.resolve() or not _is_project(folder):
+        raise InputError(f"{folder} is not a project; name a recipe or a folder that `maskline plan --write` made.")
     before = read_yaml(params)
     text = params.read_text(encoding="utf-8")
     updated, new, gone = with_keys_of(text, _params_text(root))
@@ -108,7 +109,7 @@ def update_project(folder: Path, root: Path) -> list[str]:
     done += [f"{params}: {key} no longer exists; its value was {written(old[key])}" for key in gone if key in old]
     contents = {name: (root / name).read_bytes() for name in _COPIED}
     changed = [name for name in _COPIED if not _holds(folder / name, contents[name])]
-    done += [f"{folder / name}: replaced by this version's" for name in changed]
+    done += [f"{path}: {_change(path)}" for path in (folder / name for name in changed)]
     _check(updated, before, params)
     if updated != text:
         write_bytes(params, updated.encode())
@@ -131,6 +132,10 @@ def path_for(path: Path, folder: Path, root: Path) -> str:
     return place
 
 
+def _is_project(folder: Path) -> bool:
+    return (folder / _PARAMS).exists() and any((folder / name).exists() for name in ("dvc.yaml", BASELINE))
+
+
 def _params_text(root: Path) -> str:
     """Return the root's params.yaml with a first line that is right in a project."""
     return _HEAD + (root / _PARAMS).read_text(encoding="utf-8").partition("\n")[2]
@@ -143,6 +148,10 @@ def _check(text: str, before: Mapping[str, Any], path: Path) -> None:
     kept, old = dict(leaves(values)), dict(leaves(before))
     if other := [key for key in old if key in kept and kept[key] != old[key]]:
         raise InputError(f"{path} cannot be brought up to date at {other[0]}; put its keys in the order of the root's.")
+
+
+def _change(path: Path) -> str:
+    return "replaced by this version's" if path.exists() else "is new"
 
 
 def _holds(path: Path, content: bytes) -> bool:
