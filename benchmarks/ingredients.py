@@ -13,39 +13,46 @@ import argparse
 import csv
 import hashlib
 import os
-import statistics
-from collections.abc import Mapping
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from pipeline import run_stages
+from pipeline import ROOT, mean_and_range, recipe_params, run_stages, write_pipeline
 from ruamel.yaml import YAML
 
-from maskline.files.dotted import leaves
-from maskline.files.yaml12 import read_yaml
-
 INPUTS = ("raw", "shards", "weights")
-OF_INPUTS = ("dataset.", "preprocess.", "model.encoder")  # keys on which download and preprocess depend
+OF_INPUTS = ("seed", "dataset.", "preprocess.", "model.encoder", "model.start_from")  # on which INPUTS depend
+STAGE = (str(ROOT / "stages/train.py"),)
+Changes = Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """The changed params, and the script with its arguments that trains with them."""
+
+    changes: Changes
+    script: Sequence[str] = STAGE
 
 
 def change(text: str) -> dict[str, Any]:
-    """Return the params of a text such as `train.epochs=3,augment.flip=false`."""
-    pairs = [part.partition("=") for part in text.split(",")]
+    """Return the params of a text such as `train.epochs=3,augment.crop=[96,96]`."""
+    pairs = [part.partition("=") for part in re.split(r",(?![^\[]*\])", text)]  # at commas outside of brackets
     return {key: YAML(typ="safe").load(value) for key, _, value in pairs}
 
 
-def inputs(params: Mapping[str, Any], work: Path) -> Path:
+def inputs(params: Changes, work: Path) -> Path:
     """Return the folder of the shards and weights that the params need; they are made if they are not there."""
-    of_inputs = {key: value for key, value in params.items() if key.startswith(OF_INPUTS)}
-    folder = work / f"inputs-{hashlib.sha256(repr(of_inputs).encode()).hexdigest()[:8]}"
+    folder = work / f"inputs-{_digest({key: value for key, value in params.items() if key.startswith(OF_INPUTS)})}"
     if not (folder / "data/shards").exists():
         run_stages(folder, params, ["download", "preprocess"])
     return folder / "data"
 
 
-def best_score(params: Mapping[str, Any], folder: Path, data: Path) -> float:
+def best_score(params: Changes, script: Sequence[str], folder: Path, data: Path) -> float:
     """Train in a folder, unless it is done, and return the best validation mean IoU."""
     history = folder / "data/model/history.csv"
     if not history.exists():
@@ -53,39 +60,56 @@ def best_score(params: Mapping[str, Any], folder: Path, data: Path) -> float:
         for each in INPUTS:
             if not (folder / "data" / each).exists():
                 (folder / "data" / each).symlink_to((data / each).resolve())
-        run_stages(folder, params, ["train"])
+        write_pipeline(folder, params)
+        subprocess.run([sys.executable, *script], cwd=folder, check=True)
     with open(history, newline="") as file:
         return max(float(row["validation_mean_iou"]) for row in csv.DictReader(file))
 
 
-def main() -> None:
-    """Train what is not trained yet, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path, help="a folder with a params.yaml, such as recipes/pets")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE,...", help="changes, of which each makes a row")
-    parser.add_argument("--all", type=change, default={}, metavar="KEY=VALUE,...", help="a change in every row")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
-    options = parser.parse_args()
-    recipe = {key: value for key, value in leaves(read_yaml(options.recipe / "params.yaml")) if key != "repo"}
-    base = recipe | options.all
-    print("| change | mean IoU (lowest to highest) | minus the recipe, same seed |\n|---|---|---|")
+def measure(base: Changes, rows: Mapping[str, Row], options: argparse.Namespace) -> None:
+    """Train what is not trained yet, and print a table: the base, and each row's gain over it.
+
+    Args:
+        base: all params.
+        rows: the changes of each, by its name.
+        options: those of `parser`: work, seeds and changes of the base.
+    """
+    for each in (options.all, *(row.changes for row in rows.values())):
+        if unknown := each.keys() - base.keys():
+            sys.exit(f"{sys.argv[0]}: no such param: {', '.join(sorted(unknown))}")
+    print("| change | mean IoU (lowest to highest) | gain, same seed |\n|---|---|---|")
     scores: dict[str, list[float]] = {}
-    for name in ("the recipe", *options.changes):
-        params = base | ({} if name == "the recipe" else change(name))
-        if unknown := params.keys() - recipe.keys():
-            parser.error(f"no such param: {', '.join(sorted(unknown))}")
-        data = inputs(params, options.work)
-        digest = hashlib.sha256(repr(params).encode()).hexdigest()[:8]
+    for name, row in {"none": Row({}), **rows}.items():
+        params = {**base, **options.all, **row.changes}
+        data, digest = inputs(params, options.work), _digest([params, row.script])
         scores[name] = [
-            best_score(params | {"seed": seed}, options.work / f"{digest}-{seed}", data) for seed in options.seeds
+            best_score({**params, "seed": seed}, row.script, options.work / f"{digest}-{seed}", data)
+            for seed in options.seeds
         ]
-        gains = [one - other for one, other in zip(scores[name], scores["the recipe"], strict=True)]
-        cells = (
-            f"{statistics.mean(each):{form}} ({min(each):{form}} to {max(each):{form}})"
-            for each, form in ((scores[name], ".4f"), (gains, "+.4f"))
-        )
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        gains = [one - other for one, other in zip(scores[name], scores["none"], strict=True)]
+        print(f"| {name} | {mean_and_range(scores[name])} | {mean_and_range(gains, '+.4f')} |", flush=True)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of the options of `measure`."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--all", type=change, default={}, metavar="KEY=VALUE,...", help="a change in every row")
+    made.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
+    made.add_argument("--work", type=Path, required=True, help="folder for the runs")
+    return made
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
+
+
+def main() -> None:
+    """Measure the changes that the command line names."""
+    arguments = parser(__doc__)
+    arguments.add_argument("recipe", type=Path, help="a folder with a params.yaml, such as recipes/pets")
+    arguments.add_argument("changes", nargs="+", metavar="KEY=VALUE,...", help="changes, of which each makes a row")
+    options = arguments.parse_args()
+    measure(recipe_params(options.recipe), {text: Row(change(text)) for text in options.changes}, options)
 
 
 if __name__ == "__main__":

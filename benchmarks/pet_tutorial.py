@@ -1,16 +1,16 @@
 """Oxford-IIIT Pet at 128x128: TensorFlow's segmentation tutorial and this pipeline with the same images and epochs.
 
 The tutorial's recipe is written in plain Keras: its modified U-Net on a frozen MobileNetV2, Adam 0.001, random flips,
-cross-entropy, batches of 64, 20 epochs on all train images; the model of the last epoch is kept. The pipeline trains on
-the same images except the tenth that it holds out to select the best epoch. Both are scored on the test split with one
-confusion matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and MobileNetV2's ImageNet weights:
+cross-entropy, batches of 64, 20 epochs on all train images; the model of the last epoch is kept. The pipeline trains
+the recipe `pets` on the same images except the tenth that it holds out to select the best epoch. Both are scored on the
+test split with one confusion matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and MobileNetV2's ImageNet
+weights:
 
     TFDS_DATA_DIR=... python benchmarks/pet_tutorial.py --weights mobilenet_v2_1.0_224_no_top.weights.h5 --seeds 1 2 3
 """
 
 import argparse
 import os
-import statistics
 import sys
 from pathlib import Path
 
@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from pipeline import run_stages  # noqa: E402
+from pipeline import mean_and_range, recipe_params, run_stages  # noqa: E402
 
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
@@ -30,24 +30,7 @@ from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy  # no
 from maskline.models.files import load_model  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 
-OURS = {
-    "dataset.name": "oxford_iiit_pet",
-    "model.architecture": "unet_pix2pix",
-    "model.encoder": "mobilenet_v2",
-    "model.width": 64,
-    "model.dropout": 0.3,
-    "augment.scale": 0.25,
-    "augment.rotation": 15.0,
-    "augment.brightness": 0.1,
-    "augment.contrast": 0.2,
-    "augment.saturation": 0.2,
-    "train.epochs": 20,
-    "train.loss.dice": 1.0,
-    "train.optimizer": "adamw",
-    "train.learning_rate": 0.001,
-    "train.weight_decay": 0.01,
-    "train.ema": 0.98,
-}
+OURS = recipe_params(ROOT / "recipes/pets")
 
 
 def images_of(shards: Path, *roles: Role) -> tuple[np.ndarray, np.ndarray]:
@@ -137,10 +120,7 @@ def main() -> None:
         )
     print("\n| recipe | pixel accuracy | mean IoU | pet | background | border |\n|---|---|---|---|---|---|")
     for name, rows in results.items():
-        columns = [
-            f"{statistics.mean(column):.4f} ({min(column):.4f} to {max(column):.4f})"
-            for column in zip(*rows, strict=True)
-        ]
+        columns = (mean_and_range(column) for column in zip(*rows, strict=True))
         print(f"| {name} | {' | '.join(columns)} |")
 
 

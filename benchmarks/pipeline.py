@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ sys.path.insert(0, str(ROOT))
 from maskline.comparison.compare import Result  # noqa: E402
 from maskline.contracts.classes import Role  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
-from maskline.files.dotted import set_values  # noqa: E402
+from maskline.files.dotted import leaves, set_values  # noqa: E402
+from maskline.files.yaml12 import read_yaml  # noqa: E402
 from maskline.params.augment import AugmentParams  # noqa: E402
 from maskline.shards.source_examples import list_examples, read_features  # noqa: E402
 
@@ -41,6 +43,11 @@ def augment_params(changes: Mapping[str, Any]) -> AugmentParams:
     """Return the augmentation of the project's params.yaml with some keys changed."""
     changed = changed_params({f"augment.{key}": value for key, value in changes.items()})
     return AugmentParams.model_validate(changed["augment"])
+
+
+def recipe_params(folder: Path) -> dict[str, Any]:
+    """Return the params of a recipe or a project by dotted key, as changes of the project's params.yaml."""
+    return {key: value for key, value in leaves(read_yaml(folder / "params.yaml")) if key != "repo"}
 
 
 def changed_params(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,3 +107,8 @@ def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
         for file in sorted(map(str, files))
         if (folder / file).is_file()
     }
+
+
+def mean_and_range(values: Sequence[float], form: str = ".4f") -> str:
+    """Return the mean, the lowest and the highest value for a cell of a table."""
+    return f"{statistics.mean(values):{form}} ({min(values):{form}} to {max(values):{form}})"

@@ -26,6 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
 from pipeline import result_of, run_stages  # noqa: E402
+from seeds_simulation import plot  # noqa: E402
 
 from maskline.comparison.compare import Result  # noqa: E402
 from maskline.comparison.seeds import compare_seeds  # noqa: E402
@@ -98,25 +99,6 @@ def spread(runs: Runs) -> str:
 
     values = mean_iou(np.stack([result.matrices.sum(axis=0) for result in runs.values()]))
     return f"{values.mean():.4f} ± {values.std(ddof=1):.4f}"
-
-
-def plot(found: Mapping[str, Mapping[int, float]], path: Path) -> None:
-    """Draw the share of comparisons with a verdict against the number of seeds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panel = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    panel.axhline(0.05, color="grey", linestyle="--", linewidth=1, label="5 %")
-    for name, by_count in found.items():
-        panel.plot(list(by_count), list(by_count.values()), marker="o", label=name)
-    panel.set_xlabel("seeds on each side")
-    panel.set_ylabel("share of comparisons that tell them apart")
-    panel.set_ylim(-0.02, 1.02)
-    panel.grid(alpha=0.3)
-    panel.legend(fontsize=8)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import argparse
 import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,8 +177,22 @@ def share(method: Method, scenario: Scenario, count: int, comparisons: int) -> f
     return sum(method(*pair, number) for number, pair in enumerate(sides)) / comparisons
 
 
-def plot(comparisons: int, path: Path) -> None:
-    """Draw how often `crossed` decides, against the number of seeds, for several gains."""
+def power(comparisons: int) -> dict[str, dict[int, float]]:
+    """Return how often `crossed` decides, by the number of seeds, for several gains."""
+    found = {}
+    for gain in GAINS:
+        scenario = Scenario(gain=gain)
+        name = f"{effect(scenario):.1f} deviations" if gain else "the same params"
+        found[name] = {count: share(crossed, scenario, count, comparisons) for count in PLOTTED}
+    return found
+
+
+def plot(found: Mapping[str, Mapping[int, float]], path: Path, title: str | None = None) -> None:
+    """Draw shares of comparisons with a verdict by the number of seeds, a line for each name.
+
+    Args:
+        title: of the legend.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -186,16 +200,13 @@ def plot(comparisons: int, path: Path) -> None:
 
     figure, panel = pyplot.subplots(figsize=(7, 4), layout="constrained")
     panel.axhline(LEVEL, color="grey", linestyle="--", linewidth=1, label="5 %")
-    for gain in GAINS:
-        scenario = Scenario(gain=gain)
-        moved = effect(scenario)
-        found = [share(crossed, scenario, count, comparisons) for count in PLOTTED]
-        panel.plot(PLOTTED, found, marker="o", label=f"{moved:.1f} deviations" if gain else "the same params")
+    for name, by_count in found.items():
+        panel.plot(list(by_count), list(by_count.values()), marker="o", label=name)
     panel.set_xlabel("seeds on each side")
     panel.set_ylabel("share of comparisons that tell them apart")
     panel.set_ylim(-0.02, 1.02)
     panel.grid(alpha=0.3)
-    panel.legend(title="B better than A by", fontsize=8)
+    panel.legend(title=title, fontsize=8)
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
@@ -213,7 +224,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="PNG file to draw, instead of the table")
     options = parser.parse_args()
     if options.plot:
-        plot(options.comparisons, options.plot)
+        plot(power(options.comparisons), options.plot, "B better than A by")
         return
     heads = [f"{count} seeds" for count in options.seeds]
     print(f"| scenario | method | {' | '.join(heads)} |\n|---|---|{'---|' * len(heads)}")

@@ -7,7 +7,7 @@ shards for the others:
   through Keras's `fit` with its accuracy metric and validation in every epoch;
 - maskline with the same network, batch, optimizer and loss;
 - the same in mixed bfloat16, which CPUs with AVX-512 BF16 and most accelerators support in hardware;
-- maskline's own recipe for Oxford-IIIT Pet from benchmarks/pet_tutorial.py, which also trains the encoder;
+- maskline's own recipe for Oxford-IIIT Pet, `recipes/pets`, which also trains the encoder;
 - the same with every augmentation, on whole images and on crops of 96x96.
 
 Images per second are those of the epochs after the first, including validation and checkpoints. "Waited" is the share

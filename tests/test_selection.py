@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import FAST, NOT_PROMISED
+from conftest import FAST, LONGEST, NOT_PROMISED
 from project import ROOT
 
 TESTS = """
@@ -49,3 +49,7 @@ def test_what_needs_other_data_or_another_user_is_not_promised(tmp_path: Path) -
 
 def test_the_fast_files_exist() -> None:
     assert {name for name in FAST if not (ROOT / f"tests/{name}.py").exists()} == set()
+
+
+def test_the_longest_files_exist() -> None:
+    assert set(LONGEST) <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}

@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_with_its_own_curves(watched, tmp_path, step):
     """A kill between an epoch's events and its checkpoint repeats the epoch; a torn record is cut off."""
     logs, _ = watched
     kill = KeyboardInterrupt if step == 2 else Killed  # one saves a checkpoint inside the epoch
-    with pytest.raises(BaseException, match=r"|is saved"):
+    with pytest.raises(kill):
         train(tmp_path / "checkpoints", dying(step, kill), tmp_path / "logs")
     [first] = (tmp_path / "logs").iterdir()
     ahead = Watch(tmp_path / "logs", CLASSES, PARAMS)._events
