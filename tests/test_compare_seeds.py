@@ -44,15 +44,23 @@ def decided(comparison):
     return any(found.verdict not in ("can't tell", "the same") for found in comparison.rows)
 
 
-def test_with_one_image_it_is_welchs_test():
+def test_with_equal_images_it_is_welchs_test():
     stats = pytest.importorskip("scipy.stats")
-    a, b = (np.stack([r.matrices for r in side.values()]) for side in two_sides(1, models=5, images=1, gain=0.03))
+    both = two_sides(1, models=5, images=1, gain=0.03)
+    a, b = (np.stack([np.repeat(r.matrices, 3, axis=0) for r in side.values()]) for side in both)
     found = crossed_difference(a, b[:4], headlines_and_ious)
     values = [headlines_and_ious(side.sum(axis=1)) for side in (b[:4], a)]
     expected = stats.ttest_ind(*values, equal_var=False)
     interval = expected.confidence_interval()
     np.testing.assert_allclose(found.p_value, expected.pvalue, rtol=1e-6)
     np.testing.assert_allclose([found.low, found.high], [interval.low, interval.high], rtol=1e-6)
+
+
+def test_one_image_tells_nothing_of_others():
+    comparison = compare_seeds(*two_sides(1, images=1, gain=0.2), 100, 1)
+    assert not decided(comparison)
+    found = row(comparison, "mean_iou")
+    assert (found.low, found.high, found.p_value) == (-1.0, 1.0, 1.0) and found.difference > 0.05
 
 
 def test_images_widen_the_interval_by_what_seeds_do_not_explain():

@@ -39,7 +39,8 @@ def crossed_difference(a: np.ndarray, b: np.ndarray, metric: Metric, level: floa
 
     Returns:
         The mean of B minus that of A, its interval, and the p-value of each metric by itself. Without any variation the
-        interval is the difference, and the p-value 1 if it is 0 and else 0.
+        interval is the difference, and the p-value 1 if it is 0 and else 0. With one image, of which nobody knows how
+        others differ, the interval is infinite and the p-value 1.
     """
     from scipy.special import stdtr, stdtrit  # slow to import
 
@@ -66,13 +67,15 @@ def _of_images(a: np.ndarray, b: np.ndarray, metric: Metric) -> _Variance:
     """
     effects = [np.stack([_effects(model, metric) for model in side]) for side in (a, b)]
     images = a.shape[1]
+    if images == 1:
+        return _Variance(np.full(effects[0].shape[-1], np.inf), np.ones(effects[0].shape[-1]))
     squares = (effects[1].mean(axis=0) - effects[0].mean(axis=0)) ** 2
     noise = sum(each.var(axis=0, ddof=1) / len(each) for each in effects)
-    variance = np.maximum(0.0, (squares - noise).sum(axis=0)) * images / max(1, images - 1)
+    variance = np.maximum(0.0, (squares - noise).sum(axis=0)) * images / (images - 1)
     total = squares.sum(axis=0)
     spread = (squares**2).sum(axis=0) - total**2 / images
     freedom = np.divide(2 * total**2, spread, out=np.full_like(total, np.inf), where=spread > 0)
-    return _Variance(variance, np.minimum(freedom, max(1, images - 1)))
+    return _Variance(variance, np.minimum(freedom, images - 1))
 
 
 def _effects(counts: np.ndarray, metric: Metric) -> np.ndarray:
@@ -88,5 +91,6 @@ def _together(parts: list[_Variance]) -> tuple[np.ndarray, np.ndarray]:
     """Return the standard error of independent variances together and its degrees of freedom (Satterthwaite)."""
     variance = np.sum([part.value for part in parts], axis=0)
     uncertainty = np.sum([part.value**2 / part.freedom for part in parts], axis=0)
-    freedom = np.divide(variance**2, uncertainty, out=np.full_like(variance, 1.0), where=uncertainty > 0)
+    is_known = (uncertainty > 0) & np.isfinite(variance)
+    freedom = np.divide(variance**2, uncertainty, out=np.ones_like(variance), where=is_known)
     return np.sqrt(variance), freedom
