@@ -5,6 +5,7 @@ Batches are made in threads, as on a CPU. In a folder that has the stage's input
     python benchmarks/outside.py black
 """
 
+import os
 import runpy
 import sys
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
