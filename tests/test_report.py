@@ -38,7 +38,7 @@ DASH = "\u2013</abbr>"
 PARAMS = {
     "seed": 41,
     "dataset": {"name": "shapes", "path": None},
-    "model": {"architecture": "unet", "encoder": "unet", "encoder_weights": "none"},
+    "model": {"architecture": "unet", "encoder": "unet", "encoder_weights": "none", "start_from": "none"},
     "train": {"loss": {"dice": 0.5}},
 }
 
@@ -563,7 +563,10 @@ def test_params_are_flat_and_written_as_in_yaml() -> None:
     assert flat_params(PARAMS) == [
         ("", [("seed", "41")]),
         ("dataset", [("name", "shapes"), ("path", "null")]),
-        ("model", [("architecture", "unet"), ("encoder", "unet"), ("encoder_weights", "none")]),
+        (
+            "model",
+            [("architecture", "unet"), ("encoder", "unet"), ("encoder_weights", "none"), ("start_from", "none")],
+        ),
         ("train", [("loss.dice", "0.5")]),
     ]
 

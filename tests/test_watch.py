@@ -106,6 +106,15 @@ def test_a_run_that_starts_again_leaves_nothing_of_the_first(tmp_path):
     assert sorted(epoch for tag, epoch, _ in events(tmp_path / "logs") if tag == "iou/road") == [0, 1]
 
 
+def test_a_run_whose_events_cannot_be_written_goes_on(tmp_path, capsys):
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    history, _ = train(tmp_path / "checkpoints", logs=tmp_path / "logs/run", config=params(epochs=2))
+    assert [row.epoch for row in history] == [1, 2]
+    found = [line for line in capsys.readouterr().out.splitlines() if "watched" in line]
+    assert len(found) == 1
+    assert found[0].startswith("train: this run is no longer watched: Not a directory (")
+
+
 def test_another_worker_scores_and_writes_nothing(tmp_path):
     calls = []
     one = params(epochs=1)

@@ -53,7 +53,7 @@ KERAS, LEGACY, TRANSFORMERS, START = "encoder.weights.h5", "encoder.h5", f"encod
 def prepare_weights(model: EncoderParams, folder: Path) -> None:
     """Replace `folder` by encoder.json and, unless all weights start random, the file that they come from.
 
-    The file is `encoder.weights.h5` if it is in Keras 3's format, `encoder.h5` if in that of keras.applications, and
+    The file is `encoder.weights.h5` if it is in Keras 3's format, `encoder.h5` if in that of keras.applications,
     `encoder.safetensors` if in that of Hugging Face's transformers, and `start.keras` if it is a whole model.
 
     Raises:

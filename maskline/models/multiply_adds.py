@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 _Shape = tuple[int, ...]  # shape of a tensor [1, H, W, C]
-_FREE = (layers.BatchNormalization, layers.Dropout)
+_FREE = (layers.BatchNormalization, layers.LayerNormalization, layers.Dropout)
 
 
 def multiply_adds(layer: Any, args: tuple[Any, ...], options: Mapping[str, Any], output: Any) -> int:

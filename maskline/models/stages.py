@@ -19,6 +19,7 @@ _KINDS: dict[type[keras.Layer], str] = {
     layers.Conv2DTranspose: "transposed convolution",
     layers.Dense: "dense layer",
 }
+_NORMALIZATIONS = (layers.BatchNormalization, layers.LayerNormalization)
 
 
 class _Call(NamedTuple):
@@ -165,4 +166,4 @@ def _kind(call: _Call) -> str:
             size = "x".join(map(str, getattr(layer, "kernel_size", ())))
             rate = max(getattr(layer, "dilation_rate", (1,)))
             return f"{name} {size}".strip() + (f", rate {rate}" if rate > 1 else "")
-    return "" if isinstance(layer, layers.BatchNormalization) or not call.weights else type(layer).__name__
+    return "" if isinstance(layer, _NORMALIZATIONS) or not call.weights else type(layer).__name__

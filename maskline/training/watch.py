@@ -1,6 +1,7 @@
 """What can be watched while a run trains: curves by epoch, and how a row of validation images is predicted."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 from maskline.contracts.classes import ClassInfo
 from maskline.contracts.colors import palette
 from maskline.files.dotted import leaves
+from maskline.messages import os_sentence
 from maskline.training.checkpoint import State
 from maskline.training.events import Events, picture, scalars, text
 from maskline.training.validate import Example, Scores, Validator
@@ -20,6 +22,8 @@ _GAP = 4  # pixels between validation images
 
 class Watch:
     """Writes a run's TensorBoard events: epoch 0 is before the first step.
+
+    If they cannot be written, it says so once, and training goes on without them.
 
     Args:
         folder: of the run's events; None: another worker writes them.
@@ -37,18 +41,30 @@ class Watch:
 
         All workers call this, because they score together.
         """
-        if self._events:
-            self._events.cut(len(state.history) if state.step else -1)
+        with self._writing() as events:
+            if events:
+                events.cut(len(state.history) if state.step else -1)
         if not state.step:
             scores = validator()
-            if self._events:
-                self._events.add(0, [text("params", _table(self._params)), *self._values(scores)])
+            with self._writing() as events:
+                if events:
+                    events.add(0, [text("params", _table(self._params)), *self._values(scores)])
 
     def epoch(self, row: Mapping[str, Any], scores: Scores) -> None:
         """Write an epoch's row of the history and its scores."""
-        if self._events:
-            of_training = {"loss/train": row["train_loss"], "learning_rate": row["learning_rate"]}
-            self._events.add(row["epoch"], [*scalars(of_training), *self._values(scores)])
+        with self._writing() as events:
+            if events:
+                of_training = {"loss/train": row["train_loss"], "learning_rate": row["learning_rate"]}
+                events.add(row["epoch"], [*scalars(of_training), *self._values(scores)])
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Events | None]:
+        try:
+            yield self._events
+        except OSError as error:
+            self._events = None
+            found = os_sentence(error, "the next run is watched")
+            print(f"train: this run is no longer watched: {found}", flush=True)
 
     def _values(self, scores: Scores) -> list:
         values = {

@@ -38,7 +38,7 @@ _AHEAD = 4  # steps whose batches were made before the first
 
 
 def try_training(
-    folder: str, params: dict[str, Any], classes: int, batch: int, frozen: bool, size: list[int]
+    folder: str, params: dict[str, Any], classes: int, batch: int, freezing: dict[str, bool], size: list[int]
 ) -> dict[str, Any]:
     """Return the fields of TrainingCost except `start`, and leave shards and a model in `folder`.
 
@@ -47,7 +47,7 @@ def try_training(
         params: sections of params.yaml; the encoder's weights are random.
         classes: their number.
         batch: images in a step.
-        frozen: whether the encoder is not trained.
+        freezing: what of the encoder is not trained, by the keys of section model.
         size: height and width of the original images; pixels.
 
     Raises:
@@ -56,7 +56,7 @@ def try_training(
     choose_device()
     keras.utils.set_random_seed(1)
     shape = PreprocessParams.model_validate(params["preprocess"])
-    model = ModelParams.model_validate(params["model"]).model_copy(update={"freeze_encoder": frozen})
+    model = ModelParams.model_validate(params["model"]).model_copy(update=freezing)
     train = TrainParams.model_validate(params["train"])
     choose_determinism(train.deterministic)
     watch = Stopwatch()

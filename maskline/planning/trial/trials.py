@@ -18,10 +18,11 @@ from maskline.planning.splits import images_by_role
 from maskline.planning.trial.measured import EvaluationCost, Measured, TrainingCost, Trial
 
 _ROOT = Path(__file__).resolve().parents[3]
+_FREEZING = ("freeze_encoder", "freeze_normalization")  # refused with random weights, so that they are set apart
 # Params that change neither a step's time nor its memory: a trial of others that differ only in these is known.
 _EQUAL = {
     "train": {"epochs": 1, "learning_rate": 0.001, "schedule": "constant", "warmup_epochs": 0.0, "early_stopping": 0},
-    "model": {"encoder_weights": "none", "start_from": "none", "freeze_encoder": False},
+    "model": {"encoder_weights": "none", "start_from": "none", **dict.fromkeys(_FREEZING, False)},
 }
 _SMALL = 0.1  # stands for any amount of augmentation, or decay of a moving average, above 0
 _SECTIONS = ("preprocess", "model", "augment", "train")
@@ -94,7 +95,7 @@ class Trials:
             "classes": len(fingerprint.classes),
             "batch": min(params["train"]["batch_size"], images_by_role(params, fingerprint)["train"]),
             "size": list(fingerprint.median),
-            "frozen": params["model"]["freeze_encoder"],
+            "freezing": {key: params["model"][key] for key in _FREEZING},
         }
         key = json.dumps(request, sort_keys=True)
         if key not in self._known:
