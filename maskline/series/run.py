@@ -66,10 +66,10 @@ def _refuse_changes(series: Series) -> None:
 
 
 def _waiting(series: Series) -> dict[str, str]:
-    """Return the state of each experiment that DVC's queue holds or runs, by name."""
-    names = {member.name for member in series.members.values()}
+    """Return the state of each experiment that DVC's queue holds or runs, by name, in the order of the series."""
     shown = read_experiments(series.pipeline.folder)
-    return {e.name: e.state for e in shown if e.state in ("queued", "running") and e.name in names}
+    states = {e.name: e.state for e in shown if e.state in ("queued", "running")}
+    return {member.name: states[member.name] for member in series.members.values() if member.name in states}
 
 
 def _refuse_waiting(series: Series) -> None:

@@ -32,7 +32,7 @@ class Watch:
     """
 
     def __init__(self, folder: Path | None, classes: Sequence[ClassInfo], params: Mapping[str, Any]) -> None:
-        self._events = folder and Events(folder)
+        self._events = Events(folder) if folder else None
         self._names, self._colors = [c.name for c in classes], [c.color for c in classes]
         self._params = params
 
