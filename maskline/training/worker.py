@@ -123,12 +123,18 @@ def _lost_workers() -> Iterator[None]:
 
 
 def _wait_for_all() -> None:
-    """Return when all workers are here, because the end of one would stop the others."""
+    """Return when all workers are here, because the end of one would stop the others.
+
+    A worker can leave an exchange while another one still reads from it. So each stays for a second exchange, which
+    may fail, because all work is done.
+    """
     import tensorflow as tf
 
     from maskline.engine.replicas import all_sum
 
     all_sum(tf.zeros([1]))
+    with contextlib.suppress(tf.errors.OpError):
+        all_sum(tf.zeros([1]))
 
 
 def _portable(error: Exception) -> Exception:
