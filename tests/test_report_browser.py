@@ -18,7 +18,7 @@ from maskline.report.page import render_page
 PARAMS = {
     "seed": 1,
     "dataset": {"name": "shapes", "path": None},
-    "model": {"architecture": "unet", "encoder": "unet", "encoder_weights": "w" * 80},
+    "model": {"architecture": "unet", "encoder": "unet", "encoder_weights": "w" * 80, "start_from": "none"},
 }
 ALL = "[...document.querySelectorAll('#gallery > li')]"
 SHOWN = f"{ALL}.filter(e => e.offsetHeight > 0)"
