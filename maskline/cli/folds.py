@@ -5,8 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from maskline.cli.folder import add_folder
-from maskline.cli.numbers import whole
+from maskline.cli.series import add_series_options, finish
 
 _DESCRIPTION = """\
 Divide the images into K folds by group and class, and train K models from the last
@@ -33,11 +32,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folds", metavar="K", type=whole(2, 20), help="number of folds, 2 to 20")
-    add_folder(parser)
-    parser.add_argument("--queue", action="store_true", help="put the missing folds into DVC's queue, and run none")
+    add_series_options(parser, "folds", "K", "missing folds")
     parser.add_argument("--suspects", type=Path, metavar="CSV", help="write the labels to check of all folds to a file")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
 
@@ -46,22 +42,15 @@ def _run(options: argparse.Namespace) -> None:
     from maskline.folds import text  # not at the top, so that --help needs no NumPy
     from maskline.folds.results import folds_of, read_folds
     from maskline.folds.suspects import write_suspects
-    from maskline.series.changed_files import refuse_changed_files
-    from maskline.series.pipeline import finished, read_pipeline
-    from maskline.series.run import queue_missing, run_missing
+    from maskline.series.pipeline import read_pipeline
     from maskline.series.summary import summarize
 
     pipeline = read_pipeline(options.folder)
     series = folds_of(pipeline, options.folds)
-    done = finished(series)
-    refuse_changed_files(series, done)
-    if options.queue and len(done) < options.folds:
-        names = queue_missing(series, done)
-        table = "" if options.suspects is None else f" and writes {options.suspects}"
-        print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up{table}.")
+    commits = finish(series, options.queue, "" if options.suspects is None else f" and writes {options.suspects}")
+    if commits is None:
         return
-    run_missing(series, done)
-    folds = read_folds(series, finished(series))
+    folds = read_folds(series, commits)
     rows = summarize([fold.result for fold in folds])
     if options.suspects is not None:
         count = write_suspects(pipeline, folds, options.suspects)

@@ -4,8 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from maskline.cli.folder import add_folder
-from maskline.cli.numbers import whole
+from maskline.cli.series import add_series_options, finish
 
 _DESCRIPTION = """\
 Train N models from the last commit that differ in the seed alone: the seed of params.yaml,
@@ -31,11 +30,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("seeds", metavar="N", type=whole(2, 20), help="number of seeds, 2 to 20")
-    add_folder(parser)
-    parser.add_argument("--queue", action="store_true", help="put the missing runs into DVC's queue, and run none")
+    add_series_options(parser, "seeds", "N", "missing runs")
     parser.add_argument("--csv", type=Path, metavar="CSV", help="write the summary and each seed's figures to a file")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
 
@@ -43,21 +39,15 @@ def _run(options: argparse.Namespace) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from maskline.seeds import text  # not at the top, so that --help needs no NumPy
     from maskline.seeds.runs import read_seeds, seeds_of
-    from maskline.series.changed_files import refuse_changed_files
-    from maskline.series.pipeline import finished, read_pipeline
-    from maskline.series.run import queue_missing, run_missing
+    from maskline.series.pipeline import read_pipeline
     from maskline.series.summary import summarize
 
     pipeline = read_pipeline(options.folder)
     series = seeds_of(pipeline, options.seeds)
-    done = finished(series)
-    refuse_changed_files(series, done)
-    if options.queue and len(done) < options.seeds:
-        names = queue_missing(series, done)
-        print(f"In DVC's queue: {', '.join(names)}. `dvc queue start` runs them; this command then sums up.")
+    commits = finish(series, options.queue)
+    if commits is None:
         return
-    run_missing(series, done)
-    runs = read_seeds(series, finished(series))
+    runs = read_seeds(series, commits)
     rows = summarize([run.result for run in runs])
     if options.csv is not None:
         text.write_csv(options.csv, runs, rows)
