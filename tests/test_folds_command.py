@@ -17,9 +17,9 @@ from maskline.cli.main import main
 from maskline.comparison.compare import Result, compare
 from maskline.comparison.revisions import read_result
 from maskline.errors import InputError
-from maskline.folds.results import Fold
 from maskline.folds.suspects import write_suspects
 from maskline.series.pipeline import read_pipeline
+from maskline.series.results import Run
 from maskline.series.summary import _T, summarize
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -268,7 +268,7 @@ def test_a_name_with_a_carriage_return_stays_whole_in_the_joined_table(project, 
     (project / "metrics").mkdir()
     (project / "metrics/suspects.csv").write_text(text, newline="")
     commit(project, "A table")
-    fold = Fold(3, "fold-3-of-5", git(project, "rev-parse", "HEAD").strip(), next(simulated_folds(1)))
+    fold = Run(3, "fold-3-of-5", git(project, "rev-parse", "HEAD").strip(), next(simulated_folds(1)))
     assert write_suspects(read_pipeline(Path()), [fold], tmp_path / "all.csv") == 1
     with open(tmp_path / "all.csv", newline="") as file:
         assert list(csv.DictReader(file)) == [{"rank": "1", "fold": "3", "filename": "a\rb, c.png", "score": "0.50"}]

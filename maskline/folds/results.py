@@ -9,8 +9,6 @@ from maskline.errors import InputError
 from maskline.series.pipeline import Member, Pipeline, Series, recorded
 from maskline.series.results import Run, read_runs
 
-Fold = Run  # a fold's number is from 1
-
 
 def folds_of(pipeline: Pipeline, folds: int) -> Series:
     """Return the experiments of a pipeline that are its folds."""
@@ -25,7 +23,7 @@ def folds_of(pipeline: Pipeline, folds: int) -> Series:
     return Series(pipeline, "folds", members)
 
 
-def read_folds(series: Series, commits: dict[int, str]) -> list[Fold]:
+def read_folds(series: Series, commits: dict[int, str]) -> list[Run]:
     """Return the folds in order, from the commits of their experiments.
 
     Raises:
@@ -36,7 +34,7 @@ def read_folds(series: Series, commits: dict[int, str]) -> list[Fold]:
     return found
 
 
-def _check(pipeline: Pipeline, folds: list[Fold]) -> None:
+def _check(pipeline: Pipeline, folds: list[Run]) -> None:
     first = folds[0]
     data = {fold.number: _data(pipeline, fold) for fold in folds}
     for fold in folds[1:]:
@@ -49,7 +47,7 @@ def _check(pipeline: Pipeline, folds: list[Fold]) -> None:
         raise _refusal(first, folds[-1], f"and others test the same image, {names[counts > 1][0]}", folds)
 
 
-def _data(pipeline: Pipeline, fold: Fold) -> Any:
+def _data(pipeline: Pipeline, fold: Run) -> Any:
     """Return the hash of the data set that a fold's experiment divided, as its dvc.lock has it."""
     found = recorded(pipeline, fold.commit, "outs").get(folders.RAW.as_posix())
     if found is None:
@@ -60,7 +58,7 @@ def _data(pipeline: Pipeline, fold: Fold) -> Any:
     return found
 
 
-def _refusal(one: Fold, other: Fold, reason: str, folds: list[Fold]) -> InputError:
+def _refusal(one: Run, other: Run, reason: str, folds: list[Run]) -> InputError:
     names = " ".join(fold.name for fold in folds)
     return InputError(
         f"{one.name} and {other.name} {reason}; remove the folds with `dvc exp remove {names}` and run the command "

@@ -8,13 +8,13 @@ from pathlib import Path
 from maskline.contracts.suspects import REGIONS
 from maskline.errors import InputError
 from maskline.files.records import write_cells
-from maskline.folds.results import Fold
 from maskline.series.pipeline import Pipeline, read_committed
+from maskline.series.results import Run
 
 _NEEDED = ("rank", "split", "score")
 
 
-def write_suspects(pipeline: Pipeline, folds: Sequence[Fold], out: Path) -> int:
+def write_suspects(pipeline: Pipeline, folds: Sequence[Run], out: Path) -> int:
     """Join the rows of each fold's test images, the highest score first, and return their number.
 
     Every image is a test image of one fold. The column `fold` takes the place of `split`.
@@ -31,7 +31,7 @@ def write_suspects(pipeline: Pipeline, folds: Sequence[Fold], out: Path) -> int:
     return len(rows)
 
 
-def _rows(pipeline: Pipeline, fold: Fold) -> list[dict[str, str]]:
+def _rows(pipeline: Pipeline, fold: Run) -> list[dict[str, str]]:
     table = _table(pipeline, fold)
     rows = [dict(row) for row in table if row["split"] == "test"]
     for row in rows:
@@ -40,11 +40,11 @@ def _rows(pipeline: Pipeline, fold: Fold) -> list[dict[str, str]]:
     return rows
 
 
-def _columns(pipeline: Pipeline, fold: Fold) -> list[str]:
+def _columns(pipeline: Pipeline, fold: Run) -> list[str]:
     return ["fold" if name == "split" else name for name in _table(pipeline, fold).fieldnames or ()]
 
 
-def _table(pipeline: Pipeline, fold: Fold) -> "csv.DictReader[str]":
+def _table(pipeline: Pipeline, fold: Run) -> "csv.DictReader[str]":
     text = read_committed(pipeline, fold.commit, REGIONS.as_posix())
     table = csv.DictReader(io.StringIO(text or "", newline=""))
     if lacking := [name for name in _NEEDED if name not in (table.fieldnames or ())]:

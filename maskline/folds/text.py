@@ -7,11 +7,10 @@ from tabulate import tabulate
 
 from maskline.comparison.text import figure
 from maskline.files.artifacts import json_bytes
-from maskline.folds.results import Fold
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
 from maskline.series.pipeline import Pipeline
-from maskline.series.results import table_of_runs
+from maskline.series.results import Run, table_of_runs
 from maskline.series.summary import CONFIDENCE, Row
 
 _NOTES = (
@@ -24,14 +23,14 @@ _NOTES = (
 )
 
 
-def as_text(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> str:
+def as_text(pipeline: Pipeline, folds: Sequence[Run], rows: Sequence[Row]) -> str:
     """Return a table of folds and a table of metrics, with notes on how to read them."""
     images = sum(len(fold.result.filenames) for fold in folds)
     title = f"{len(folds)} folds of {images:,} images, from the commit {pipeline.commit[:7]}."
     return "\n\n".join([title, table_of_runs("fold", folds, rows), _metrics(rows), *_notes(rows)])
 
 
-def as_json(pipeline: Pipeline, folds: Sequence[Fold], rows: Sequence[Row]) -> str:
+def as_json(pipeline: Pipeline, folds: Sequence[Run], rows: Sequence[Row]) -> str:
     """Return the figures as JSON; figures without a value are null."""
     return (
         json_bytes(
