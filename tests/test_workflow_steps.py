@@ -1,4 +1,4 @@
-"""The `run` steps of the workflow, each in a checkout as GitHub makes it: its shell, environment, depth and branches."""
+"""The `run` steps of the workflow, each in a checkout as GitHub makes it: its shell, environment, depth and refs."""
 
 import os
 import shutil
