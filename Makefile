@@ -14,7 +14,7 @@ RAY ?= 0
 ON_RAY = $(if $(filter-out 0,$(RAY)),.venv/ray.stamp)
 PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install
 
-.PHONY: help repro ci watch experiments pull verify check test test-all lint format lock bench clean
+.PHONY: help repro ci watch experiments pull verify check test test-all lint format docs lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,10 +64,15 @@ format: .venv/test.stamp  ## put the code into the project's style
 	ruff check --fix .
 	ruff format .
 
+docs: .venv/docs.stamp  ## build the documentation, and fail at a dead link or a page that no other names
+	python docs/generate_params.py
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	@echo "Open $(CURDIR)/site/index.html in a browser."
+
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
 lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	for extra in export gpu ray test watch; do \
+	for extra in docs export gpu ray test watch; do \
 		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
 	done
 
@@ -81,7 +86,7 @@ bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data 
 	python benchmarks/growth.py --largest 10000
 
 clean:  ## remove the environment, the pipeline's outputs and DVC's cache
-	rm -rf .venv .dvc/cache .dvc/tmp .logs */.logs projects/*/.logs recipes/*/.logs .checkpoints .checksums \
+	rm -rf .venv site .dvc/cache .dvc/tmp .logs */.logs projects/*/.logs recipes/*/.logs .checkpoints .checksums \
 		ci/.check* ci/data projects/*/.check* projects/*/data recipes/*/.check* recipes/*/data
 	find data -mindepth 1 -not -name README.md -delete
 
@@ -118,6 +123,11 @@ endef
 .venv/watch.stamp: requirements-watch.txt .venv/repro.stamp | .venv/bin/maskline
 	@echo "Adding TensorBoard, once: less than a minute and 20 MB of disk."
 	$(PIP) --require-hashes -r requirements-watch.txt
+	touch $@
+
+.venv/docs.stamp: requirements-docs.txt .venv/repro.stamp | .venv/bin/maskline
+	@echo "Adding MkDocs, once: less than a minute and 50 MB of disk."
+	$(PIP) --require-hashes -r requirements-docs.txt
 	touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/repro.stamp | .venv/bin/maskline
