@@ -43,7 +43,7 @@ SECTIONS = {
     "dataset": (
         "Data set: `dataset`",
         "The images and masks, how masks are read, and how images are divided into train, validation and test. "
-        "[Your own data](own-data.md) explains them.",
+        "[Your own images](own-data.md) explains them.",
     ),
     "preprocess": ("Preprocess: `preprocess`", "The size and the encoding of the images that training reads."),
     "model": (

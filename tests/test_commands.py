@@ -36,7 +36,7 @@ TESTED = {
     "maskline predict": "test_predict::test_an_image_gives_labels_in_class_colors_an_overlay_areas_and_a_record",
     "maskline seeds": "test_seeds_command::test_seeds_are_run_summed_up_and_compared",
     "maskline verify": "test_verify::test_a_committed_result_comes_out_again",
-    "dvc add": "test_own_data::test_a_folder_that_dvc_tracks_comes_from_the_remote",
+    "dvc add": "test_own_data::test_a_folder_that_dvc_tracks_is_pulled_with_the_result",
     "dvc cache dir": "test_cli::test_one_revision_is_compared_with_the_workspace",
     "dvc checkout": "test_links::test_outputs_that_were_removed_are_checked_out",
     "dvc config": "test_links::test_there_is_one_copy_of_every_output_and_they_equal_those_of_a_copying_cache",
@@ -188,6 +188,8 @@ def test_every_script_exists_and_has_the_options():
         script = ROOT / command.words[1]
         assert script.is_file(), command
         text = script.read_text(encoding="utf-8")
+        beside = [script.with_name(f"{name}.py") for name in re.findall(r"(?m)^from (\w+) import", text)]
+        text += "".join(path.read_text(encoding="utf-8") for path in beside if path.exists())
         assert not [option for option in options(command.words[2:]) if f'"{option}"' not in text], command
 
 

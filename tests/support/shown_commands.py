@@ -23,6 +23,7 @@ OTHERS = (
     "env/bin/ray",
     "export",
     "git",
+    "head",
     "pip",
     "pre-commit",
     "python3",
