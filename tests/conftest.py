@@ -57,6 +57,7 @@ FAST = {
     "test_suspects",
     "test_tasks",
     "test_web_runtime",
+    "test_workflow",
     "test_workers",
     "test_yaml12",
 }
