@@ -67,7 +67,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 docs: .venv/docs.stamp  ## build the documentation, and fail at a dead link or a page that no other names
 	python docs/generate_params.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
-	@echo "Open $(CURDIR)/site/index.html in a browser."
+	@echo "Open $(CURDIR)/site/index.html in a browser. With a search field: .venv/bin/mkdocs serve"
 
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11
 lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
