@@ -79,6 +79,15 @@ def create(folder: Path, data: Path) -> Path:
     return folder
 
 
+def initialize(folder: Path) -> None:
+    """Make a folder a Git repository with DVC, which must not look for new versions or send statistics."""
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    identify(folder)
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
+
+
 def hold_up_to_date(folder: Path) -> None:
     """Write a file for every output, and let DVC record the stages as they are without running them."""
     for stage in read_yaml(folder / "dvc.yaml")["stages"].values():
@@ -134,6 +143,11 @@ def clone(source: Path, folder: Path) -> Path:
     git(folder.parent, "clone", "--quiet", str(source), str(folder))
     identify(folder)
     return folder
+
+
+def copy_of(project: Path, folder: Path) -> Path:
+    """Copy a repository with its outputs and its cache, to be changed."""
+    return shutil.copytree(project, folder, symlinks=True, ignore=shutil.ignore_patterns("tmp"))
 
 
 def commit(folder: Path, message: str) -> None:
