@@ -76,7 +76,9 @@ def one(name):
 def traced(architecture, **changes):
     """Return the operations that the gradient of a network's loss and its validation run."""
     model = build(architecture, **changes)
-    batch = tf.TensorSpec((2, 64, 64, 3), tf.uint8), tf.TensorSpec((2, 64, 64), tf.uint8)
+    batch, any_batch = (
+        (tf.TensorSpec((n, 64, 64, 3), tf.uint8), tf.TensorSpec((n, 64, 64), tf.uint8)) for n in (2, None)
+    )
 
     @tf.function
     def gradient(images, labels):
@@ -84,8 +86,8 @@ def traced(architecture, **changes):
             loss = model.training_loss(images, labels, one("cross_entropy"))
         return tape.gradient(loss, model.trainable_variables)
 
-    validation = Validator(model, one("cross_entropy"), NoImages(), 2)._score
-    return run_by(gradient.get_concrete_function(*batch).graph) | run_by(validation.get_concrete_function(*batch).graph)
+    validation = Validator(model, one("cross_entropy"), NoImages(), 2)._score.get_concrete_function(*any_batch).graph
+    return run_by(gradient.get_concrete_function(*batch).graph) | run_by(validation)
 
 
 def step_of(model, precision="float32"):

@@ -59,7 +59,7 @@ def photos(folder: Path, count: int = 16) -> Path:
     return folder
 
 
-def create(folder: Path, data: Path) -> Path:
+def create(folder: Path, data: Path | str) -> Path:
     """Copy the project's files to a new Git repository, whose params name the images in `data`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
