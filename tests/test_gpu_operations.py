@@ -73,12 +73,14 @@ def one(name):
     return weighted_sum(config.loss.model_dump(), named_losses(config.loss_options, None))
 
 
+def batch(count):
+    """Return the specifications of images and labels."""
+    return tf.TensorSpec((count, 64, 64, 3), tf.uint8), tf.TensorSpec((count, 64, 64), tf.uint8)
+
+
 def traced(architecture, **changes):
     """Return the operations that the gradient of a network's loss and its validation run."""
     model = build(architecture, **changes)
-    batch, any_batch = (
-        (tf.TensorSpec((n, 64, 64, 3), tf.uint8), tf.TensorSpec((n, 64, 64), tf.uint8)) for n in (2, None)
-    )
 
     @tf.function
     def gradient(images, labels):
@@ -86,8 +88,9 @@ def traced(architecture, **changes):
             loss = model.training_loss(images, labels, one("cross_entropy"))
         return tape.gradient(loss, model.trainable_variables)
 
-    validation = Validator(model, one("cross_entropy"), NoImages(), 2)._score.get_concrete_function(*any_batch).graph
-    return run_by(gradient.get_concrete_function(*batch).graph) | run_by(validation)
+    score = Validator(model, one("cross_entropy"), NoImages(), 2)._score
+    graphs = gradient.get_concrete_function(*batch(2)).graph, score.get_concrete_function(*batch(None)).graph
+    return set().union(*map(run_by, graphs))
 
 
 def step_of(model, precision="float32"):
@@ -150,8 +153,8 @@ def test_no_loss_runs_an_operation_that_is_refused(name):
             value = loss(labels, logits)
         return value, tape.gradient(value, logits)
 
-    batch = tf.TensorSpec((2, 32, 32), tf.uint8), tf.TensorSpec((2, 32, 32, 3), tf.float32)
-    found = run_by(gradient.get_concrete_function(*batch).graph)
+    given = tf.TensorSpec((2, 32, 32), tf.uint8), tf.TensorSpec((2, 32, 32, 3), tf.float32)
+    found = run_by(gradient.get_concrete_function(*given).graph)
     assert "Mul" in types(found)
     assert not refused(found)
 
