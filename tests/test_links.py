@@ -109,3 +109,4 @@ def test_killed_in_training_a_forced_run_goes_on_to_the_same_bytes(project, befo
     check_links(project)
     assert digests(project, *OUTPUTS) == before
     assert git(project, "status", "--porcelain") == ""
+    assert [path.suffix for path in (project / ".checkpoints").iterdir()] == [".finished"]
