@@ -80,7 +80,6 @@ LONGEST = (
     "test_kills",
     "test_export",
     "test_export_page",
-    "test_gpu_operations",
     "test_start_from",
     "test_ensemble",
     "test_architectures",
