@@ -257,7 +257,7 @@ def test_black_and_white_masks_prepare(tmp_path):
         "colors": None,
         "void": [],
     }
-    assert warned(found, "no file names the classes")
+    assert warned(found, "no file names the classes; add a classes.txt to your folder")
     assert "6 masks with the ending _mask" in topic(found, "layout")
     prepare.prepare(params_of(found), 1, tmp_path / "raw")
     assert read_source(tmp_path / "raw").labels == {"0": 0, "255": 1}
@@ -346,6 +346,14 @@ def test_a_class_named_void(tmp_path):
     (tree / "classes.txt").write_text("road\ncar\nunlabeled\n")
     values = chosen(inspect(str(tree)))
     assert (values["classes"], values["void"], values["values"]) == (["road", "car"], [2], None)
+
+
+def test_the_classes_txt_of_the_documentation(tmp_path):
+    page = (Path(__file__).parents[1] / "docs/own-data.md").read_text()
+    tree = pairs(tmp_path, [halves([0, 1, 255])] * 3)
+    (tree / "classes.txt").write_text(page.partition("`classes.txt` next to")[2].split("```\n")[1])
+    values = chosen(inspect(str(tree)))
+    assert (values["classes"], values["void"], values["values"]) == (["sky", "building"], [255], None)
 
 
 def test_names_of_the_objects_alone(tmp_path):

@@ -282,7 +282,8 @@ def _made(
         f"{name} for {found.shown(value * scale)}" for name, value in list(zip(names, values, strict=True))[:4]
     )
     more = " ..." if len(values) > 4 else ""
-    warnings = [*warnings, f"no file names the classes; correct the names in dataset.classes: {shown}{more}"]
+    remedy = "add a classes.txt to your folder and plan again, or correct the names in dataset.classes"
+    warnings = [*warnings, f"no file names the classes; {remedy}: {shown}{more}"]
     classes = [_Class(name, [value * scale]) for name, value in zip(names, values, strict=True)]
     return _Plan(classes, void, "made from the values, because no file names the classes", void_reason, warnings)
 
