@@ -222,7 +222,8 @@ def test_a_stale_lock_file_fails_and_its_folder_is_named(repository, revisions, 
     runner = Runner(check_out(repository, revisions[revision], 1, tmp_path / "project"), {})
     done = runner.run("locks", "Every dvc.lock is of the committed code, params and data")
     assert done.code == code, done.text
-    assert ("Running stage 'ci/dvc.yaml:preprocess'" in done.text) == ("::error::" in done.text) == bool(code)
+    assert "ci/dvc.yaml:preprocess" in done.text
+    assert ("::error::" in done.text) == bool(code)
 
 
 def test_the_summary_becomes_the_comment(tmp_path):
