@@ -180,7 +180,6 @@ def test_the_subset_is_reproduced_and_drawn_for_both_sides(subset, revisions):
 def test_the_summary_says_what_the_change_does_and_shows_it(subset, revisions):
     done = subset.run("subset", "Say what changed")
     assert done.code == 0, done.text
-    print(done.summary)
     assert "| ci/params.yaml | train.loss.dice | 1.0    | 0.0" in done.summary
     assert "| ci/metrics/evaluation.json | mean_iou" in done.summary
     assert "B is" in done.summary  # the table of the test
@@ -189,7 +188,7 @@ def test_the_summary_says_what_the_change_does_and_shows_it(subset, revisions):
     assert f"({pictures}/{revisions['base']}/ci/metrics/samples/1.png)" in done.summary
     assert f"{revisions['base']}/ci/metrics/samples/2.png" not in done.summary
     assert "[Report](https://github.example/owner/project/actions/runs/1/artifacts/2)" in done.summary
-    assert done.outputs == f"summary<<END-OF-SUMMARY\n{done.summary}END-OF-SUMMARY\n"
+    assert done.outputs == f"summary<<END-OF-SUMMARY\n{done.summary}\nEND-OF-SUMMARY\n"
 
 
 def test_the_summary_without_the_base_gives_what_is_committed_and_the_reason(subset, revisions):
