@@ -31,7 +31,9 @@ it does any work:
 ```
 $ dvc exp run -S train.epochs=0
 ...
-train: params.yaml: train.epochs must be at least 1. Received: 0
+train: params.yaml: train.epochs must be at least 1. Received: 0 DVC had removed the outputs of the last run; get them
+back with `dvc checkout data/model`.
+...
 ```
 
 `null` is an empty value in `params.yaml`. `ci/`, each recipe and each project of yours have a `params.yaml` of their
@@ -43,7 +45,7 @@ SECTIONS = {
     "dataset": (
         "Data set: `dataset`",
         "The images and masks, how masks are read, and how images are divided into train, validation and test. "
-        "[Your own data](own-data.md) explains them.",
+        "[Your own images](own-data.md) explains them.",
     ),
     "preprocess": ("Preprocess: `preprocess`", "The size and the encoding of the images that training reads."),
     "model": (

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ FAST = {
     "test_calibration",
     "test_catalogue",
     "test_checksums",
+    "test_commands",
     "test_compare",
     "test_compare_seeds",
     "test_contracts",
@@ -29,6 +31,7 @@ FAST = {
     "test_declarations",
     "test_decode",
     "test_device",
+    "test_docs",
     "test_examples",
     "test_experiments",
     "test_floors",
@@ -80,7 +83,6 @@ LONGEST = (
     "test_kills",
     "test_export",
     "test_export_page",
-    "test_gpu_operations",
     "test_start_from",
     "test_ensemble",
     "test_architectures",
@@ -179,6 +181,24 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def first_result(tmp_path_factory):
+    """The project on photos after its first run, committed. All workers share it, so tests work in copies."""
+    from project import commit, create, dvc, photos
+
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first result"
+    folder = shared / "project"
+    with open(f"{shared}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "finished").exists():
+            create(folder, photos(shared / "my images é"))
+            dvc(folder, "repro")
+            commit(folder, "The first result")
+            (shared / "finished").touch()
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ def test_importing_it_imports_no_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-def test_readme_names_exactly_its_networks_and_encoders():
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n| `model.architecture` | what")[2]
+def test_the_docs_name_exactly_its_networks_and_encoders():
+    section = (ROOT / "docs/networks.md").read_text(encoding="utf-8").partition("\n| `model.architecture` | what")[2]
     table, _, after = section.partition("\n\n")
     rows = [line.split("|")[1:4] for line in table.splitlines()[2:]]
     assert [name for row in rows for name in re.findall(r"`(\w+)`", row[0])] == list(NETWORKS)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dvc.repo import Repo
-from project import ROOT, clone, commit, dvc, git, identify
+from project import ROOT, clone, commit, dvc, git, initialize
 from simulated import EASY, NAMES, simulated, truths
 
 from maskline.cli.main import main
@@ -67,9 +67,7 @@ def project(tmp_path_factory):
     """A repository with a tag for each result; the remote came after all of them."""
     folder = tmp_path_factory.mktemp("project")
     store = tmp_path_factory.mktemp("store")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    identify(folder)
-    dvc(folder, "init", "--quiet")
+    initialize(folder)
     (folder / ".gitignore").write_text("data/\n")
     for place in (folder, folder / "ci"):
         place.mkdir(exist_ok=True)

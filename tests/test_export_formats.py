@@ -141,18 +141,18 @@ def test_every_network_gives_the_logits_of_keras_in_every_format(named, file_for
     assert equal >= (0.999 if name in LIMITS else 0.9999) * pixels
 
 
-@pytest.mark.parametrize("name", MARKED)
-def test_no_dropout_is_left_in_the_graph(name):
-    def operations(dropout):
-        size = (None, None) if takes_any_size(NETWORKS[name].samples, "onnx") else (HEIGHT, WIDTH)
-        model = build(name, dropout=dropout, preprocessing=Preprocessing(height=HEIGHT, width=WIDTH))
+def test_no_dropout_is_left_in_the_graph(named):
+    name, model, _ = named
+
+    def operations(model):
+        size = (None, None) if takes_any_size(model.samples, "onnx") else (HEIGHT, WIDTH)
         serve = serving_function(model, ("logits",), size).get_concrete_function()
         return sorted({operation.type for operation in serve.graph.get_operations()})
 
-    found = operations(0.1)
+    found = operations(model)
     assert not [kind for kind in found if "If" in kind or "Random" in kind or "Assign" in kind]
-    if not NETWORKS[name].samples:
-        assert found == operations(0.0)
+    if name in REPRESENTATIVE:
+        assert found == operations(build(name, preprocessing=Preprocessing(height=HEIGHT, width=WIDTH)))
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from processes import none_left
-from project import ENVIRONMENT, commit, create, digests, dvc, git, photos, run
+from project import ENVIRONMENT, copy_of, digests, dvc, git, run
 
 OUTPUTS = ("data", "metrics", "dvc.lock")
 LINK = "hardlink"  # `symlink` passes too
@@ -16,12 +16,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, first_result):
     """The project after its first run, with a cache that copies, committed."""
-    folder = create(tmp_path_factory.mktemp("project") / "maskline", photos(tmp_path_factory.mktemp("photos") / "own"))
-    dvc(folder, "repro")
-    commit(folder, "The first result")
-    return folder
+    return copy_of(first_result, tmp_path_factory.mktemp("project") / "maskline")
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +58,9 @@ def test_there_is_one_copy_of_every_output_and_they_equal_those_of_a_copying_cac
     assert digests(project, *OUTPUTS) == before
 
 
-def test_a_second_run_does_nothing_and_a_forced_one_gives_the_same_bytes(project, before):
+def test_a_second_run_does_nothing(project, before):
     assert "up to date" in dvc(project, "repro")
-    dvc(project, "repro", "--force", MASKLINE_CHECKSUMS="once")
-    check_links(project)
     assert digests(project, *OUTPUTS) == before
-    assert git(project, "status", "--porcelain") == ""
 
 
 def test_outputs_that_were_removed_are_checked_out(project, before):
@@ -86,21 +80,23 @@ def test_a_stage_that_is_run_by_hand_does_not_write_into_the_cache(project, befo
 
 
 def test_the_sentence_on_a_turned_byte_says_what_mends_it_in_the_cache_too(project, before):
-    turn_a_byte(shard(project))
-    output = dvc(project, "repro", "--force", "--single-item", "train", check=False)
-    assert f"{shard(project).relative_to(project)} is not the file that" in output
+    damaged = next((project / "data/raw").rglob("*.tfrecord-*"))
+    turn_a_byte(damaged)
+    reading = ["repro", "--force", "--single-item", "preprocess"]
+    output = dvc(project, *reading, check=False)
+    assert f"{damaged.relative_to(project)} is not the file that" in output
     renew, again = re.search("so run `([^`]*)` and then `([^`]*)`", output).groups()
     run(project, "sh", "-c", renew)
     run(project, *again.split())
-    dvc(project, "repro", "--force", "--single-item", "train")
+    dvc(project, *reading)
     assert digests(project, *OUTPUTS) == before
 
 
-def test_killed_in_training_it_goes_on_to_the_same_bytes(project, before):
+def test_killed_in_training_a_forced_run_goes_on_to_the_same_bytes(project, before):
+    """Without --force, DVC takes the result from its run cache."""
     shutil.rmtree(project / ".checkpoints")
-    again = ["repro", "--force", "--single-item", "train"]  # without --force, DVC takes the result from its run cache
     process = subprocess.Popen(
-        ["dvc", *again], cwd=project, text=True, env=ENVIRONMENT,
+        ["dvc", "repro", "--force", "--single-item", "train"], cwd=project, text=True, env=ENVIRONMENT,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     for line in process.stdout:
@@ -109,5 +105,8 @@ def test_killed_in_training_it_goes_on_to_the_same_bytes(project, before):
             break
     process.wait()
     assert none_left(process.pid)
-    assert "train: resumes after step" in dvc(project, *again)
+    assert "train: resumes after step" in dvc(project, "repro", "--force", MASKLINE_CHECKSUMS="once")
+    check_links(project)
     assert digests(project, *OUTPUTS) == before
+    assert git(project, "status", "--porcelain") == ""
+    assert [path.suffix for path in (project / ".checkpoints").iterdir()] == [".finished"]

@@ -12,6 +12,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import COLORS, DISTINCT, NAMES, build, images, mean_iou, scenes
+from refused import refused, run_by, types
 
 from maskline.contracts.classes import ClassInfo
 from maskline.contracts.model_info import ModelInfo, Preprocessing, read_keras_info
@@ -98,15 +99,29 @@ MARKED = [
 
 
 @pytest.fixture(scope="module", params=MARKED)
-def trained(request):
-    """A network that has seen four images often, with them and their labels."""
+def traced(request):
+    """A network that has seen four images often, with them and their labels, and the graph of its training step."""
+    tf.config.experimental.enable_op_determinism()  # as in the train stage
     model = build(request.param, width=16, dropout=DROPOUT.get(request.param, 0.1))
     x, labels = scenes(32 if request.param in FINE else 64)
     step = training_step(model, x, labels)
     assert not unreached(model, step(tf.constant(1.0)))
     for number in range(2, STEPS.get(request.param, 60) + 1):
         step(tf.constant(float(number)))
-    return model, x, labels
+    assert step.experimental_get_tracing_count() == 1
+    return model, x, labels, step.get_concrete_function(tf.TensorSpec(())).graph
+
+
+@pytest.fixture(scope="module")
+def trained(traced):
+    """The network without its graph."""
+    return traced[:3]
+
+
+@pytest.fixture(scope="module")
+def predict(trained):
+    """The network as a function of images of any size."""
+    return tf.function(trained[0], input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
 
 
 @pytest.mark.parametrize("architecture", ["unet_pix2pix", "fcn8s", "deeplabv3", "pspnet", "panet", "pointrend"])
@@ -117,6 +132,13 @@ def test_every_weight_of_an_imagenet_encoder_gets_a_gradient(architecture):
 
 def test_it_overfits_four_images(trained):
     assert mean_iou(*trained) > 0.9
+
+
+def test_it_runs_no_operation_that_is_refused_on_a_gpu(traced, predict):
+    """In training and prediction; tests/test_gpu_operations.py looks at what is the same for every network."""
+    training, prediction = run_by(traced[-1]), run_by(predict.get_concrete_function().graph)
+    assert {"Conv2DBackpropFilter", "AssignVariableOp"} <= types(training)
+    assert not refused(training | prediction)
 
 
 def test_it_comes_back_from_disk_the_same(trained, tmp_path):
@@ -183,9 +205,8 @@ def test_what_is_missing_is_the_negative_remainder(length, stride):
     assert missing(length, stride) == -length % stride
 
 
-def test_any_size_works_and_padding_stays_inside(trained):
+def test_any_size_works_and_padding_stays_inside(trained, predict):
     model = trained[0]
-    predict = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
     for size in ((17, 33), (40, 72)):
         logits = predict(images(*size))
         assert logits.shape == (2, *size, 3)

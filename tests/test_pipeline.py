@@ -1,17 +1,13 @@
 """The pipeline as its users run it: repro, branches, experiments, remotes, kills and bad input, all through DVC."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
-from processes import none_left
-from project import ENVIRONMENT, ROOT, clone, commit, create, digests, dvc, git, identify, photos, run, set_params
+from project import ROOT, clone, commit, copy_of, digests, dvc, git, initialize, run, set_params
 from ruamel.yaml import YAML
 from test_params import leaves
 
@@ -21,7 +17,6 @@ from maskline.params.check import Params
 OUTPUTS = ("data", "metrics", "dvc.lock")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 CODE = (".py", ".jinja", ".css", ".js")
-QUEUED = {"two": "train.epochs=2", "more": "evaluate.samples=4"}
 PIPELINE = """
 stages:
   write:
@@ -31,23 +26,15 @@ stages:
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return photos(tmp_path_factory.mktemp("my images é"))
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory, images):
+def project(tmp_path_factory, first_result):
     """The project after its first run, committed; tests that change it work in clones."""
-    folder = create(tmp_path_factory.mktemp("project"), images)
-    dvc(folder, "repro")
-    commit(folder, "The first result")
-    return folder
+    return copy_of(first_result, tmp_path_factory.mktemp("project") / "project")
 
 
 @pytest.fixture
 def copy(project, tmp_path):
     """The project's repository with all outputs and the cache, to be changed."""
-    return shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("tmp"))
+    return copy_of(project, tmp_path / "copy")
 
 
 def test_first_run_leaves_what_readme_says_and_second_does_nothing(project):
@@ -75,31 +62,18 @@ def test_it_learns_from_a_dozen_photos(project):
 
 
 @pytest.mark.slow
-def test_killed_and_run_again_elsewhere_it_ends_in_the_same_bytes(project, tmp_path):
-    """Another folder, hash seed, time zone and locale; SIGKILL in training; an empty cache."""
-    folder = clone(project, tmp_path / "Ein anderer Ört")
-    elsewhere = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C"}
-    for name in ("metrics", "dvc.lock"):
-        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
-    process = subprocess.Popen(
-        ["dvc", "repro"], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT | elsewhere, start_new_session=True,
-    )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("epoch   3"):
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-    process.wait()
-    assert none_left(process.pid)
-    assert "train: resumes after step" in dvc(folder, "repro", **elsewhere)
-    assert digests(folder, *OUTPUTS) == digests(project, *OUTPUTS)
-    assert git(folder, "status", "--porcelain") == ""
-    assert [path.suffix for path in (folder / ".checkpoints").iterdir()] == [".finished"]
+def test_elsewhere_it_comes_out_in_the_same_bytes(project, tmp_path):
+    """Another folder, hash seed, time zone and locale; an empty cache."""
+    folder = tmp_path / "Ein anderer Ört"
+    folder.mkdir()
+    elsewhere = {"TMPDIR": str(folder), "PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C"}
+    assert "0 within tolerance, 0 different." in run(project, "python", "-m", "maskline", "verify", **elsewhere)
+    assert git(project, "status", "--porcelain") == "" and not list(folder.iterdir())
 
 
-def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(copy, images, tmp_path):
+def test_bad_input_stops_with_its_sentence_and_earlier_outputs_come_back(copy, tmp_path):
     before = digests(copy, *OUTPUTS)
-    broken = shutil.copytree(images, tmp_path / "broken")
+    broken = shutil.copytree(read_yaml(copy / "params.yaml")["dataset"]["path"], tmp_path / "broken")
     mask = np.array(Image.open(broken / "masks/photo 05 é.png"))
     mask[3, 4] = 77
     Image.fromarray(mask).save(broken / "masks/photo 05 é.png")
@@ -178,28 +152,27 @@ def test_branches_can_be_compared(copy, tmp_path):
 
 @pytest.mark.slow
 def test_experiments_run_at_once_and_from_the_queue(copy):
-    """The queue starts from the workspace that the first leaves; "two" trains there, "more" evaluates, "bad" fails."""
+    """The queue starts from the workspace that the first leaves; "bad" fails there, and "two" trains after it."""
     dvc(copy, "exp", "run", "--name", "mirrored", "-S", "evaluate.flip=true")
     dvc(copy, "exp", "run", "--queue", "--name", "bad", "-S", "train.epochs=0")
-    for name, change in QUEUED.items():
-        dvc(copy, "exp", "run", "--queue", "--name", name, "-S", change)
+    dvc(copy, "exp", "run", "--queue", "--name", "two", "-S", "train.epochs=2")
     dvc(copy, "queue", "start")
     deadline = time.monotonic() + 400
-    while not all(f"/{name}\n" in git(copy, "for-each-ref", "--format=%(refname)", "refs/exps") for name in QUEUED):
+    while "/two\n" not in git(copy, "for-each-ref", "--format=%(refname)", "refs/exps"):
         assert time.monotonic() < deadline, dvc(copy, "queue", "status")
         time.sleep(1)
     while any(word in (status := dvc(copy, "queue", "status")) for word in ("Queued", "Running")):
         assert time.monotonic() < deadline, status
         time.sleep(3)
-    assert status.count("Success") == 2 and status.count("Failed") == 1, status
+    assert status.count("Success") == 1 and status.count("Failed") == 1, status
     assert "train.epochs" in dvc(copy, "queue", "logs", "bad")
     listed = run(copy, "python", "-m", "maskline", "experiments")
     assert max(map(len, listed.splitlines())) <= 120
-    assert {"workspace", "main", "mirrored", "bad", *QUEUED} <= {line.split(" ")[0] for line in listed.splitlines()}
+    assert {"workspace", "main", "mirrored", "bad", "two"} <= {line.split(" ")[0] for line in listed.splitlines()}
     assert "`dvc queue logs bad` shows why bad failed." in listed
     table = dvc(copy, "exp", "show", "--csv", "--sort-by", "mean_iou")
     shown = {line.split(",")[1] for line in table.splitlines()} | {line.split(",")[0] for line in table.splitlines()}
-    assert {"mirrored", *QUEUED} <= shown
+    assert {"mirrored", "two"} <= shown
 
 
 @pytest.mark.parametrize("kind", ["folder", pytest.param("s3", marks=pytest.mark.slow)])
@@ -222,9 +195,7 @@ def two_pipelines(tmp_path):
     """A repository whose root pipeline was pushed to its remote by a clone that never ran the one in ci/."""
     origin = tmp_path / "origin"
     (origin / "ci").mkdir(parents=True)
-    git(origin, "init", "--quiet", "--initial-branch", "main")
-    identify(origin)
-    dvc(origin, "init", "--quiet")
+    initialize(origin)
     dvc(origin, "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
     shutil.copy2(ROOT / "Makefile", origin)
     for folder in (origin, origin / "ci"):

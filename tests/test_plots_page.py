@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from browser import MISSING, chromium, find_browser, opened
 from PIL import Image
-from project import ROOT, commit, dvc, git, identify
+from project import ROOT, commit, dvc, initialize
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason=MISSING)
 
@@ -28,9 +28,7 @@ def draw(folder: Path, iou: float) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A pipeline at the root and one in ci/, with the settings of this project's DVC."""
-    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
-    identify(tmp_path)
-    dvc(tmp_path, "init", "--quiet")
+    initialize(tmp_path)
     shutil.copy2(ROOT / ".dvc/config", tmp_path / ".dvc/config")
     shutil.copytree(ROOT / ".dvc/plots", tmp_path / ".dvc/plots")
     for folder in (tmp_path, tmp_path / "ci"):

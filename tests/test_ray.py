@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from processes import none_left
-from project import ROOT, clone, commit, create, digests, dvc, photos, run
+from project import ROOT, clone, copy_of, digests, dvc, run
 from raw_data import Pair, encoded, pairs, write_raw
 from ray_nodes import QUIET, cluster
 
@@ -147,11 +147,9 @@ def test_without_an_address_a_cluster_of_this_machine_starts_and_ends(folder):
 
 
 @pytest.mark.slow
-def test_the_engine_leaves_no_trace_in_the_pipeline(tmp_path, on_nodes):
+def test_the_engine_leaves_no_trace_in_the_pipeline(tmp_path, on_nodes, first_result):
     """Neither the lock file nor DVC's status depends on where preprocess ran."""
-    project = create(tmp_path / "project", photos(tmp_path / "images"))
-    dvc(project, "repro", "preprocess")
-    commit(project, "A result")
+    project = copy_of(first_result, tmp_path / "project")
     assert "didn't change" in dvc(project, "repro", "preprocess", **on_nodes)
     dvc(project, "repro", "--force", "--single-item", "preprocess", **on_nodes)
     assert run(project, "git", "status", "--short") == ""

@@ -13,6 +13,7 @@ from ray_nodes import QUIET
 
 from maskline.contracts.manifest import read_manifest
 from maskline.contracts.model_info import Preprocessing
+from maskline.engine import pool
 from maskline.models.files import save_model
 from maskline.shards.read.reader import ShardReader
 from maskline.shards.write.build import SplitOptions, build_shards
@@ -41,24 +42,27 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def folder(tmp_path, in_process):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     """A source, its shards, and a model."""
+    folder = tmp_path_factory.mktemp("evaluate")
     roles = {
         role: pairs_of_shapes(count, count, role) for role, count in {"train": 4, "validation": 7, "test": 16}.items()
     }
-    write_raw(tmp_path / "raw", roles, source(splits={role: role for role in roles}))
-    build_shards(tmp_path / "raw", tmp_path / "shards", Target(*SIZE, "raw", "pad"), 5, SplitOptions(1, None, 0.1))
-    manifest = read_manifest(tmp_path / "shards")
+    write_raw(folder / "raw", roles, source(splits={role: role for role in roles}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "map_tasks", lambda work, tasks, *_: [work(task) for task in tasks])
+        build_shards(folder / "raw", folder / "shards", Target(*SIZE, "raw", "pad"), 5, SplitOptions(1, None, 0.1))
+    manifest = read_manifest(folder / "shards")
     network = build(dropout=0.3, preprocessing=Preprocessing(height=SIZE[0], width=SIZE[1], fit="pad"))
     network.class_names[:] = network._config["class_names"][:] = [c.name for c in manifest.classes]
     bias = network.trainable_variables[-1]
-    images, _ = ShardReader(tmp_path / "shards", manifest, "test").read(range(16))
+    images, _ = ShardReader(folder / "shards", manifest, "test").read(range(16))
     bias.assign(bias - np.mean(network(images), axis=(0, 1, 2)))  # or it would predict one class alone
-    save_model(network, tmp_path / "model.keras")
+    save_model(network, folder / "model.keras")
     bias.assign(bias + np.nan)
-    save_model(network, tmp_path / "dead.keras")
-    return tmp_path
+    save_model(network, folder / "dead.keras")
+    return folder
 
 
 def evaluated(folder, changes="{}", model="model.keras", **environment):

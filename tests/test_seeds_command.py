@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from project import ENVIRONMENT, commit, dvc, git, identify
+from project import ENVIRONMENT, commit, git, initialize
 from test_folds_command import simulated_folds
 
 from maskline.cli.main import main
@@ -58,9 +58,7 @@ write_sums(out)
 def project(tmp_path, monkeypatch):
     folder = tmp_path / "project"
     folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    identify(folder)
-    dvc(folder, "init", "--quiet")
+    initialize(folder)
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "params.yaml").write_text("seed: 7\ntrain:\n  epochs: 2\n")
     (folder / "fake.py").write_text(FAKE)

@@ -95,18 +95,19 @@ def test_a_set_param_changes_its_own_lines_alone(tmp_path_factory, name, sequenc
     path = tmp_path_factory.mktemp("set") / "params.yaml"
     path.write_bytes((ROOT / name).read_bytes())
     expected, original = read_yaml(path), path.read_text(encoding="utf-8").splitlines()
-    of_original = keys("\n".join(original))
+    before = of_original = keys("\n".join(original))
+    lines = original
     for key, value in sequence:
-        before = path.read_text(encoding="utf-8")
         set_param(path, key, value)
-        after = path.read_text(encoding="utf-8")
         set_values(expected, {key: value})
         assert load_yaml(path) == read_yaml(path) == expected
-        (start, end_before), (_, end_after) = keys(before)[key], keys(after)[key]
-        lines_before, lines_after = before.splitlines(), after.splitlines()
-        assert lines_after[:start] == lines_before[:start]
-        assert lines_after[end_after:] == lines_before[end_before:]
+        text = path.read_text(encoding="utf-8")
+        after, lines_after = keys(text), text.splitlines()
+        (start, end_before), (_, end_after) = before[key], after[key]
+        assert lines_after[:start] == lines[:start]
+        assert lines_after[end_after:] == lines[end_before:]
         assert "\n".join(lines_after[start:end_after]).endswith(comment(original[of_original[key].start]))
+        before, lines = after, lines_after
 
 
 @settings(max_examples=30)

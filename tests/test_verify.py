@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
-from project import ROOT, commit, dvc, git, identify
+from project import ROOT, commit, dvc, git, initialize
 
 from maskline.cli.main import main
 from maskline.verification import clone
@@ -167,9 +167,7 @@ def test_the_table_says_what_it_comes_to():
 def project(tmp_path_factory):
     """A repository with a committed result in ci/, whose cache the clone must not see."""
     folder = tmp_path_factory.mktemp("project é")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    identify(folder)
-    dvc(folder, "init", "--quiet")
+    initialize(folder)
     (folder / ".gitignore").write_text("data/\n")
     (folder / "ci").mkdir()
     (folder / "ci/dvc.yaml").write_text(PIPELINE)

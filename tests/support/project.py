@@ -59,7 +59,7 @@ def photos(folder: Path, count: int = 16) -> Path:
     return folder
 
 
-def create(folder: Path, data: Path) -> Path:
+def create(folder: Path, data: Path | str) -> Path:
     """Copy the project's files to a new Git repository, whose params name the images in `data`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -77,6 +77,15 @@ def create(folder: Path, data: Path) -> Path:
     identify(folder)
     commit(folder, "The project with my images")
     return folder
+
+
+def initialize(folder: Path) -> None:
+    """Make a folder a Git repository with DVC, which must not look for new versions or send statistics."""
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    identify(folder)
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
 
 
 def hold_up_to_date(folder: Path) -> None:
@@ -134,6 +143,11 @@ def clone(source: Path, folder: Path) -> Path:
     git(folder.parent, "clone", "--quiet", str(source), str(folder))
     identify(folder)
     return folder
+
+
+def copy_of(project: Path, folder: Path) -> Path:
+    """Copy a repository with its outputs and its cache, to be changed."""
+    return shutil.copytree(project, folder, symlinks=True, ignore=shutil.ignore_patterns("tmp"))
 
 
 def commit(folder: Path, message: str) -> None:
