@@ -49,7 +49,7 @@ verify: .venv/bin/maskline  ## reproduce the committed result in a fresh clone, 
 check: lint  ## check style and types and run the fast tests: less than a minute
 	python -m pytest --numprocesses auto --fast
 
-test: .venv/test.stamp  ## run the tests that guard a change: less than 10 minutes on two cores
+test: .venv/test.stamp  ## run all tests that are not slow: less than 10 minutes on two cores
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
