@@ -64,7 +64,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 	ruff check --fix .
 	ruff format .
 
-docs: .venv/docs.stamp  ## build the documentation, and fail at a dead link or a page that no other names
+docs: .venv/docs.stamp  ## build the pages of docs/ into site/, and check their links
 	python docs/generate_params.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo "Open $(CURDIR)/site/index.html in a browser. With a search field: .venv/bin/mkdocs serve"

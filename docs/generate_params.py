@@ -30,7 +30,9 @@ it does any work:
 ```
 $ dvc exp run -S train.epochs=0
 ...
-train: params.yaml: train.epochs must be at least 1. Received: 0
+train: params.yaml: train.epochs must be at least 1. Received: 0 DVC had removed the outputs of the last run; get them
+back with `dvc checkout data/model`.
+...
 ```
 
 In `params.yaml`, an empty value is `null`. `ci/`, each recipe and each of your projects have their own `params.yaml`
