@@ -19,7 +19,7 @@ PIP = .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check instal
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline on the embedded data set
+repro: .venv/bin/maskline $(ON_GPU) $(ON_RAY)  ## set up, then run the pipeline on the built-in data set
 	@$(if $(filter projects/% recipes/%,$(FOLDER)),maskline plan --update $(FOLDER))
 	dvc repro $(if $(filter-out .,$(FOLDER)),$(FOLDER)/dvc.yaml)
 	@$(call result,$(FOLDER),make repro$(if $(filter-out .,$(FOLDER)), FOLDER=$(FOLDER)))
@@ -49,7 +49,7 @@ verify: .venv/bin/maskline  ## reproduce the committed result in a fresh clone, 
 check: lint  ## check style and types and run the fast tests: less than a minute
 	python -m pytest --numprocesses auto --fast
 
-test: .venv/test.stamp  ## run the tests that guard a change: less than 10 minutes on two cores
+test: .venv/test.stamp  ## run all tests that are not slow: less than 10 minutes on two cores
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
@@ -64,7 +64,7 @@ format: .venv/test.stamp  ## put the code into the project's style
 	ruff check --fix .
 	ruff format .
 
-docs: .venv/docs.stamp  ## build the documentation, and fail at a dead link or a page that no other names
+docs: .venv/docs.stamp  ## build the pages of docs/ into site/, and check their links
 	python docs/generate_params.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo "Open $(CURDIR)/site/index.html in a browser. With a search field: .venv/bin/mkdocs serve"
@@ -76,7 +76,7 @@ lock: .venv/test.stamp  ## renew the lock files from pyproject.toml
 		$(COMPILE) --extra $$extra --constraint requirements.txt --output-file requirements-$$extra.txt pyproject.toml || exit; \
 	done
 
-bench: .venv/bin/maskline  ## measure speed beside others, on the embedded data set: a few minutes
+bench: .venv/bin/maskline  ## compare speed with other tools, on the built-in data set: a few minutes
 	python benchmarks/shuffle.py
 	python benchmarks/input.py --rounds 2 --seconds 1
 	python benchmarks/preprocess.py --rounds 1

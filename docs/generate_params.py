@@ -15,8 +15,7 @@ PAGE = ROOT / "docs" / "params.md"
 
 TOP = """# Params
 
-This page lists every param of the pipeline, so that you can look up what it does, which values it takes, and how to
-set it.
+On this page you can look up every param of the pipeline: what it does, which values it takes, and how to set it.
 
 The params of a run are in `params.yaml`, next to `dvc.yaml`. Change a value there and run `dvc repro`, or set it for
 one experiment:
@@ -31,11 +30,13 @@ it does any work:
 ```
 $ dvc exp run -S train.epochs=0
 ...
-train: params.yaml: train.epochs must be at least 1. Received: 0
+train: params.yaml: train.epochs must be at least 1. Received: 0 DVC had removed the outputs of the last run; get them
+back with `dvc checkout data/model`.
+...
 ```
 
-`null` is an empty value in `params.yaml`. `ci/`, each recipe and each project of yours have a `params.yaml` of their
-own with the same keys.
+In `params.yaml`, an empty value is `null`. `ci/`, each recipe and each of your projects have their own `params.yaml`
+with the same keys.
 """
 # The heading of each section and the sentence above its table; {comment} is the section's own comment.
 SECTIONS = {
@@ -56,7 +57,8 @@ SECTIONS = {
     ),
     "train": (
         "Training: `train`",
-        "The length of training, the optimizer and the schedule. [Training](training.md) explains them.",
+        "The length of training, the optimizer and the schedule. "
+        "[Training](training.md#learning-rate-and-optimizer) explains them.",
     ),
     "train.loss": ("Losses: `train.loss`", "The {comment}. [Losses](networks.md#losses) has the formulas."),
     "train.loss_options": (
@@ -67,7 +69,7 @@ SECTIONS = {
     "evaluate": (
         "Evaluation: `evaluate`",
         "How the test images are predicted and scored. "
-        "[Prediction](prediction.md) shows what the options of inference bring.",
+        "[Prediction](prediction.md#better-predictions-from-the-same-model) shows how they change the scores.",
     ),
     "evaluate.crf": ("CRF: `evaluate.crf`", "Options of the {comment}."),
 }

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from dvc.cli import DvcParserError
 from dvc.cli.parser import get_main_parser
-from shown_commands import OTHERS, PROGRAMS, commands, help_lines
+from shown_commands import OTHERS, PROGRAMS, Command, commands, help_lines, mixed_blocks
 
 from maskline.cli.main import parser
 from maskline.errors import InputError
@@ -81,19 +81,17 @@ UNTESTED = {
 }
 
 
-def of(program: str) -> list:
+def of(program: str) -> list[Command]:
     return [command for command in COMMANDS if command.words[0] == program]
 
 
-def name(words: list[str]) -> list[str]:
-    """Return the names under which the tables above hold a command, of which it may have several."""
+def entries(words: list[str]) -> list[str]:
+    """Return the keys of the tables above under which a command is, one for each variable of `make repro`."""
     program, *arguments = words
     if program == "make":
-        targets = [word for word in arguments if "=" not in word]
-        variables = [word.partition("=")[0] for word in arguments if "=" in word]
-        # `maskline verify`, `compare` and the like take a folder too, and the tests name it.
-        variables = [variable for variable in variables if targets == ["repro"]]
-        return [f"make {target} {variable}" for target in targets for variable in variables] or [f"make {targets[0]}"]
+        target = next(word for word in arguments if "=" not in word)
+        variables = [word.partition("=")[0] for word in arguments if "=" in word and target == "repro"]
+        return [f"make {target} {variable}" for variable in variables] or [f"make {target}"]
     if program == "python":
         return ["python benchmarks" if arguments[0].startswith("benchmarks/") else f"python {arguments[0]}"]
     if program == "dvc" and arguments[0] in ("cache", "exp", "metrics", "params", "plots", "queue", "remote"):
@@ -105,9 +103,9 @@ def options(words: list[str]) -> list[str]:
     return [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
 
 
-def is_named(words: list[str]) -> bool:
-    """Return whether words such as `dvc plots` or `maskline --help` name a command rather than one to type."""
-    return len(words) == 2 or words[-1] == "--help"
+def is_only_named(command: Command) -> bool:
+    """Return whether it is a name in a sentence, such as `dvc plots`, and nothing to type."""
+    return not command.whole and (len(command.words) == 2 or command.words[-1] == "--help")
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +117,10 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 def test_commands_are_found():
     assert {command.words[0] for command in COMMANDS} >= set(PROGRAMS)
     assert {command.words[0] for command in COMMANDS} <= {*PROGRAMS, *OTHERS}
+    assert not list(mixed_blocks()), "where output follows a command, the command begins with `$ `"
 
 
-def test_every_make_target_exists_and_takes_its_variables(tmp_path):
+def test_every_make_target_exists_and_takes_its_variables():
     variables = set(re.findall(r"(?m)^(\w+) \?=", (ROOT / "Makefile").read_text()))
     for words in {tuple(command.words) for command in of("make")}:
         assert {word.partition("=")[0] for word in words if "=" in word} <= variables, words
@@ -157,7 +156,7 @@ def test_every_option_of_maskline_that_is_shown_is_tested():
 
 def test_every_dvc_command_is_one_that_the_parser_takes():
     for command in of("dvc"):
-        if is_named(command.words) and not command.whole:
+        if is_only_named(command):
             continue
         try:
             get_main_parser().parse_args(command.words[1:])
@@ -194,12 +193,16 @@ def test_every_script_exists_and_has_the_options():
 
 
 def test_a_test_runs_each_or_there_is_a_reason():
+    known = {*TESTED, *UNTESTED}
     shown = {
-        found for command in COMMANDS if command.words[0] in PROGRAMS for found in name(command.words)
-        if not (is_named(command.words) and found not in TESTED | UNTESTED and not command.whole)
-    }  # fmt: skip
-    assert not shown - {*TESTED, *UNTESTED}
-    assert not {*TESTED, *UNTESTED} - shown, "no page shows these"
+        entry
+        for command in COMMANDS
+        if command.words[0] in PROGRAMS
+        for entry in entries(command.words)
+        if entry in known or not is_only_named(command)
+    }
+    assert not shown - known
+    assert not known - shown, "no page shows these"
     assert not TESTED.keys() & UNTESTED.keys()
 
 

@@ -46,15 +46,15 @@ def batch(count):
 
 def traced(architecture, **changes):
     """Return the operations that the gradient of a network's loss and its validation run."""
-    model = build(architecture, **changes)
+    model, loss_of = build(architecture, **changes), one("cross_entropy")
 
     @tf.function
     def gradient(images, labels):
         with tf.GradientTape() as tape:
-            loss = model.training_loss(images, labels, one("cross_entropy"))
+            loss = model.training_loss(images, labels, loss_of)
         return tape.gradient(loss, model.trainable_variables)
 
-    score = Validator(model, one("cross_entropy"), NoImages(), 2)._score
+    score = Validator(model, loss_of, NoImages(), 2)._score
     graphs = gradient.get_concrete_function(*batch(2)).graph, score.get_concrete_function(*batch(None)).graph
     return set().union(*map(run_by, graphs))
 

@@ -8,8 +8,8 @@ from maskline.cli.limits import add_limits
 
 _DESCRIPTION = """\
 Score an exported file on the test images with the code of evaluate, and compare it
-with the .keras file it came from. If mean IoU or the IoU of a class falls by more
-than its limit, the command fails.
+with the .keras file that it was made from. The command fails if mean IoU or the IoU
+of a class falls by more than its limit.
 """
 _EXAMPLES = """\
 examples:
@@ -22,14 +22,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "check",
-        help="score an exported file as evaluate scores a model",
+        help="score an exported file, and compare it with its .keras file",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, help=".onnx, .tflite or .keras file, or the folder of a SavedModel")
     parser.add_argument(
-        "--model", type=Path, help="the .keras file it came from; default: data/model/model.keras in --folder"
+        "--model", type=Path, help="the .keras file that it was made from; default: data/model/model.keras in --folder"
     )
     add_folder(parser)
     add_limits(parser)

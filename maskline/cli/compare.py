@@ -8,14 +8,15 @@ from maskline.cli.folder import add_folder
 from maskline.errors import InputError
 
 _DESCRIPTION = """\
-Compare the test results of two Git revisions, image by image: each metric's
-difference with an interval and p-value of a paired test, and whether B is better,
-worse, or can't tell. The counts are read through DVC, from its cache or its
-remote; nothing is checked out.
+Compare the test results of two Git revisions, image by image. For each metric, a
+paired test gives the difference with its interval and p-value, and says whether B is
+better or worse, or that it can't tell. The counts are read through DVC, from its
+cache or its remote; your files stay as they are.
 
-With --against, each side is the runs of several seeds, and the verdict is about their
-params: the test counts what seeds and images vary by. The runs of a side must differ in
-the seed alone. It takes four seeds or more on each side; `maskline seeds 4` runs them.
+With --against, each side is a group of runs with several seeds, and the verdict is
+about their params: the test allows for the variation among seeds and images. The runs
+of a side must differ only in the seed. Each side needs four seeds or more;
+`maskline seeds 4` runs them.
 """
 _EXAMPLES = """\
 examples:
@@ -37,7 +38,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "a", metavar="REV_A", nargs="+", help="two revisions, or one to compare with the workspace; or the runs of A"
+        "a",
+        metavar="REV_A",
+        nargs="+",
+        help="two revisions, or one to compare with the workspace; with --against, the runs of A",
     )
     parser.add_argument(
         "--against", metavar="REV_B", nargs="+", help="the runs of B; names may be patterns, such as 'wide-*'"
@@ -47,9 +51,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--resamples",
         type=_whole(1000),
         default=10_000,
-        help="exchanges of A and B, 1000 or more; default: 10000",
+        help="number of random exchanges of A and B, 1000 or more; default: 10000",
     )
-    parser.add_argument("--seed", type=_whole(0), default=1, help="of the exchanges; default: 1")
+    parser.add_argument("--seed", type=_whole(0), default=1, help="seed of the exchanges; default: 1")
     style = parser.add_mutually_exclusive_group()
     style.add_argument("--md", action="store_const", dest="style", const="md", help="print a Markdown table")
     style.add_argument("--json", action="store_const", dest="style", const="json", help="print JSON")

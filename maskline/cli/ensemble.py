@@ -7,9 +7,9 @@ from maskline.errors import InputError
 
 _DESCRIPTION = """\
 Write an ensemble: one .keras file that holds several trained models and predicts the
-mean of their probabilities. Every command takes it like a single model. Members have
-the same classes and were trained on images of the same size; their networks may
-differ. It takes the time and the memory of all its members.
+mean of their probabilities. Commands take it like a single model. The members must have
+the same classes and training images of the same size; their networks may differ. An
+ensemble needs the time and the memory of all its members.
 """
 _EXAMPLES = """\
 examples:
@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "ensemble",
-        help="join several trained models to one file",
+        help="join several trained models in one file",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -12,10 +12,9 @@ if TYPE_CHECKING:  # --help needs no NumPy
     from maskline.contracts.figures import Figures
 
 _DESCRIPTION = """\
-Score a .keras file on the test images of a pipeline, as its stage evaluate scores the
-model that it trained: with the same code, the params of section evaluate, and every
-metric. The pipeline's own results stay as they are. An ensemble, or a model of
-another branch, is scored this way.
+Score a .keras file, such as an ensemble or a model of another branch, on the test
+images of a pipeline. The code, the params of section evaluate and the metrics are
+those of the pipeline's stage evaluate. The pipeline's own results stay as they are.
 """
 _EXAMPLES = """\
 examples:
@@ -28,14 +27,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "evaluate",
-        help="score a .keras file with every metric of stage evaluate",
+        help="score a .keras file on the test images, with every metric",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="the .keras file")
     parser.add_argument(
-        "-o", "--output", type=Path, help="a new folder for what the stage writes: metrics/ and evaluation/"
+        "-o", "--output", type=Path, help="a new folder for the files of stage evaluate: metrics/ and evaluation/"
     )
     add_folder(parser)
     parser.set_defaults(run=_run)

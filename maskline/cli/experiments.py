@@ -7,7 +7,7 @@ from maskline.cli.folder import add_folder
 
 _DESCRIPTION = """\
 List the workspace, the current commit and the experiments that started from it, with
-mean IoU, its change against the commit, and the params that differ. The best comes
+mean IoU, its change from the commit, and the params that differ. The best comes
 first; failed, running and queued experiments come last.
 """
 

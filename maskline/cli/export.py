@@ -11,8 +11,9 @@ from maskline.errors import InputError
 _DESCRIPTION = """\
 Write a trained model for ONNX Runtime, TensorFlow Serving, LiteRT or a browser. The
 file is scored on the test images with the code of evaluate, and is written only if
-mean IoU and the IoU of each class fall by no more than their limits. Its input is
-uint8 RGB; it holds the classes, their colors, the training size and its score.
+mean IoU and the IoU of each class fall by no more than their limits. The file takes
+uint8 RGB images and contains the classes, their colors, the training size and the
+score.
 """
 _EXAMPLES = """\
 examples:
@@ -22,9 +23,9 @@ examples:
   maskline export data/model/model.keras --format litert -o model.tflite
   maskline export data/model/model.keras --html -o model.html
 
-`maskline predict` runs .onnx files without TensorFlow. An HTML file labels images in
-a browser, from the disk, without a network; it takes ONNX Runtime Web from the npm
-registry once, when it is exported.
+`maskline predict` runs .onnx files without TensorFlow. The HTML file labels images
+in a browser, without a network. The first export of one downloads ONNX Runtime Web
+from the npm registry.
 """
 
 
@@ -32,19 +33,23 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "export",
-        help="write a model for another runtime, if it scores there as it does here",
+        help="write a model for another runtime, if it keeps its score there",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="the .keras file")
     kind = parser.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--format", choices=("onnx", "savedmodel", "litert"), help="of the file")
-    kind.add_argument("--html", action="store_true", help="a page with the model and all that runs it")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="file, or folder of a SavedModel, to write")
+    kind.add_argument("--format", choices=("onnx", "savedmodel", "litert"), help="format of the file")
+    kind.add_argument(
+        "--html", action="store_true", help="write a web page that contains the model and everything that runs it"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="the file to write, or the folder of a SavedModel"
+    )
     parser.add_argument("--int8", action="store_true", help="quantize an ONNX file: smaller and faster")
     parser.add_argument(
-        "--labels", action="store_true", help="give labels and confidence as outputs too, not only probabilities"
+        "--labels", action="store_true", help="add outputs for labels and confidence; the default is probabilities only"
     )
     parser.add_argument(
         "--web-runtime", type=Path, help="for --html: a copy of ONNX Runtime Web's npm tarball", metavar="TGZ"

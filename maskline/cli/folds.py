@@ -9,17 +9,18 @@ from maskline.cli.series import add_series_options, finish
 
 _DESCRIPTION = """\
 Divide the images into K folds by group and class, and train K models from the last
-commit, each tested on one fold and trained on the others. Each fold is a DVC
-experiment with params dataset.folds and dataset.fold; all else is the same. The
-summary has mean, standard deviation and interval of mean IoU, pixel accuracy and
-each class's IoU. Finished folds are kept: the command goes on where it was stopped.
+commit. Each is tested on one fold and trained on the others. Each fold is a DVC
+experiment; they differ only in the params dataset.folds and dataset.fold. The summary
+has the mean, standard deviation and interval of mean IoU, pixel accuracy and each
+class's IoU. Finished folds are kept: if the command is stopped, it continues where it
+stopped when you run it again.
 """
 _EXAMPLES = """\
 examples:
-  maskline folds 5                            run what is missing, one fold after another, and sum up
-  maskline folds 5 --queue                    only queue; then `dvc queue start --jobs 2`
+  maskline folds 5                            run the missing folds, one after another, and summarize
+  maskline folds 5 --queue                    only fill the queue; then `dvc queue start --jobs 2`
   maskline folds 5 --folder projects/mine     the pipeline in projects/mine/
-  maskline folds 5 --suspects to_check.csv    and the labels to check of all images, in one table
+  maskline folds 5 --suspects to_check.csv    and write the labels to check of all images
 """
 
 
@@ -27,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "folds",
-        help="cross-validate: train and test on K folds, and sum up",
+        help="cross-validate: train and test on K folds, and summarize",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,10 +9,10 @@ from maskline.cli.stopping import stop_like_interrupt
 from maskline.errors import InputError
 
 _DESCRIPTION = """\
-Look at a folder of images with masks or annotations, and say what is in it: its
-layout, classes, sizes, and what to look at before training. Propose params for it and
-for this machine, each with its reason, and forecast the time, memory and disk of each
-stage from a few real training steps. Nothing in the folder is written to.
+Look at a folder of images with masks or annotations, and print its layout, classes
+and sizes, and what to look at before training. Propose params for this folder and this
+machine, with a reason for each. Forecast the time, memory and disk space of each stage
+from a few real training steps. Nothing in the folder is changed.
 """
 _EXAMPLES = """\
 examples:
@@ -44,7 +44,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     parser.add_argument(
-        "--update", metavar="FOLDER", type=Path, help="renew a project's dvc.yaml, and add new params; change no value"
+        "--update",
+        metavar="FOLDER",
+        type=Path,
+        help="update a project's dvc.yaml, and add new params; your values stay",
     )
     parser.set_defaults(run=_run)
 

@@ -9,13 +9,13 @@ from maskline.prediction.bounds import DROPOUT_SAMPLES, SCALE, WINDOW
 
 _DESCRIPTION = """\
 Label every pixel of images with a trained model. For each image, labels/ gets a PNG
-whose values are the labels and whose palette shows the classes' colors, and overlays/
-a picture to look at. areas.csv lists the pixels, the share and the mean confidence of
-each class in each image.
+whose pixel values are the labels and whose palette has the colors of the classes, and
+overlays/ gets a picture of the image with its labels. areas.csv lists the pixels, the
+share and the mean confidence of each class in each image.
 
-Images are fitted as the training images were, and the result is returned at their own
-size. A run that was stopped goes on when it is started again. run.json records the
-model, the options and the images. The exit code is 1 if an image could not be predicted.
+Images are resized as in training, and the labels have the size of the image. A run that
+was stopped continues when you start it again. run.json records the model, the options
+and the images. The exit code is 1 if an image could not be predicted.
 """
 _EXAMPLES = """\
 examples:
@@ -53,7 +53,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         type=number(*SCALE),
         default=[1.0],
-        help=f"average over the image scaled by each factor, {SCALE[0]:g} to {SCALE[1]:g}",
+        help=f"average the predictions of the image at each of these scales, {SCALE[0]:g} to {SCALE[1]:g}",
     )
     parser.add_argument(
         "--dropout-samples",

@@ -7,17 +7,18 @@ from pathlib import Path
 from maskline.cli.series import add_series_options, finish
 
 _DESCRIPTION = """\
-Train N models from the last commit that differ in the seed alone: the seed of params.yaml,
-the next one, and so on. Each is a DVC experiment. The summary has mean, standard deviation,
-lowest and highest of mean IoU, pixel accuracy and each class's IoU. Finished runs are kept:
-the command goes on where it was stopped, and a larger N adds seeds.
+Train N models from the last commit that differ only in the seed: the seed of params.yaml,
+the next one, and so on. Each is a DVC experiment. The summary has the mean, standard
+deviation, lowest and highest value of mean IoU, pixel accuracy and each class's IoU.
+Finished runs are kept: if the command is stopped, it continues where it stopped when you
+run it again. A larger N adds seeds.
 """
 _EXAMPLES = """\
 examples:
-  maskline seeds 4                            run what is missing, one after another, and sum up
-  maskline seeds 4 --queue                    only queue; then `dvc queue start --jobs 2`
+  maskline seeds 4                            run the missing seeds, one after another, and summarize
+  maskline seeds 4 --queue                    only fill the queue; then `dvc queue start --jobs 2`
   maskline seeds 4 --folder projects/mine     the pipeline in projects/mine/
-  maskline seeds 4 --csv metrics/seeds.csv    and a table for Git
+  maskline seeds 4 --csv metrics/seeds.csv    and write a table for Git
 """
 
 
@@ -25,7 +26,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "seeds",
-        help="train with several seeds, and say how much the results vary",
+        help="train with several seeds, and show how much the results vary",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -17,7 +17,7 @@ def add_series_options(parser: argparse.ArgumentParser, name: str, metavar: str,
     """
     parser.add_argument(name, metavar=metavar, type=whole(2, 20), help=f"number of {name}, 2 to 20")
     add_folder(parser)
-    parser.add_argument("--queue", action="store_true", help=f"put the {missing} into DVC's queue, and run none")
+    parser.add_argument("--queue", action="store_true", help=f"put the {missing} into DVC's queue, and do not run them")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -64,6 +64,16 @@ def help_lines() -> Iterator[tuple[Path, str]]:
             yield from ((page, line) for line in block.splitlines() if _HELP.fullmatch(line))
 
 
+def mixed_blocks() -> Iterator[tuple[Path, str]]:
+    """Yield each block without `$ ` in which some lines are commands and some are not, with its page."""
+    for page in PAGES:
+        for language, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+            lines = [line for line in block.replace("\\\n", " ").splitlines() if line and not line.startswith("# ")]
+            typed = [line for line in lines if _is_typed(line)]
+            if not language and typed and len(typed) < len(lines) and "$ " not in [line[:2] for line in lines]:
+                yield page, block
+
+
 def _in_blocks(page: Path) -> Iterator[Command]:
     for language, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if language in ("", "bash", "console", "sh"):
