@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import csv
 import io
 import json
 import re
@@ -51,6 +52,21 @@ def test_the_params_table_is_params_yaml():
     comments = re.findall(r"(?m)(?:^ *|  )# (.+)$", keys)
     assert comments
     assert not [text for text in comments if text.replace("one of those above", "one of those below") not in page]
+
+
+def test_the_committed_results_are_those_of_their_pipelines():
+    _, _, below = text_of(DOCS / "results.md").partition("\n## Committed results\n")
+    rows = re.findall(r"(?m)^\| `([\w./]+)` \|.* \| ([^|]*) \| ([^|]*) \| \d+ \| `make ", below)
+    locks = [ROOT / "dvc.lock", ROOT / "ci/dvc.lock", *ROOT.glob("recipes/*/dvc.lock")]
+    assert {ROOT / folder for folder, *_ in rows} == {lock.parent for lock in locks}
+    for folder, *shown in rows:
+        with open(ROOT / folder / "metrics/headlines.csv", newline="") as file:
+            found = {row["figure"]: row for row in csv.DictReader(file)}
+        figures = [
+            {key: float(value) for key, value in found[name].items() if key != "figure"}
+            for name in ("mean_iou", "pixel_accuracy")
+        ]
+        assert shown == ["{value:.3f} ({low:.3f} to {high:.3f})".format_map(each) for each in figures], folder
 
 
 def test_the_navigation_names_every_page_and_no_other():
