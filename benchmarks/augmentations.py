@@ -16,7 +16,12 @@ OUTSIDE = str(ROOT / "benchmarks/outside.py")
 OFF = {"augment.flip": False} | {
     f"augment.{key}": 0.0 for key in ("scale", "rotation", "brightness", "contrast", "saturation")
 }
-CHEAPER = {"dataset.validation_fraction": 0.3, "model.width": 32}
+CHEAPER = {
+    "dataset.validation_fraction": 0.3,
+    "preprocess.height": 128,
+    "preprocess.width": 128,
+    "model.width": 32,
+}
 ALONE = (
     "augment.flip=true",
     "augment.flip_vertical=true",

@@ -2,9 +2,9 @@
 
 The tutorial's recipe is written in plain Keras: its modified U-Net on a frozen MobileNetV2, Adam 0.001, random flips,
 cross-entropy, batches of 64, 20 epochs on all train images; the model of the last epoch is kept. The pipeline trains
-the recipe `pets` on the same images except the tenth that it holds out to select the best epoch. Both are scored on the
-test split with one confusion matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and MobileNetV2's ImageNet
-weights:
+the recipe `pets` at 128x128 on the same images except the tenth that it holds out to select the best epoch. Both are
+scored on the test split with one confusion matrix. Needs the TFDS data set (TFDS_DATA_DIR, or the network) and
+MobileNetV2's ImageNet weights:
 
     TFDS_DATA_DIR=... python benchmarks/pet_tutorial.py --weights mobilenet_v2_1.0_224_no_top.weights.h5 --seeds 1 2 3
 """
@@ -30,7 +30,8 @@ from maskline.metrics.scores import iou, mean_over_classes, pixel_accuracy  # no
 from maskline.models.files import load_model  # noqa: E402
 from maskline.shards.read.reader import ShardReader  # noqa: E402
 
-OURS = recipe_params(ROOT / "recipes/pets")
+SIZE = {"preprocess.height": 128, "preprocess.width": 128}
+OURS = {**recipe_params(ROOT / "recipes/pets"), **SIZE}
 
 
 def images_of(shards: Path, *roles: Role) -> tuple[np.ndarray, np.ndarray]:
