@@ -77,6 +77,7 @@ LONGEST = (
     "test_segformer",
     "test_seeds_command",
     "test_own_data",
+    "test_workflow_steps",
     "test_plan_trials",
     "test_download",
     "test_encoders",
@@ -125,8 +126,15 @@ def pytest_xdist_auto_num_workers():
     return min(4, (os.cpu_count() or 1) + 1)
 
 
-def pytest_collection_modifyitems(items):
-    """Put the files of LONGEST first. One worker runs a whole file, and all would wait for a long one at the end."""
+def pytest_collection_modifyitems(config, items):
+    """Leave out what `test-all` runs in a longer form, and put the files of LONGEST first.
+
+    One worker runs a whole file, and all would wait for a long one at the end.
+    """
+    if config.option.promised:
+        few = [item for item in items if item.originalname == "test_a_few_attacks_end_in_success_or_a_sentence"]
+        config.hook.pytest_deselected(items=few)
+        items[:] = [item for item in items if item not in few]
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
