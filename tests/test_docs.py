@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from shown_commands import PAGES as LINKED
 
 from maskline.files.dotted import leaves
 from maskline.files.yaml12 import read_yaml
@@ -18,8 +19,8 @@ from maskline.files.yaml12 import read_yaml
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES, *sorted(ROOT.glob("recipes/**/README.md"))]
-CODE = re.compile(r"^ *```.*?^ *```|`[^`]+`", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(rf"{BLOCK.pattern}|`[^`]+`", BLOCK.flags)
 LINK = re.compile(r"""(?:\]\(|(?:src|srcset|href)=")([^)#:\s"]*)(?:#([^)\s"]*))?[)"]""")
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -30,7 +31,7 @@ def text_of(page: Path) -> str:
 
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^ *```.*?^ *```", "", text_of(page)))
+    headings = re.findall(r"(?m)^#+ (.+)$", BLOCK.sub("", text_of(page)))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -80,7 +81,7 @@ def test_the_navigation_names_every_page_and_no_other():
 
 @BY_PAGE
 def test_a_page_has_one_title_and_opens_with_a_sentence(page):
-    text = re.sub(r"(?ms)^ *```.*?^ *```", "```", re.sub(r"(?s)<!--.*?-->\s*", "", text_of(page)))
+    text = BLOCK.sub("```", re.sub(r"(?s)<!--.*?-->\s*", "", text_of(page)))
     title, _, after = text.partition("\n\n")
     assert re.fullmatch(r"# .+", title)
     assert not re.search(r"(?m)^# ", after)
@@ -90,7 +91,7 @@ def test_a_page_has_one_title_and_opens_with_a_sentence(page):
 @BY_PAGE
 def test_a_list_begins_after_an_empty_line(page):
     """MkDocs would make it a part of the paragraph, which GitHub does not."""
-    lines = re.sub(r"(?ms)^ *```.*?^ *```", "", text_of(page)).splitlines()
+    lines = BLOCK.sub("", text_of(page)).splitlines()
     item = re.compile(r" *([-*]|\d+\.) ")
     for above, line in pairwise(lines):
         assert not item.match(line) or not above.strip() or item.match(above) or above.startswith("  "), line

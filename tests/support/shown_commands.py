@@ -11,7 +11,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted(ROOT.glob("docs/*.md")),
-    *sorted(ROOT.glob("recipes/*/README.md")),
+    *sorted(ROOT.glob("recipes/**/README.md")),
 ]
 PROGRAMS = ("make", "maskline", "dvc", "python")
 # Of the shell and of other projects: only that they are these is checked.
