@@ -1,6 +1,7 @@
 """An S3 server on loopback that counts its requests."""
 
 import contextlib
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 
@@ -38,15 +39,17 @@ class Server:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[Server]:
-    """Yield a server that has one empty bucket."""
+    """Yield a server that has one empty bucket; moto keeps the objects of earlier servers of the process."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     handler, requests = werkzeug.serving.WSGIRequestHandler, []
     logged = handler.log_request
     handler.log_request = lambda self, *_: requests.append((self.command, self.path))
     server.start()
     host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
     try:
-        yield Server(f"http://{host}:{port}", requests)
+        urllib.request.urlopen(f"{url}/moto-api/reset", data=b"").close()
+        yield Server(url, requests)
     finally:
         handler.log_request = logged
         server.stop()
