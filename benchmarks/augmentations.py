@@ -1,9 +1,9 @@
 """What each augmentation alone brings to the recipe `pets` without augmentation, by the validation split.
 
-Three tenths of the train images are held out for validation, and the network has half of the recipe's width. The last
-two rows fill what lies outside of a zoomed or rotated image with black or with the image's mean color, and its labels
-with void, where the project reflects the image; the row before them is to compare with. Everything else is as in
-`ingredients.py`:
+Images have 128x128 pixels, three tenths of the train images are held out for validation, and the network has half of
+the recipe's width. The last two rows fill what lies outside of a zoomed or rotated image with black or with the image's
+mean color, and its labels with void, where the project reflects the image; the row before them is to compare with.
+Everything else is as in `ingredients.py`:
 
     python benchmarks/augmentations.py --work pets
     ... --seeds 1 --all train.epochs=5 --only augment.flip=true "black and void outside"

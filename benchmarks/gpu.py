@@ -2,11 +2,10 @@
 
 For each: whether the loss of one batch falls and the validation works, whether a second training from the same weights
 gives the same bytes, images/s of training steps on one batch in memory, images/s with batches from shards under all
-augmentation, the share of time that waits for those batches, and the most GPU memory that was taken. The networks have
-the encoder MobileNetV2 if possible, and random weights. Float32 means TensorFlow's default, which multiplies in TF32
-where the GPU can. Each network is one process; several trace and train at once, and while one is timed, the others
-wait. It runs on a CPU too, without the figure of memory. It ends within ten minutes, with a table of what it measured
-until then:
+augmentation, the share of time that waits for those batches, and the peak GPU memory. The networks have the encoder
+MobileNetV2 if possible, and random weights. Float32 means TensorFlow's default, which multiplies in TF32 where the GPU
+can. Each network is one process; several trace and train at once, and while one is timed, the others wait. It runs on a
+CPU too, without the figure of memory. It ends within ten minutes, with a table of what it measured until then:
 
     python benchmarks/gpu.py
     python benchmarks/gpu.py --only unet deeplabv3plus --precisions float32 --seconds 3

@@ -6,6 +6,7 @@ prints all that the commands print. A table at the end has for each form what pl
 each stage, test mean IoU, and the share of pixels that are equal.
 
 Run it on drawn scenes, or on CamVid in SegNet's form:
+
     python benchmarks/own_data.py
     python benchmarks/own_data.py --data .../CamVid --limit 60 --minutes 2 --only coco yolo
 """

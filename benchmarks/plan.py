@@ -1,4 +1,4 @@
-"""The params that plan proposes against the defaults, in equal wall time of train, by what `maskline compare` tests.
+"""The params that plan proposes and the defaults, trained for the same time and compared by `maskline compare`'s test.
 
 The defaults train first, and their time is what plan may take. Both are scored on the test split at each image's own
 size. One data set a run, a few minutes each:

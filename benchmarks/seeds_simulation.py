@@ -2,13 +2,13 @@
 
 Draws confusion matrices of models whose seeds, images, and seeds on images vary as a scenario says. Each method then
 compares the mean IoU of two sides of S seeds. `same`: both sides have the same params, so that every difference found
-is a false alarm; more than 5 % of them is a broken promise. `other images`: the sides differ image by image at random
-and are equally good on average, so that what images vary by counts too. `better`: one side is better. Methods:
+is a false alarm; at most 5 % are allowed. `other images`: the sides differ image by image at random and are equally
+good on average, so the variation among images counts too. `better`: one side is better. Methods:
 
 - `images`: the paired test of one model of each side, as `maskline compare A B` does it.
 - `bootstrap`: percentiles of a bootstrap over images and seeds (Owen, 2007).
-- `seeds`: Welch's t-test of the models' mean IoU, as if there were no other images.
-- `exchange`: all exchanges of models between the sides (Fisher, 1935), which also knows these images alone.
+- `seeds`: Welch's t-test of the models' mean IoU, which ignores that the images are a sample.
+- `exchange`: all exchanges of models between the sides (Fisher, 1935), which ignores it too.
 - `crossed`: seeds and images with Student's t, as `maskline compare ... --against ...` does it.
 
     python benchmarks/seeds_simulation.py

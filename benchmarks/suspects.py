@@ -9,7 +9,7 @@ writes the probabilities to a folder, and `score` reads them, so that another sc
     python benchmarks/suspects.py collect FOLDER camvid --path CAMVID --weights MOBILENET_V2.h5
     python benchmarks/suspects.py score FOLDER --cleanlab PYTHON
 
-PYTHON is the interpreter of a virtual environment of its own with cleanlab, which is no dependency of the project.
+PYTHON is the interpreter of a virtual environment of its own with cleanlab, which is not a dependency of the project.
 """
 
 import argparse

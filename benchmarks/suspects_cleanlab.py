@@ -1,7 +1,7 @@
 """Rank a data set's images by cleanlab's segmentation filter and rank; `suspects.py score` runs it.
 
-It runs in a virtual environment of its own with cleanlab. cleanlab knows no void: there the label is the class that the
-model predicts, which it cannot take for a mistake.
+It runs in a virtual environment of its own with cleanlab. cleanlab has no void label, so void pixels get the class that
+the model predicts, which never counts as a mistake.
 """
 
 import json

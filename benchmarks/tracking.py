@@ -1,4 +1,4 @@
-"""How long DVC takes to notice one changed file among 100,000 of one's own, and how many files it hashes for that.
+"""How long DVC takes to notice one changed file among 100,000 of your own, and how many files it hashes for that.
 
 Small pairs are written once, into a temporary folder. They are dataset.path in turn outside of the project, in it, as a
 folder that `dvc add` tracks, and as the same folder in a clone that got it from a remote. The stage is a stub that

@@ -1,4 +1,4 @@
-"""Training by several worker processes: kills of them at random moments, and images/s next to one process's.
+"""Training by several worker processes: images/s next to one process's, and the kills of workers for `soak.py`.
 
     python benchmarks/workers.py                  images/s of 1 and of 2 workers on the cores of this machine
     python benchmarks/soak.py --workers 20        kills of workers, with counts
