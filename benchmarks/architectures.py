@@ -215,9 +215,8 @@ def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
     figure, panel = plots.panels(520)
     points = {name: (row["predict_images_s"], row["mean_iou_camvid"]) for name, row in rows.items()}
     areas = [AREA * row["parameters"] / 1e6 for row in rows.values()]
-    colors = {True: plots.ACCENT, False: plots.OTHERS}
-    pretrained = [colors[row["encoder"] == "mobilenet_v2"] for row in rows.values()]
-    panel.scatter(*zip(*points.values(), strict=True), s=areas, c=pretrained, alpha=0.7)
+    colors = [plots.ACCENT if row["encoder"] == "mobilenet_v2" else plots.OTHERS for row in rows.values()]
+    panel.scatter(*zip(*points.values(), strict=True), s=areas, c=colors, alpha=0.7)
     panel.scatter([], [], c=plots.ACCENT, alpha=0.7, label="MobileNetV2 with ImageNet weights")
     panel.scatter([], [], c=plots.OTHERS, alpha=0.7, label="random weights")
     for millions in (1, 5):

@@ -19,10 +19,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 WIDTH = 640  # pixels
-SMALL = 12  # font size of what is not a label of an axis
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-MEASURED = "DejaVu Sans"  # comes with matplotlib and is as wide as the widest of FONTS, so that text has room
-
+MEASURED = "DejaVu Sans"  # comes with matplotlib, and is wider than most of FONTS, so that their text has room
 CLOSE = 6  # pixels between a circle and its name
 
 GROUND, LINE, EDGE, MUTED, TEXT = "#fafaf8", "#e2e3df", "#8b929b", "#5c646e", "#1d2126"
@@ -41,13 +39,12 @@ DARK = {
     GOLD: "#9d811d",
 }
 CYCLE = cycler(color=(ACCENT, ORANGE, GREEN, PURPLE, GOLD, OTHERS), marker=list("os^DvP"))
-SERIES = list(CYCLE)  # readers tell them apart by brightness, hue or marker
-OTHER = {"color": OTHERS, "marker": "P"}
+*SERIES, OTHER = CYCLE  # color-blind readers see the difference in brightness, hue or marker
 
 matplotlib.rcParams.update(
     {
         "font.family": MEASURED,
-        "font.size": SMALL,
+        "font.size": 12,
         "text.color": TEXT,
         "axes.facecolor": "none",
         "axes.edgecolor": EDGE,
@@ -66,7 +63,7 @@ matplotlib.rcParams.update(
         "xtick.labelcolor": TEXT,
         "ytick.labelcolor": TEXT,
         "lines.linewidth": 1.75,
-        "lines.markersize": 6,
+        "lines.markersize": 5,
         "legend.borderaxespad": 0.8,
         "legend.frameon": False,
         "figure.constrained_layout.w_pad": 0.15,

@@ -206,7 +206,8 @@ def plot(runs: dict[str, list[Run]], path: Path) -> None:
 
     figure, panel = plots.panels(480)
     recipes = {name: name.removesuffix(", bfloat16") for name in runs}
-    looks = dict(zip(dict.fromkeys(recipes.values()), (plots.OTHER, *plots.SERIES), strict=False))
+    own = dict.fromkeys(recipe for recipe in recipes.values() if recipe != "the tutorial")
+    looks = {"the tutorial": plots.OTHER, **dict(zip(own, plots.SERIES, strict=False))}
     for name, rounds in runs.items():
         dashes = "-" if name == recipes[name] else "--"
         for run in rounds:
