@@ -46,6 +46,7 @@ DATA = {
     "camvid": {"dataset.name": "camvid", "preprocess.height": 64, "preprocess.width": 96},
 }
 SPEED_DATA, SPEED_BATCH, SPEED_STEPS = "camvid", 8, 4
+AREA = 40  # of a circle in the plot, for a million parameters
 
 
 def params_of(architecture: str, data: str, options: argparse.Namespace) -> Params:
@@ -209,22 +210,24 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw mean IoU on CamVid over inference speed; the area of a circle shows the number of parameters."""
-    import matplotlib
+    import plots
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
-    for name, row in rows.items():
-        x, y = row["predict_images_s"], row["mean_iou_camvid"]
-        axes.scatter(x, y, s=60 * row["parameters"] / 1e6, alpha=0.4)
-        axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xlabel("inference, images/s at 64x96 (log scale)")
-    axes.set_ylabel("mean IoU, CamVid, 34 test images")
-    axes.set_title("Equal training at width 16; area: trainable parameters")
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    figure, panel = plots.panels(520)
+    points = {name: (row["predict_images_s"], row["mean_iou_camvid"]) for name, row in rows.items()}
+    areas = [AREA * row["parameters"] / 1e6 for row in rows.values()]
+    colors = [plots.ACCENT if row["encoder"] == "mobilenet_v2" else plots.OTHERS for row in rows.values()]
+    panel.scatter(*zip(*points.values(), strict=True), s=areas, c=colors, alpha=0.7)
+    panel.scatter([], [], c=plots.ACCENT, alpha=0.7, label="MobileNetV2 with ImageNet weights")
+    panel.scatter([], [], c=plots.OTHERS, alpha=0.7, label="random weights")
+    for millions in (1, 5):
+        panel.scatter([], [], s=AREA * millions, c="none", edgecolors=plots.EDGE, label=f"{millions} M parameters")
+    plots.log_scale(panel, (1, 2, 3, 5))
+    panel.set_xlabel("inference, images/s at 64x96 (log scale)")
+    panel.set_ylabel("mean IoU, CamVid, 34 test images")
+    panel.margins(0.08)
+    plots.legend(figure, 2)
+    plots.name_points(panel, points, [area**0.5 / 2 for area in areas])
+    plots.save(figure, path)
 
 
 def main() -> None:
@@ -234,7 +237,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 without top, .h5")
     parser.add_argument("--only", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), help="architectures")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the speed measurement; 0: none")
-    parser.add_argument("--plot", type=Path, help="PNG file to draw")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw; needs matplotlib")
     parser.add_argument(
         "--work", type=Path, default=Path("architectures_benchmark.partial"), help="folder for the runs"
     )

@@ -321,27 +321,23 @@ def print_table(
 
 
 def plot(results: dict[str, list[tuple[float, float]]], path: Path) -> None:
-    """Draw images per second as bars: the median, and the range from lowest to highest."""
-    import matplotlib
+    """Draw images per second: the median, and the range from lowest to highest."""
+    import plots
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    speeds = np.array([[speed for speed, _ in rounds] for rounds in results.values()])
-    middle = np.median(speeds, axis=1)
-    figure, panel = pyplot.subplots(figsize=(8, 4), layout="constrained")
-    bars = panel.barh(
-        list(results),
-        middle,
-        xerr=[middle - speeds.min(axis=1), speeds.max(axis=1) - middle],
-        color=["C0" if name.startswith("maskline") else "C7" for name in results],
-    )
-    panel.bar_label(bars, [f"{speed:,.0f}" for speed in middle], padding=3)
-    panel.set_xscale("log")
-    panel.margins(x=0.15)
+    figure, panel = plots.panels(400)
+    for name, rounds in results.items():
+        speeds = [speed for speed, _ in rounds]
+        middle, ends = statistics.median(speeds), [min(speeds), max(speeds)]
+        color = plots.ACCENT if name.startswith("maskline") else plots.OTHERS
+        panel.plot(ends, [name, name], color=color, marker="")
+        panel.plot([middle], [name], color=color, marker="o")
+        panel.annotate(f"{middle:,.0f}", (ends[1], name), (8, 0), textcoords="offset points", va="center")
+    plots.log_scale(panel, (1,))
+    panel.margins(x=0.12)
     panel.invert_yaxis()
-    panel.set_xlabel("images per second, from disk to batches")
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    panel.grid(visible=False, axis="y")
+    panel.set_xlabel("images/s, from disk to batches (log scale)")
+    plots.save(figure, path)
 
 
 def main() -> None:
@@ -352,7 +348,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width; default: 256 256")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each turn; default: %(default)s")
-    parser.add_argument("--plot", type=Path, help="PNG file to draw; needs matplotlib")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw; needs matplotlib")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

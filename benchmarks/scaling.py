@@ -9,7 +9,7 @@ start-up) over log(factor): 0 if a stage does not depend on the quantity, 1 if t
 above 1 if time grows faster. It is left out if the work takes less than 0.1 s or less than the start-up varies. The
 plot needs matplotlib:
 
-    python benchmarks/scaling.py --plot docs/scaling.png
+    python benchmarks/scaling.py --plot docs/scaling.svg
     python benchmarks/scaling.py --short
 """
 
@@ -197,37 +197,29 @@ def verdict(grown: Grown, factors: Sequence[int]) -> str:
 
 def plot(grown: Grown, axes: Sequence[str], factors: Sequence[int], path: Path) -> None:
     """Draw two panels for each axis: time beyond the start-up relative to 1x, and below it peak memory."""
-    import matplotlib
+    import plots
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(
-        2, len(axes), figsize=(3.2 * len(axes), 6.5), layout="constrained", sharex=True, sharey="row", squeeze=False
-    )
+    figure, panels = plots.panels(560, 2, len(axes), sharex=True, sharey="row", squeeze=False)
     for (times, memories), axis in zip(panels.T, axes, strict=True):
-        times.plot(factors, factors, color="grey", linestyle="--", linewidth=1, label="y = x")
-        for number, stage in enumerate(STAGES):
-            usage, color = grown[axis, stage], f"C{number}"
+        for stage, look in zip(STAGES, plots.SERIES, strict=False):
+            usage = grown[axis, stage]
             if usage.wall.beyond is not None:
                 relative = usage.wall.beyond / usage.wall.beyond[:, :1]
-                times.plot(factors, np.median(relative, axis=0), marker="o", color=color)
-                times.fill_between(factors, relative.min(axis=0), relative.max(axis=0), color=color, alpha=0.2)
-            memories.plot(factors, np.median(usage.memory.values, axis=0), marker="o", color=color, label=stage)
+                times.plot(factors, np.median(relative, axis=0), **look)
+                times.fill_between(factors, relative.min(axis=0), relative.max(axis=0), color=look["color"], alpha=0.2)
+            memories.plot(factors, np.median(usage.memory.values, axis=0), **look, label=stage)
+        times.plot(factors, factors, color=plots.MUTED, marker="", linestyle="--", linewidth=1, label="proportional")
         times.set_xscale("log", base=2)
         times.set_yscale("log", base=2)
         times.set_yticks(factors, [str(factor) for factor in factors])
         times.set_title(axis)
-        memories.set_xlabel("times as much")
         memories.set_xticks(factors, [str(factor) for factor in factors])
-        for panel in (times, memories):
-            panel.grid(alpha=0.3)
     panels[1, 0].set_ylim(bottom=0)
-    panels[0, 0].set_ylabel("time beyond the start-up, of that at 1x")
+    panels[0, 0].set_ylabel("time beyond the start-up,\nrelative to 1x")
     panels[1, 0].set_ylabel("peak memory, MiB")
-    panels[0, 0].legend(fontsize=8)
-    panels[1, 0].legend(fontsize=8)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    figure.supxlabel("times as much")
+    plots.legend(figure, 3)
+    plots.save(figure, path)
 
 
 def main() -> None:
@@ -235,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--short", action="store_true", help="images alone, few of them, once: that the script works")
-    parser.add_argument("--plot", type=Path, help="PNG file to draw")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw")
     options = parser.parse_args()
     once, axes, factors = Work(), ("images", "classes", "pixels", "shards"), (1, 4, 16)
     if options.short:

@@ -7,7 +7,7 @@ the verdicts are by images alone, about models. All runs of both params make one
 runs are not repeated, so that a stopped command goes on where it was. The plot needs matplotlib; Pet needs its TFDS
 data set in TFDS_DATA_DIR or the network:
 
-    python benchmarks/seeds.py --work seeds --weights mobilenet_v2_1.0_224_no_top.weights.h5 --plot seeds.png
+    python benchmarks/seeds.py --work seeds --weights mobilenet_v2_1.0_224_no_top.weights.h5 --plot seeds.svg
     python benchmarks/seeds.py --work seeds --data shapes --seeds 12
 """
 
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="default: all")
     parser.add_argument("--weights", type=Path, help="MobileNetV2's ImageNet weights without top; without: fetched")
     parser.add_argument("--seeds", type=int, default=12, help="runs of each params; default: %(default)s")
-    parser.add_argument("--plot", type=Path, help="PNG file to draw")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw; needs matplotlib")
     options = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     weights = str(options.weights.resolve()) if options.weights else "imagenet"

@@ -12,7 +12,7 @@ good on average, so the variation among images counts too. `better`: one side is
 - `crossed`: seeds and images with Student's t, as `maskline compare ... --against ...` does it.
 
     python benchmarks/seeds_simulation.py
-    python benchmarks/seeds_simulation.py --plot docs/seeds.png    # only the power of `crossed`; needs matplotlib
+    python benchmarks/seeds_simulation.py --plot docs/seeds.svg    # only the power of `crossed`; needs matplotlib
 """
 
 import argparse
@@ -182,32 +182,24 @@ def power(comparisons: int) -> dict[str, dict[int, float]]:
     found = {}
     for gain in GAINS:
         scenario = Scenario(gain=gain)
-        name = f"{effect(scenario):.1f} deviations" if gain else "the same params"
+        name = f"better by {effect(scenario):.1f} deviations" if gain else "the same params"
         found[name] = {count: share(crossed, scenario, count, comparisons) for count in PLOTTED}
     return found
 
 
-def plot(found: Mapping[str, Mapping[int, float]], path: Path, title: str | None = None) -> None:
-    """Draw shares of comparisons with a verdict by the number of seeds, a line for each name.
+def plot(found: Mapping[str, Mapping[int, float]], path: Path) -> None:
+    """Draw shares of comparisons with a verdict by the number of seeds, a line for each name."""
+    import plots
 
-    Args:
-        title: of the legend.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panel = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    panel.axhline(LEVEL, color="grey", linestyle="--", linewidth=1, label="5 %")
+    figure, panel = plots.panels(400)
     for name, by_count in found.items():
-        panel.plot(list(by_count), list(by_count.values()), marker="o", label=name)
+        panel.plot(list(by_count), list(by_count.values()), label=name)
+    panel.axhline(LEVEL, color=plots.MUTED, linestyle="--", linewidth=1, label="5 %")
     panel.set_xlabel("seeds on each side")
     panel.set_ylabel("share of comparisons that tell them apart")
     panel.set_ylim(-0.02, 1.02)
-    panel.grid(alpha=0.3)
-    panel.legend(title=title, fontsize=8)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    plots.legend(figure, 2)
+    plots.save(figure, path)
 
 
 def effect(scenario: Scenario, models: int = 400) -> float:
@@ -221,10 +213,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=1000, help="of each cell; default: %(default)s")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of each side; default: %(default)s")
-    parser.add_argument("--plot", type=Path, help="PNG file to draw, instead of the table")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw, instead of the table")
     options = parser.parse_args()
     if options.plot:
-        plot(power(options.comparisons), options.plot, "B better than A by")
+        plot(power(options.comparisons), options.plot)
         return
     heads = [f"{count} seeds" for count in options.seeds]
     print(f"| scenario | method | {' | '.join(heads)} |\n|---|---|{'---|' * len(heads)}")

@@ -201,23 +201,22 @@ def print_table(runs: dict[str, list[Run]], target: float) -> None:
 
 
 def plot(runs: dict[str, list[Run]], path: Path) -> None:
-    """Draw validation mean IoU over seconds, one line for each run."""
-    import matplotlib
+    """Draw validation mean IoU over seconds, one line for each run; dashes show bfloat16."""
+    import plots
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panel = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for number, (name, rounds) in enumerate(runs.items()):
+    figure, panel = plots.panels(480)
+    recipes = {name: name.removesuffix(", bfloat16") for name in runs}
+    own = dict.fromkeys(recipe for recipe in recipes.values() if recipe != "the tutorial")
+    looks = {"the tutorial": plots.OTHER, **dict(zip(own, plots.SERIES, strict=False))}
+    for name, rounds in runs.items():
+        dashes = "-" if name == recipes[name] else "--"
         for run in rounds:
-            label = name if run is rounds[0] else None
-            panel.plot(*zip(*run.curve, strict=True), marker="o", markersize=3, color=f"C{number}", label=label)
+            panel.plot(*zip(*run.curve, strict=True), **looks[recipes[name]], linestyle=dashes, label=name)
     panel.set_xlabel("seconds from before the first step")
     panel.set_ylabel("validation mean IoU")
     panel.set_xlim(left=0)
-    panel.grid(alpha=0.3)
-    panel.legend()
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    plots.legend(figure, 1)
+    plots.save(figure, path)
 
 
 def main() -> None:
@@ -229,7 +228,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--target", type=float, default=0.6, help="validation mean IoU; default: %(default)s")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), help="default: all")
-    parser.add_argument("--plot", type=Path, help="PNG file to draw; needs matplotlib")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw; needs matplotlib")
     options = parser.parse_args()
     tf.config.experimental.enable_op_determinism()  # as in the train stage
     weights = options.weights and options.weights.resolve()
