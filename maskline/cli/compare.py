@@ -23,7 +23,7 @@ examples:
   maskline compare main my-branch          branches, tags, commits or DVC experiments
   maskline compare main                    main and the workspace
   maskline compare main --folder ci --md   the pipeline in ci/, for a job's summary
-  maskline compare 'baa8bea-seed-*' --against '44eaaf6-seed-*'
+  maskline compare '9be6ecf-seed-*' --against 'ce57696-seed-*'
                                            several seeds of two commits
 """
 

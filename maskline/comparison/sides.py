@@ -20,7 +20,7 @@ def read_side(revisions: Sequence[str], folder: Path) -> dict[int, Run]:
 
     Args:
         revisions: branches, tags, commits or DVC experiments, the workspace, or patterns of their names such as
-            'baa8bea-seed-*'.
+            '9be6ecf-seed-*'.
         folder: the folder of a dvc.yaml, such as '.' or 'ci'.
 
     Returns:

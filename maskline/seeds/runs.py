@@ -10,7 +10,7 @@ from maskline.series.results import Run, read_runs
 def seeds_of(pipeline: Pipeline, count: int) -> Series:
     """Return the experiments of a pipeline with `count` seeds, from the seed of its params upward.
 
-    Names start with the commit, so that a pattern such as 'baa8bea-seed-*' means one commit's runs.
+    Names start with the commit, so that a pattern such as '9be6ecf-seed-*' means one commit's runs.
 
     Raises:
         InputError: the params have no seed.
