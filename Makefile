@@ -41,7 +41,7 @@ pull: .venv/bin/maskline  ## fetch results from the remote, and name those it do
 	@dvc pull --quiet --allow-missing
 	@dvc data status --json | python -c 'import json, sys; \
 		[print(path, "is not on the remote; dvc repro", path.partition("data/")[0] + "dvc.yaml makes it.") \
-		for path in json.load(sys.stdin).get("not_in_cache", [])]'
+		for path in sorted(json.load(sys.stdin).get("not_in_cache", []))]'
 
 verify: .venv/bin/maskline  ## reproduce the committed result in a fresh clone, and say what is equal
 	maskline verify --folder $(FOLDER)
