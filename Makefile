@@ -100,7 +100,7 @@ endef
 
 .venv/repro.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed. Received: %d.%d; name another with `make PYTHON=python3.12 ...`" % v)'
-	@echo "Setting up .venv from requirements.txt, once: 1 to 3 minutes and 3 GB of disk."
+	@echo "Setting up .venv from requirements.txt, once: 1 to 3 minutes without output, and 3 GB of disk."
 	$(PYTHON) -m venv .venv
 	$(PIP) --require-hashes -r requirements.txt
 	touch $@

@@ -17,7 +17,7 @@ from simulated import EASY, NAMES, simulated, truths
 
 from maskline.cli.main import main
 from maskline.contracts.about import About
-from maskline.errors import InputError
+from maskline.errors import ArtifactError, InputError
 from maskline.files.artifacts import npz_bytes
 from maskline.files.checksums import write_sums
 from maskline.files.records import write_record
@@ -265,6 +265,7 @@ def test_the_console_script_is_this_command():
         ),
         (PermissionError(13, "Permission denied", "x"), "no permission for x; change its owner or mode and try again."),
         (InputError("\x1b[31mred\u2028 is missing."), "\\x1b[31mred\\u2028 is missing."),
+        (ArtifactError("a", "is missing"), "a is missing; check its name and --folder, or make it again."),
         (
             ZeroDivisionError("by zero"),
             "an unexpected error stopped the work (ZeroDivisionError: by zero); please report it with the traceback in "

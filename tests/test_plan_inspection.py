@@ -650,7 +650,10 @@ def test_an_empty_folder(tmp_path):
     assert "holds no files" in sentence(tmp_path)
 
 
-@pytest.mark.parametrize(("images", "masks"), [("img", "labels"), ("JPEGImages", "SegmentationClassPNG")])
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [("img", "labels"), ("JPEGImages", "SegmentationClassPNG"), ("my photos", "the photos' masks")],
+)
 def test_pairs_in_other_folders(images, masks, tmp_path):
     pairs(tmp_path, [halves([0, 1])] * 3)
     (tmp_path / "images").rename(tmp_path / images)

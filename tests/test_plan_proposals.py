@@ -19,6 +19,7 @@ from maskline.planning.proposals.storage import storage
 from maskline.planning.proposals.weights import encoder_of, weights_at_hand
 from maskline.planning.splits import images_by_role
 from maskline.planning.trial.measured import TrainingCost
+from maskline.planning.trial.trials import _without_equals
 
 CPU = Machine(cores=2, memory=12 << 30, gpus=[], bfloat16=True)
 PIXELS = st.integers(16, 3000)
@@ -194,6 +195,19 @@ def test_few_trials_are_made():
 
     proposed(fingerprint((1000, 1500)), 120, trial=trial)
     assert len(tried) <= 3
+
+
+def test_the_proposed_params_were_tried():
+    tried = []
+
+    def trial(params):
+        tried.append(_without_equals(params))
+        return fake_trial()(params)
+
+    found = fingerprint((128, 128), images={"train": 24})
+    chosen = proposed(found, 20, trial=trial)
+    assert values(chosen)["preprocess.examples_per_shard"] != DEFAULTS["preprocess"]["examples_per_shard"]
+    assert _without_equals(with_choices(DEFAULTS, [*found.source, *chosen])) in tried
 
 
 def test_class_weights_are_for_classes_that_are_rare_by_far():

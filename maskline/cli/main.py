@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        found = sentence(error, lambda artifact: "; check its name, or make it again", "try again")
+        remedy = f"; check its name{' and --folder' if 'folder' in options else ''}, or make it again"
+        found = sentence(error, lambda artifact: remedy, "try again")
         sys.exit(f"maskline: {printable(found)}")
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -108,23 +109,28 @@ def _is_of_masks(place: str, folders: dict[str, dict[str, str]]) -> int:
 def _how_to_link(folder: Path, pairs: list[tuple[str, str]], count: int) -> str:
     images, masks = pairs[0]
     if len(pairs) == 1:
-        links = f"ln -s {folder.absolute() / images} mine/images && ln -s {folder.absolute() / masks} mine/masks"
+        links = f"{_link(folder / images, 'mine/images')} && {_link(folder / masks, 'mine/masks')}"
         how = (
             "rename the two to images/ and masks/ in one folder, or leave them and link to them from a new one: "
             f"mkdir mine && {links}"
         )
         return f"{plural(count, 'pair')} of one name are in {images or '.'}/ and {masks or '.'}/; {how}"
     links = " && ".join(
-        f"ln -s {folder.absolute() / first} mine/images/{_name(first)} && "
-        f"ln -s {folder.absolute() / second} mine/masks/{_name(first)}"
+        f"{_link(folder / first, f'mine/images/{_name(first)}')} && "
+        f"{_link(folder / second, f'mine/masks/{_name(first)}')}"
         for first, second in pairs[:3]
     )
-    lists = f"(cd mine/images && ls {_name(pairs[0][0])}/* > ../train.txt)"
+    lists = f"(cd mine/images && ls {shlex.quote(_name(pairs[0][0]))}/* > ../train.txt)"
     return (
         f"{plural(count, 'pair')} of one name are in {len(pairs)} pairs of folders, such as {images}/ and {masks}/; "
         f"link to them from a new folder: mkdir -p mine/images mine/masks && {links}; and list the images of each "
         f"split, such as {lists}, also for val.txt and test.txt"
     )
+
+
+def _link(target: Path, link: str) -> str:
+    """Return the shell command that makes a link to a folder."""
+    return f"ln -s {shlex.quote(str(target.absolute()))} {shlex.quote(link)}"
 
 
 def _name(place: str) -> str:
