@@ -212,7 +212,7 @@ def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw mean IoU on CamVid over inference speed; the area of a circle shows the number of parameters."""
     import plots
 
-    figure, panel = plots.panels(520)
+    figure, panel = plots.panels(600)
     points = {name: (row["predict_images_s"], row["mean_iou_camvid"]) for name, row in rows.items()}
     areas = [AREA * row["parameters"] / 1e6 for row in rows.values()]
     colors = [plots.ACCENT if row["encoder"] == "mobilenet_v2" else plots.OTHERS for row in rows.values()]
