@@ -20,7 +20,7 @@ from maskline.planning.trial.measured import EvaluationCost, Measured, TrainingC
 _ROOT = Path(__file__).resolve().parents[3]
 _FREEZING = ("freeze_encoder", "freeze_normalization")  # refused with random weights, so that they are set apart
 # Params that change neither a step's time nor its memory: a trial of others that differ only in these is known.
-_EQUAL = {
+_EQUAL: dict[str, dict[str, Any]] = {
     "preprocess": {"examples_per_shard": 64},
     "train": {"epochs": 1, "learning_rate": 0.001, "schedule": "constant", "warmup_epochs": 0.0, "early_stopping": 0},
     "model": {"encoder_weights": "none", "start_from": "none", **dict.fromkeys(_FREEZING, False)},
