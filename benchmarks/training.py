@@ -184,12 +184,13 @@ CONTESTANTS: dict[str, Callable[..., Run]] = {
 
 
 def print_table(runs: dict[str, list[Run]], target: float) -> None:
-    """Print medians with their range, and the medians of the ratios within each round."""
-    print(f"\n| | images/s (lowest to highest) | of the tutorial | waited | seconds to {target} | best mean IoU |")
+    """Print medians with their range, and the medians of the ratios to the first training within each round."""
+    first = next(iter(runs.values()))
+    print(f"\n| | images/s (lowest to highest) | of the first | waited | seconds to {target} | best mean IoU |")
     print("|---" * 6 + "|")
     for name, rounds in runs.items():
         speeds = [run.speed() for run in rounds]
-        ratio = statistics.median(a / b.speed() for a, b in zip(speeds, runs["the tutorial"], strict=True))
+        ratio = statistics.median(a / b.speed() for a, b in zip(speeds, first, strict=True))
         seconds = [run.seconds_to(target) for run in rounds]
         reached = ", ".join(f"{one:.0f}" if np.isfinite(one) else "never" for one in seconds)
         best = ", ".join(f"{max(mean_iou for _, mean_iou in run.curve):.3f}" for run in rounds)
