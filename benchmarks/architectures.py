@@ -223,7 +223,7 @@ def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
         panel.scatter([], [], s=AREA * millions, c="none", edgecolors=plots.EDGE, label=f"{millions} M parameters")
     plots.log_scale(panel, (1, 2, 3, 5))
     panel.set_xlabel("inference, images/s at 64x96 (log scale)")
-    panel.set_ylabel("mean IoU, CamVid, 233 test images")
+    panel.set_ylabel("mean IoU, test images of CamVid")
     panel.margins(0.08)
     plots.legend(figure, 2)
     plots.name_points(panel, points, [area**0.5 / 2 for area in areas])
