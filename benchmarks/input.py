@@ -40,6 +40,7 @@ import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from pipeline import AUGMENTATIONS, augment_params, run_stages, write_files  # noqa: E402
+from rounds import ratio, spread  # noqa: E402
 
 from maskline.contracts.manifest import read_manifest  # noqa: E402
 from maskline.contracts.source import read_source  # noqa: E402
@@ -311,11 +312,10 @@ def print_table(
     speeds = {name: [speed for speed, _ in rounds] for name, rounds in results.items()}
     for name, rounds in results.items():
         mine = speeds[name]
-        of = [statistics.median(a / b for a, b in zip(mine, speeds[peer], strict=True)) for peer in (FILES, MAP)]
-        middle = statistics.median(mine)
+        of = [ratio(mine, speeds[peer]) for peer in (FILES, MAP)]
         print(
-            f"| {name} | {middle:,.0f} ({min(mine):,.0f} to {max(mine):,.0f}) | {of[0]:.1f} | {of[1]:.2f} | "
-            f"{middle * pixels * 4 / 1e6:,.0f} | {statistics.median(cpu for _, cpu in rounds):.2f} | "
+            f"| {name} | {spread(mine, ',.0f')} | {of[0]:.1f} | {of[1]:.2f} | "
+            f"{statistics.median(mine) * pixels * 4 / 1e6:,.0f} | {statistics.median(cpu for _, cpu in rounds):.2f} | "
             f"{memory[name]:,.0f} | {disk[name] / 1e3:.0f} |"
         )
 

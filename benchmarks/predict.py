@@ -19,7 +19,7 @@ from pathlib import Path
 
 from engines import LOOP, NETWORKS, ROOT, installed, write_models
 from photographs import write_photographs
-from rounds import ratio, rotated
+from rounds import ratio, rotated, spread
 from usage import Usage, used
 
 from maskline.engine.cores import cores
@@ -59,8 +59,7 @@ def print_table(usages: Mapping[str, Sequence[Usage]]) -> None:
     for name, each in usages.items():
         wall = [usage.wall for usage in each]
         cpu, memory = (statistics.median(getattr(usage, field) for usage in each) for field in ("cpu", "memory"))
-        spread = f"{statistics.median(wall):.2f} ({min(wall):.2f} to {max(wall):.2f})"
-        print(f"| {name} | {spread} | {ratio(wall, base):.2f} | {cpu:.2f} | {memory:.0f} |")
+        print(f"| {name} | {spread(wall, '.2f')} | {ratio(wall, base):.2f} | {cpu:.2f} | {memory:.0f} |")
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 from pipeline import run_stages, write_files  # noqa: E402
+from rounds import spread  # noqa: E402
 
 from maskline.contracts.classes import VOID, Role  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
@@ -318,11 +319,6 @@ def cpu_seconds() -> float:
     """Return the CPU seconds of this process and its ended children."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """Return the median and the range as text."""
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def head(*cells: str) -> None:

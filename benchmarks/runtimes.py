@@ -26,7 +26,7 @@ os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 import numpy as np
 from engines import ENGINES, LOOP, NETWORKS, ROOT, installed, write_models
 from photographs import write_photographs
-from rounds import ratio, rotated
+from rounds import ratio, rotated, spread
 from usage import Usage, used
 
 STARTED = ("ONNX Runtime", "LiteRT", "OpenVINO", "traced Keras")
@@ -67,8 +67,7 @@ def print_speeds(title: str, found: Mapping[str, Sequence[float]]) -> None:
     base = found.get(BASE)
     for name, values in found.items():
         times = f"{ratio(values, base):.2f}" if base else ""
-        spread = f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-        print(f"| {title} | {name} | {spread} | {times} |", flush=True)
+        print(f"| {title} | {name} | {spread(values, '.1f')} | {times} |", flush=True)
 
 
 def print_starts(found: Mapping[str, Sequence[Usage]]) -> None:
@@ -77,7 +76,7 @@ def print_starts(found: Mapping[str, Sequence[Usage]]) -> None:
     for name, usages in found.items():
         cpu = [usage.cpu for usage in usages]
         memory = statistics.median(usage.memory for usage in usages)
-        print(f"| {name} | {statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f}) | {memory:.0f} |")
+        print(f"| {name} | {spread(cpu, '.2f')} | {memory:.0f} |")
 
 
 def main() -> None:

@@ -9,13 +9,14 @@ the pipeline's results are left out if these are not up to date.
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from rounds import spread
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("download", "preprocess", "train", "evaluate", "report")
@@ -78,7 +79,7 @@ def main() -> None:
         print("| command | seconds (lowest to highest) | imports |\n|---|---|---|")
         for name, each in seconds.items():
             packages = ", ".join(imported(*found[name])) or "none of these"
-            print(f"| {name} | {statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f}) | {packages} |")
+            print(f"| {name} | {spread(each, '.2f')} | {packages} |")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ including tracing. Both are scored with one confusion matrix, for which the tuto
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -40,6 +39,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from pet_tutorial import OURS, images_of, score, tutorial_data, tutorial_network  # noqa: E402
 from pipeline import AUGMENTATIONS, changed_params, run_stages  # noqa: E402
+from rounds import ratio, spread  # noqa: E402
 
 from maskline.contracts.classes import VOID  # noqa: E402
 from maskline.contracts.manifest import read_manifest  # noqa: E402
@@ -185,18 +185,17 @@ CONTESTANTS: dict[str, Callable[..., Run]] = {
 
 def print_table(runs: dict[str, list[Run]], target: float) -> None:
     """Print medians with their range, and the medians of the ratios to the first training within each round."""
-    first = next(iter(runs.values()))
+    speeds = {name: [run.speed() for run in rounds] for name, rounds in runs.items()}
+    first = next(iter(speeds.values()))
     print(f"\n| | images/s (lowest to highest) | of the first | waited | seconds to {target} | best mean IoU |")
     print("|---" * 6 + "|")
     for name, rounds in runs.items():
-        speeds = [run.speed() for run in rounds]
-        ratio = statistics.median(a / b.speed() for a, b in zip(speeds, first, strict=True))
         seconds = [run.seconds_to(target) for run in rounds]
         reached = ", ".join(f"{one:.0f}" if np.isfinite(one) else "never" for one in seconds)
         best = ", ".join(f"{max(mean_iou for _, mean_iou in run.curve):.3f}" for run in rounds)
         waited = max(run.waited for run in rounds)
         print(
-            f"| {name} | {statistics.median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | {ratio:.2f} | "
+            f"| {name} | {spread(speeds[name], '.1f')} | {ratio(speeds[name], first):.2f} | "
             f"{'' if np.isnan(waited) else f'{waited:.2%}'} | {reached} | {best} |"
         )
 
