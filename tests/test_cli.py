@@ -15,6 +15,7 @@ from dvc.repo import Repo
 from project import ROOT, clone, commit, dvc, git, initialize
 from simulated import EASY, NAMES, simulated, truths
 
+import maskline
 from maskline.cli.main import main
 from maskline.contracts.about import About
 from maskline.errors import ArtifactError, InputError
@@ -246,7 +247,16 @@ def test_help_has_an_example_and_wrong_options_are_told(project):
     wrong = run(project, "compare", "plain", "--resamples", "99")
     assert wrong.returncode == 2
     assert "must be a whole number of at least 1000. Received: 99" in wrong.stderr
-    assert run(project).returncode == run(project, "compare", "plain", "--md", "--json").returncode == 2
+    assert run(project, "compare", "plain", "--md", "--json").returncode == 2
+    assert run(project, "wrong").returncode == 2
+
+
+@pytest.mark.usefixtures("poison")
+def test_without_a_command_it_prints_the_help_or_its_version(project):
+    bare = run(project)
+    assert (bare.returncode, bare.stdout) == (0, run(project, "--help").stdout)
+    version = run(project, "--version")
+    assert (version.returncode, version.stdout) == (0, f"maskline {maskline.__version__}\n")
 
 
 def test_the_console_script_is_this_command():

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+import maskline
 from maskline.cli import check, compare, ensemble, evaluate, experiments, export, folds, plan, predict, seeds, verify
 from maskline.messages import printable, sentence
 
@@ -38,7 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
     whole = argparse.ArgumentParser(prog="maskline", description=_DESCRIPTION)
-    commands = whole.add_subparsers(metavar="command", required=True)
+    whole.set_defaults(run=lambda _: whole.print_help())
+    whole.add_argument(
+        "--version", dest="run", action="store_const", const=_print_version, help="print the version and exit"
+    )
+    commands = whole.add_subparsers(metavar="command")
     for command in (check, compare, ensemble, evaluate, experiments, export, folds, plan, predict, seeds, verify):
         command.add(commands)
     return whole
+
+
+def _print_version(_: argparse.Namespace) -> None:
+    print(f"maskline {maskline.__version__}")

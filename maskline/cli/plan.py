@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--minutes", metavar="M", type=number(0.1, 100000), help="how long training may take; default: 30"
     )
-    parser.add_argument("--weights", metavar="FILE", type=Path, help="encoder weights (.h5) to start from")
+    parser.add_argument("--weights", metavar="FILE", type=Path, help="encoder weights to start from")
     parser.add_argument(
         "--write", metavar="FOLDER", type=Path, help="write a project with these params, such as projects/mine"
     )
