@@ -118,6 +118,12 @@ def test_an_epoch_of_training_is_its_steps_its_validation_and_its_checkpoint():
     assert three - two == pytest.approx(10 * 0.2 + 20 * 0.01 + 0.1, rel=0.01)
 
 
+def test_training_validates_before_its_first_step_and_after_each_epoch():
+    one, other = (expected(params(train_epochs=3), fingerprint(160, images, 20)) for images in (20, 1020))
+    shards = 1000 * TRAINING.example_bytes / (500 << 20)  # the seconds that reading more of them takes
+    assert other["train"].seconds - one["train"].seconds == pytest.approx(4 * 1000 * TRAINING.validation + shards)
+
+
 def test_evaluate_predicts_the_test_and_the_validation_images():
     few, more = (expected(params(), fingerprint(160, *each))["evaluate"].seconds for each in ((20, 96), (120, 96)))
     assert more - few == pytest.approx(100 * (EVALUATION.checked + fingerprint().decode_seconds / 2), rel=0.01)

@@ -87,7 +87,7 @@ def _preprocess(
 def _train(params: dict[str, Any], train: int, validation: int, measured: Measured, shards: int) -> StageForecast:
     cost, epochs = measured.training, params["train"]["epochs"]
     steps = max(1, train // params["train"]["batch_size"])
-    seconds = shards / _HASHING + cost.once + epochs * cost.epoch(steps, validation)
+    seconds = shards / _HASHING + cost.once(validation) + epochs * cost.epoch(steps, validation)
     return StageForecast("train", seconds, cost.memory, cost.model_bytes + 100 * epochs)
 
 

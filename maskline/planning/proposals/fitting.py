@@ -223,9 +223,9 @@ def _largest(attempt: Callable[[int], Fitted | InputError], level: int) -> Fitte
 def _with_epochs(size: Size, batch_size: int, cost: TrainingCost, images: tuple[int, int], seconds: float) -> Fitted:
     train, validation = images
     epoch_steps = max(1, train // batch_size)
-    epoch = cost.epoch(epoch_steps, validation)
-    epochs = max(1, min(MOST_EPOCHS, int((_SPARE * seconds - cost.once) / epoch)))
-    return Fitted(size, batch_size, epochs, epoch_steps, cost, cost.once + epochs * epoch)
+    once, epoch = cost.once(validation), cost.epoch(epoch_steps, validation)
+    epochs = max(1, min(MOST_EPOCHS, int((_SPARE * seconds - once) / epoch)))
+    return Fitted(size, batch_size, epochs, epoch_steps, cost, once + epochs * epoch)
 
 
 def _promising(found: Fitted, ladder: list[Size], demand: Demand, images: tuple[int, int], seconds: float) -> int:

@@ -41,11 +41,15 @@ class TrainingCost(NamedTuple):
     peak: int
     device: str
 
-    @property
-    def once(self) -> float:
-        """Seconds that training takes apart from its epochs: start, end, and what the first step and validation add."""
+    def once(self, validation: int) -> float:
+        """Return the seconds apart from the epochs: start, end, and the validation before the first step.
+
+        Args:
+            validation: number of validation images.
+        """
         first_step = self.first_step - self._stepping
-        return self.start + self.build + first_step + self.first_validation + self.save
+        first_validation = self.first_validation + validation * self.validation
+        return self.start + self.build + first_step + first_validation + self.save
 
     def epoch(self, steps: int, validation: int) -> float:
         """Return the seconds of an epoch of so many steps and validation images."""
