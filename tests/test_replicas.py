@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from networks import build, without_values
-from replica_steps import BATCHES, CASES, LAYERS, STEPPED, VARIANTS
+from replica_steps import BATCHES, CASES, LAYERS, STEPPED, VARIANTS, network_results
 from workers import run_workers
 
 from maskline.engine import replicas
@@ -108,10 +108,7 @@ def test_a_layer_works_on_the_whole_batch(layer, two, one):
         np.testing.assert_allclose(parts[0][name], whole[name], atol=tolerance * np.abs(whole[name]).max())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_networks_first_step_is_that_of_the_whole_batch(variant, two, one):
-    whole, part = one[variant], two[0][variant]
+def assert_the_same_step(variant, whole, part):
     assert part["loss"] == pytest.approx(whole["loss"], rel=LOSS.get(variant, 1e-6))
     expected = step(whole)
     assert np.linalg.norm(step(part) - expected) < GRADIENT.get(variant, 0.02) * np.linalg.norm(expected) > 0
@@ -121,6 +118,20 @@ def test_a_networks_first_step_is_that_of_the_whole_batch(variant, two, one):
             np.testing.assert_allclose(part[name], value, atol=100 * LOSS.get(variant, 1e-6) * scale)
         elif "seed" in name:
             np.testing.assert_array_equal(part[name], value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_networks_first_step_is_that_of_the_whole_batch(variant, two, one):
+    assert_the_same_step(variant, one[variant], two[0][variant])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_networks_first_step_in_towers_is_that_of_the_whole_batch(variant, one):
+    towers = network_results(variant, towers=2)
+    assert towers["reruns"]
+    assert_the_same_step(variant, one[variant], towers)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from maskline.contracts.fit import Size
 from maskline.contracts.manifest import Manifest
 from maskline.contracts.model_info import Preprocessing
 from maskline.engine import replicas
+from maskline.engine.towers import tower_count
 from maskline.errors import InputError
 from maskline.models.interface import Loss
 from maskline.models.segmentation import SegmentationModel
@@ -54,17 +55,18 @@ def set_up(
     losses = named_losses(params.loss_options, chosen_weights(params.class_weights, manifest))
     loss = weighted_sum(params.loss.model_dump(), losses)
     rate = schedule(params, steps_per_epoch(examples, params.batch_size))
-    trainer = Trainer(network, loss, optimizer(params, rate), params.ema, params.encoder_learning_rate)
-    _check_step(trainer, manifest, size, model, params, processes)
+    part = _part(params, examples)
+    towers = 1 if replicas.count() > 1 else tower_count(part, size[0] * size[1])
+    trainer = Trainer(network, loss, optimizer(params, rate), params.ema, params.encoder_learning_rate, towers)
+    _check_step(trainer, part, examples, size, model, params, processes)
     return Training(trainer, loss, rate)
 
 
 def _check_step(
-    trainer: Trainer, manifest: Manifest, size: Size, model: ModelParams, params: TrainParams, processes: int
+    trainer: Trainer, part: int, examples: int, size: Size, model: ModelParams, params: TrainParams, processes: int
 ) -> None:
-    """Refuse, before the first step, one that cannot work."""
-    examples = manifest.splits["train"].examples
-    graph = trainer.graph(_part(params, examples), *size)
+    """Refuse, before the first step, one that cannot work on so many images of the train split's batches."""
+    graph = trainer.graph(part, *size)
     check_normalised(graph, params, examples)
     check_memory(trainer, graph, model, params, size, processes)
 

@@ -107,14 +107,14 @@ def layer_results(layer: Callable[[], keras.Layer]) -> Results:
     return {"outputs": outputs.numpy(), "gradient": gradient.numpy(), **found}
 
 
-def network_results(variant: str) -> Results:
+def network_results(variant: str, towers: int = 1) -> Results:
     """Return the first step's loss, all variables after it, and whether a second run of it gives the same bytes."""
     architecture, changes, count = VARIANTS[variant]
     model = build(architecture, **changes)
     plain = keras.optimizers.SGD(RATE, global_clipnorm=LONGEST)
     half = changes.get("precision") == "mixed_float16"
     optimizer = keras.optimizers.LossScaleOptimizer(plain) if half else plain
-    trainer = Trainer(model, one("cross_entropy"), optimizer, 0.9, encoder_rate=0.5)
+    trainer = Trainer(model, one("cross_entropy"), optimizer, 0.9, 0.5, towers)
     own = [replicas.own_rows(tf.constant(part)) for part in batch("mixed", count)]
     first = trainer.values()
     results = [step_results(trainer, own, first) for _ in range(2)]

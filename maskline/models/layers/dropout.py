@@ -71,7 +71,7 @@ class MonteCarloDropout(layers.Layer):
 
 @keras.saving.register_keras_serializable("maskline")
 class Dropout(layers.Dropout):
-    """Keras's layer, with a mask that is drawn for the batch of all workers.
+    """Keras's layer, with a mask that is drawn for the batch of all replicas.
 
     The class has the same name as Keras's, because weights files use it.
     """

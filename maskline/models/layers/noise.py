@@ -1,4 +1,4 @@
-"""Noise of a training step, drawn for the whole batch so that it does not depend on the number of workers."""
+"""Noise of a training step, drawn for the whole batch so that it does not depend on the number of replicas."""
 
 from collections.abc import Callable
 
@@ -8,5 +8,7 @@ from maskline.engine import replicas
 
 
 def own_noise(draw: Callable[[int | tf.Tensor], tf.Tensor], rows: int | tf.Tensor) -> tf.Tensor:
-    """Return this worker's `rows` (axis 0) of the noise that `draw` returns for a number of rows."""
-    return draw(rows) if replicas.count() == 1 else replicas.own_rows(draw(rows * replicas.count()))
+    """Return this replica's `rows` (axis 0) of the noise that `draw` returns for a number of rows."""
+    if replicas.count() == 1:
+        return draw(rows)
+    return replicas.own_rows(replicas.drawn_once(lambda: draw(rows * replicas.count())))

@@ -16,7 +16,7 @@ _MOMENTUM = 0.9
 class BatchNormalization(layers.BatchNormalization):
     """Keras's layer for the last of four axes, without masks: the same results up to rounding in less time and memory.
 
-    In training, the batch is that of all workers. Statistics are float32 under every precision. The class has the same
+    In training, the batch is that of all replicas. Statistics are float32 under every precision. The class has the same
     name as Keras's, because weights files use it.
 
     Attributes:
@@ -60,7 +60,8 @@ class BatchNormalization(layers.BatchNormalization):
         return tf.cast(tf.cast(inputs, tf.float32) * factor + added, inputs.dtype)
 
     def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
-        moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        if replicas.owns_variables():
+            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
 
 
 def batch_norm(x: keras.KerasTensor, name: str | None = None, epsilon: float = 1e-3) -> keras.KerasTensor:
@@ -71,7 +72,7 @@ def batch_norm(x: keras.KerasTensor, name: str | None = None, epsilon: float = 1
 def fused(network: keras.Model) -> keras.Model:
     """Return a functional model with the batch normalization of `batch_norm`, starting from the model's variables.
 
-    Its dropout is drawn for the batch of all workers. All other layers are shared with the given model, not copied.
+    Its dropout is drawn for the batch of all replicas. All other layers are shared with the given model, not copied.
     """
     return keras.models.clone_model(network, input_tensors=network.input, clone_function=_fused_layer)
 
