@@ -30,8 +30,8 @@ it does any work:
 ```
 $ dvc exp run -S train.epochs=0
 ...
-train: params.yaml: train.epochs must be at least 1. Received: 0 DVC had removed the outputs of the last run; get them
-back with `dvc checkout data/model`.
+train: params.yaml: train.epochs must be at least 1. Received: 0
+DVC had removed the outputs of the last run; get them back with `dvc checkout data/model`.
 ...
 ```
 

@@ -48,7 +48,7 @@ def main(name: str, description: str, work: Callable[[Stage], bool | None]) -> N
         sys.exit(f"{name}: stopped; {str(stop) or 'finished work is kept'}, and `dvc repro` resumes from there.")
     except Exception as error:
         found = sentence(error, lambda artifact: _remedy(artifact.path, stages), "run `dvc repro` again")
-        sys.exit(printable(f"{name}: {found}{_way_back(name, stages)}"))
+        sys.exit(printable(f"{name}: {found}") + _way_back(name, stages))
 
 
 def _run(name: str, stages: dict[str, dict], work: Callable[[Stage], bool | None]) -> None:
@@ -137,7 +137,7 @@ def _where() -> str:
 
 
 def _way_back(name: str, stages: dict[str, dict]) -> str:
-    """Say how to get earlier outputs back if DVC, which removes them before it runs a stage, has done so."""
+    """Return a line on how to get earlier outputs back if DVC, which removes them before a stage, has done so."""
     if "DVC_STAGE" not in os.environ or ".dvc" in Path.cwd().parts:  # queued experiments run in .dvc/tmp
         return ""
     recorded = recorded_outputs(name)
@@ -146,4 +146,4 @@ def _way_back(name: str, stages: dict[str, dict]) -> str:
         return ""
     commands = {"git checkout": tracked, "dvc checkout": folders}
     back = " and ".join(f"`{command} {' '.join(paths)}`" for command, paths in commands.items() if paths)
-    return f" DVC had removed the outputs of the last run; get them back with {back}{_where()}."
+    return "\n" + printable(f"DVC had removed the outputs of the last run; get them back with {back}{_where()}.")

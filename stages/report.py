@@ -21,8 +21,9 @@ def run(stage: entry.Stage) -> None:
     page = render_page(inputs, params)
     write_json(DATASET, dataset_figures(inputs.audit))
     write_bytes(METRICS / HISTORY.name, read_bytes(HISTORY))
-    write_bytes(METRICS / "report.html", page.encode())
-    print(f"report: metrics/report.html ({len(page.encode()) / 1e6:.1f} MB)")
+    path = METRICS / "report.html"
+    write_bytes(path, page.encode())
+    print(f"report: {path.resolve()} ({len(page.encode()) / 1e6:.1f} MB)")
 
 
 if __name__ == "__main__":

@@ -325,7 +325,7 @@ def test_how_to_get_outputs_back_that_dvc_removed(project, stage, back, monkeypa
     sentence = f"{stage}: params.yaml: seed must be a whole number, without quotes. Received: 'one'"
     assert run(project, stage)[2] == f"{sentence}\n"
     monkeypatch.setenv("DVC_STAGE", stage)
-    removed = f" DVC had removed the outputs of the last run; get them back with {back}" if back else ""
+    removed = f"\nDVC had removed the outputs of the last run; get them back with {back}" if back else ""
     assert run(project, stage)[2] == f"{sentence}{removed}\n"
     for name in ("data/shards", "data/evaluation", "metrics/evaluation.json", "metrics/samples"):
         (project / name).mkdir(parents=True)
