@@ -13,7 +13,7 @@ from maskline.prediction.runtimes.engines import load_engine
 
 
 def quantize_onnx(source: Path, path: Path, info: ExportInfo, batches: Iterable[np.ndarray]) -> None:
-    """Write an .onnx file with int8 weights and activations; input and outputs stay as they are.
+    """Write an .onnx file with 8-bit weights and activations; input and outputs stay as they are.
 
     Args:
         source: a float32 file of `write_onnx`.
@@ -41,7 +41,8 @@ def quantize_onnx(source: Path, path: Path, info: ExportInfo, batches: Iterable[
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
+            # The product of an unsigned and a signed integer overflows on processors with AVX2 but without VNNI.
+            weight_type=quantization.QuantType.QUInt8,
         )
         proto = onnx.load(quantized)
     write_described(proto, path, info)
