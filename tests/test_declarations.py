@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maskline.comparison.own_files import OWN_FILES
+from maskline.contracts.own_files import OWN_FILES
 from maskline.files.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]

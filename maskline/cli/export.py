@@ -47,7 +47,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="the file to write, or the folder of a SavedModel"
     )
-    parser.add_argument("--int8", action="store_true", help="quantize an ONNX file: smaller, and faster on processors with VNNI")
+    parser.add_argument(
+        "--int8", action="store_true", help="quantize an ONNX file: smaller, and faster on processors with VNNI"
+    )
     parser.add_argument(
         "--labels", action="store_true", help="add outputs for labels and confidence; the default is probabilities only"
     )

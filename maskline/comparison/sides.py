@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from maskline.comparison.own_files import OWN_FILES
 from maskline.comparison.revisions import Run, read_run
+from maskline.contracts.own_files import OWN_FILES
 from maskline.errors import InputError
 from maskline.files.git import git
 

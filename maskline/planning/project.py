@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from maskline.contracts.figures import BASELINE
+from maskline.contracts.own_files import OWN_FILES
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_bytes
 from maskline.files.committed import is_tracked
@@ -19,7 +20,6 @@ from maskline.planning.plan import Plan
 
 _COPIED = ("dvc.yaml", "none", "imagenet")
 _PARAMS = "params.yaml"
-_FILES = ("dataset.path", "model.encoder_weights")  # relative ones start at the folder of params.yaml
 _HEAD = "# Every param of this project. Change one and run `dvc repro` here, or run `dvc exp run -S train.epochs=40`.\n"
 
 
@@ -79,7 +79,7 @@ def write_project(folder: Path, root: Path, values: Mapping[str, Any]) -> None:
 
 def placed(plan: Plan, folder: Path, root: Path) -> Plan:
     """Return a plan whose params name the user's files as a project's params must; see `path_for`."""
-    files = [change for change in plan.changes if change.key in _FILES and change.value not in ("none", "imagenet")]
+    files = [change for change in plan.changes if change.key in OWN_FILES and change.value not in OWN_FILES[change.key]]
     paths = {change.key: path_for(Path(change.value), folder, root) for change in files}
     return plan._replace(
         changes=[change._replace(value=paths.get(change.key, change.value)) for change in plan.changes]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from maskline.comparison.dependencies import present_hash
-from maskline.comparison.own_files import OWN_FILES
+from maskline.contracts.own_files import OWN_FILES
 from maskline.errors import InputError
 from maskline.files.committed import is_tracked
 from maskline.files.dotted import leaves

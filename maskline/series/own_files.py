@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from maskline.comparison.own_files import OWN_FILES
+from maskline.contracts.own_files import OWN_FILES
 from maskline.files.committed import is_tracked
 from maskline.files.dotted import leaves
 from maskline.series.pipeline import Member, Pipeline

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from maskline.comparison.own_files import OWN_FILES
+from maskline.contracts.own_files import OWN_FILES
 from maskline.errors import InputError
 from maskline.files.committed import committed
 from maskline.files.dotted import leaves
