@@ -1,6 +1,7 @@
 """Images/s of a training step in one, two and four towers, which take turns, on random images.
 
-The networks and sizes are those of the default params and of the recipes pets and camvid; encoders have random weights:
+The networks and sizes are those of the default params and of the recipes pets and camvid, and DeepLabv3+ of the size of
+camvid. Encoders have random weights:
 
     python benchmarks/towers.py
     python benchmarks/towers.py --only pets --steps 20
@@ -43,7 +44,8 @@ class Case(NamedTuple):
 CASES = {
     "default": Case("unet", "unet", 16, (16, 128, 128), 7),
     "pets": Case("unet_pix2pix", "mobilenet_v2", 64, (16, 192, 192), 3),
-    "camvid": Case("deeplabv3plus", "mobilenet_v2", 48, (8, 240, 320), 11),
+    "camvid": Case("unet_pix2pix", "mobilenet_v2", 32, (8, 240, 320), 11),
+    "deeplabv3plus": Case("deeplabv3plus", "mobilenet_v2", 48, (8, 240, 320), 11),
 }
 
 
