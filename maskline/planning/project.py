@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from maskline.contracts.figures import BASELINE
-from maskline.contracts.own_files import OWN_FILES
+from maskline.contracts.own_files import own_files
 from maskline.errors import InputError
 from maskline.files.artifacts import new_directory, write_bytes
 from maskline.files.committed import is_tracked
@@ -79,8 +79,8 @@ def write_project(folder: Path, root: Path, values: Mapping[str, Any]) -> None:
 
 def placed(plan: Plan, folder: Path, root: Path) -> Plan:
     """Return a plan whose params name the user's files as a project's params must; see `path_for`."""
-    files = [change for change in plan.changes if change.key in OWN_FILES and change.value not in OWN_FILES[change.key]]
-    paths = {change.key: path_for(Path(change.value), folder, root) for change in files}
+    files = own_files({change.key: change.value for change in plan.changes})
+    paths = {key: path_for(Path(path), folder, root) for key, path in files.items()}
     return plan._replace(
         changes=[change._replace(value=paths.get(change.key, change.value)) for change in plan.changes]
     )

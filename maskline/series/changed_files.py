@@ -3,7 +3,7 @@
 from typing import Any
 
 from maskline.comparison.dependencies import present_hash
-from maskline.contracts.own_files import OWN_FILES
+from maskline.contracts.own_files import own_files
 from maskline.errors import InputError
 from maskline.files.committed import is_tracked
 from maskline.files.dotted import leaves
@@ -18,9 +18,7 @@ def refuse_changed_files(series: Series, commits: dict[int, str]) -> None:
         InputError: a file or folder has another content than the experiments record.
     """
     pipeline = series.pipeline
-    params = dict(leaves(pipeline.params))
-    own = {key: params[key] for key, words in OWN_FILES.items() if params.get(key) not in (None, *words)}
-    for key, path in own.items():
+    for key, path in own_files(dict(leaves(pipeline.params))).items():
         if not commits or is_tracked(pipeline.root, resolved(pipeline, path)):
             continue
         now = present_hash(pipeline.folder, "download", path)

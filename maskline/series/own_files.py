@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from maskline.contracts.own_files import OWN_FILES
+from maskline.contracts.own_files import own_files
 from maskline.files.committed import is_tracked
 from maskline.files.dotted import leaves
 from maskline.series.pipeline import Member, Pipeline
@@ -15,10 +15,8 @@ def overrides(pipeline: Pipeline, member: Member) -> list[str]:
     Experiments run in another folder, where a relative path names nothing.
     """
     changes = [f"{key}={value}" for key, value in member.changes.items()]
-    params = dict(leaves(pipeline.params))
-    for key, words in OWN_FILES.items():
-        value = params.get(key)
-        if isinstance(value, str) and value not in words and not os.path.isabs(value):
+    for key, value in own_files(dict(leaves(pipeline.params))).items():
+        if not os.path.isabs(value):
             path = resolved(pipeline, value)
             if not is_tracked(pipeline.root, path):
                 quoted = str(path).replace("'", "\\'")
