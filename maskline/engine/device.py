@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 from typing import NamedTuple
 
+from maskline.engine.allocator import keep_freed_memory
 from maskline.engine.cores import cores
 from maskline.errors import InputError
 
@@ -23,7 +24,7 @@ class Gpu(NamedTuple):
 
 
 def choose_device(number: int = 0, count: int = 1) -> str:
-    """Leave to TensorFlow one GPU that it can use, if there is one; return what it runs on, in words.
+    """Leave to TensorFlow one GPU that it can use, or prepare the CPU; return what it runs on, in words.
 
     The words also say why TensorFlow cannot use a GPU that is there. Call it before TensorFlow's first operation.
 
@@ -39,6 +40,7 @@ def choose_device(number: int = 0, count: int = 1) -> str:
     usable = tf.config.list_physical_devices("GPU")
     gpus = driver_gpus()
     if not usable:
+        keep_freed_memory()
         return _cores() + _unused(gpus)
     if len(usable) < count:
         raise InputError(

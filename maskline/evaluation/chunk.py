@@ -12,6 +12,7 @@ import tensorflow as tf
 from maskline.contracts.audit import HeldOut
 from maskline.contracts.counts import Counts, zero_counts
 from maskline.contracts.manifest import Manifest
+from maskline.engine.allocator import keep_freed_memory
 from maskline.engine.staging import Area
 from maskline.errors import ArtifactError, InputError
 from maskline.evaluation.counting import count_held_out
@@ -129,6 +130,7 @@ def _opened(chunk: Chunk, job: Job) -> Iterator[PredictedSplit]:
 @functools.lru_cache(maxsize=1)
 def _runtime(path: Path, digest: str, area: Area, threads: int) -> KerasRuntime:
     """Return the model, which each process loads and traces once."""
+    keep_freed_memory()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.set_visible_devices([], "GPU")  # or nodes with a GPU would round differently from those without
     tf.config.experimental.enable_op_determinism()
