@@ -1,4 +1,4 @@
-"""How this process's memory allocator treats what TensorFlow frees on a CPU."""
+"""How the memory allocator treats the buffers that this process frees."""
 
 import ctypes
 
@@ -10,9 +10,9 @@ _NEVER = -1
 def keep_freed_memory() -> None:
     """Let glibc keep what is freed for the next buffers; it is a no-op with another C library, as on macOS.
 
-    By default, glibc maps buffers above 32 MiB anew each time and unmaps them when they are freed. Linux then clears
-    their pages again, which takes longer than most operations on them. The process's peak memory stays about the same.
-    Call it before TensorFlow's first operation, because its threads would otherwise get arenas of their own.
+    By default, glibc returns large buffers to Linux when they are freed. Linux clears the pages of each new buffer,
+    which takes longer than many operations on them. The process's peak memory stays about the same. Call this before
+    TensorFlow's first operation, because its threads would otherwise get arenas of their own.
 
     https://man7.org/linux/man-pages/man3/mallopt.3.html
     """

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from maskline.engine.allocator import keep_freed_memory
 from maskline.engine.cores import cores
 from maskline.errors import InputError
 from maskline.files.digests import known_digests, trust
@@ -77,6 +78,7 @@ def _start(pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], tasks: S
 
 def _begin(known: dict[tuple, str]) -> None:
     _die_with_parent()
+    keep_freed_memory()
     trust(known)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskline.contracts.model_info import ModelInfo, model_info
+from maskline.engine.allocator import keep_freed_memory
 from maskline.models.ensemble import AnyModel
 from maskline.models.files import load_model
 from maskline.prediction.runtime import Sampling
@@ -62,4 +63,5 @@ def open_keras(path: Path) -> KerasRuntime:
     Raises:
         ArtifactError: the file is missing, damaged, or not a model of this project.
     """
+    keep_freed_memory()
     return KerasRuntime(load_model(path), path)
