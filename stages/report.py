@@ -18,12 +18,12 @@ def run(stage: entry.Stage) -> None:
     """Read what the earlier stages wrote in the current folder and write metrics/."""
     inputs = read_inputs(Path())
     params = {key: value for key, value in stage.declared().items() if key != "repo"}
-    page = render_page(inputs, params)
+    page = render_page(inputs, params).encode()
     write_json(DATASET, dataset_figures(inputs.audit))
     write_bytes(METRICS / HISTORY.name, read_bytes(HISTORY))
     path = METRICS / "report.html"
-    write_bytes(path, page.encode())
-    print(f"report: {path.resolve()} ({len(page.encode()) / 1e6:.1f} MB)")
+    write_bytes(path, page)
+    print(f"report: {path.resolve()} ({len(page) / 1e6:.1f} MB)")
 
 
 if __name__ == "__main__":

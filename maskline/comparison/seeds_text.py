@@ -9,7 +9,7 @@ from tabulate import tabulate
 from maskline.comparison.compare import CONFIDENCE
 from maskline.comparison.seeds import BY_IMAGES, LEAST, Row, SeedsComparison
 from maskline.comparison.text import code, figure, interval
-from maskline.files.artifacts import json_bytes
+from maskline.files.artifacts import json_text
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
 
@@ -29,21 +29,17 @@ def as_markdown(comparison: SeedsComparison) -> str:
 
 def as_json(comparison: SeedsComparison) -> str:
     """Return the figures as JSON; figures without a value are null."""
-    return (
-        json_bytes(
-            {
-                "a": _runs(comparison.a),
-                "b": _runs(comparison.b),
-                "images": comparison.images,
-                "about": "params" if comparison.is_about_params else "models",
-                "resamples": comparison.resamples,
-                "seed": comparison.seed,
-                "confidence": CONFIDENCE,
-                "metrics": {row.metric: _figures(row) for row in comparison.rows},
-            }
-        )
-        .decode()
-        .rstrip()
+    return json_text(
+        {
+            "a": _runs(comparison.a),
+            "b": _runs(comparison.b),
+            "images": comparison.images,
+            "about": "params" if comparison.is_about_params else "models",
+            "resamples": comparison.resamples,
+            "seed": comparison.seed,
+            "confidence": CONFIDENCE,
+            "metrics": {row.metric: _figures(row) for row in comparison.rows},
+        }
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from maskline.comparison.compare import CONFIDENCE, Comparison, Difference
-from maskline.files.artifacts import json_bytes
+from maskline.files.artifacts import json_text
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
 
@@ -34,7 +34,7 @@ def as_json(comparison: Comparison) -> str:
     """Return the figures as JSON; figures without a value are null."""
     head = comparison._asdict() | {"confidence": CONFIDENCE}
     rows = head.pop("rows")
-    return json_bytes(head | {"metrics": {row.metric: _plain(row) for row in rows}}).decode().rstrip()
+    return json_text(head | {"metrics": {row.metric: _plain(row) for row in rows}})
 
 
 def _plain(row: Difference) -> dict[str, Any]:

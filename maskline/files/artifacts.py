@@ -118,9 +118,14 @@ def _sync_directory(path: Path) -> None:
         _sync(path)
 
 
+def json_text(value: Any) -> str:
+    """Return a value as indented JSON in the given order; NaN and infinity raise ValueError."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
 def json_bytes(value: Any) -> bytes:
-    """Encode as indented UTF-8 JSON in the given order; NaN and infinity raise ValueError."""
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    """Return the UTF-8 file of a value; see `json_text`."""
+    return f"{json_text(value)}\n".encode()
 
 
 def write_json(path: Path, value: Any) -> None:

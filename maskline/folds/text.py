@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from maskline.comparison.text import figure
-from maskline.files.artifacts import json_bytes
+from maskline.files.artifacts import json_text
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
 from maskline.series.pipeline import Pipeline
@@ -32,30 +32,26 @@ def as_text(pipeline: Pipeline, folds: Sequence[Run], rows: Sequence[Row]) -> st
 
 def as_json(pipeline: Pipeline, folds: Sequence[Run], rows: Sequence[Row]) -> str:
     """Return the figures as JSON; figures without a value are null."""
-    return (
-        json_bytes(
-            {
-                "commit": pipeline.commit,
-                "confidence": CONFIDENCE,
-                "folds": [
-                    {"fold": f.number, "experiment": f.name, "commit": f.commit, "images": len(f.result.filenames)}
-                    for f in folds
-                ],
-                "metrics": {
-                    row.metric: {
-                        "folds": [rounded(value) for value in row.values],
-                        "mean": rounded(row.mean),
-                        "standard_deviation": rounded(row.deviation),
-                        "low": rounded(row.low),
-                        "high": rounded(row.high),
-                        "pooled": rounded(row.pooled),
-                    }
-                    for row in rows
-                },
-            }
-        )
-        .decode()
-        .rstrip()
+    return json_text(
+        {
+            "commit": pipeline.commit,
+            "confidence": CONFIDENCE,
+            "folds": [
+                {"fold": f.number, "experiment": f.name, "commit": f.commit, "images": len(f.result.filenames)}
+                for f in folds
+            ],
+            "metrics": {
+                row.metric: {
+                    "folds": [rounded(value) for value in row.values],
+                    "mean": rounded(row.mean),
+                    "standard_deviation": rounded(row.deviation),
+                    "low": rounded(row.low),
+                    "high": rounded(row.high),
+                    "pooled": rounded(row.pooled),
+                }
+                for row in rows
+            },
+        }
     )
 
 

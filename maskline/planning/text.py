@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from maskline.files.artifacts import json_bytes
+from maskline.files.artifacts import json_text
 from maskline.messages import printable
 from maskline.planning.forecast import StageForecast
 from maskline.planning.machine import Machine
@@ -68,7 +68,7 @@ def as_json(plan: Plan, project: Path | None) -> str:
         "forecast": [stage._asdict() for stage in plan.forecast],
         "project": None if project is None else project.as_posix(),
     }
-    return json_bytes(document).decode().rstrip()
+    return json_text(document)
 
 
 def _section(title: str, body: str) -> str:

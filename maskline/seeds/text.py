@@ -6,7 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from maskline.comparison.text import figure
-from maskline.files.artifacts import json_bytes
+from maskline.files.artifacts import json_text
 from maskline.files.records import write_cells
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
@@ -24,29 +24,25 @@ def as_text(pipeline: Pipeline, runs: Sequence[Run], rows: Sequence[Row]) -> str
 
 def as_json(pipeline: Pipeline, runs: Sequence[Run], rows: Sequence[Row]) -> str:
     """Return the figures as JSON; figures without a value are null."""
-    return (
-        json_bytes(
-            {
-                "commit": pipeline.commit,
-                "same_images": same_images(runs),
-                "runs": [
-                    {"seed": r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)}
-                    for r in runs
-                ],
-                "metrics": {
-                    row.metric: {
-                        "runs": [rounded(value) for value in row.values],
-                        "mean": rounded(row.mean),
-                        "standard_deviation": rounded(row.deviation),
-                        "lowest": rounded(row.lowest),
-                        "highest": rounded(row.highest),
-                    }
-                    for row in rows
-                },
-            }
-        )
-        .decode()
-        .rstrip()
+    return json_text(
+        {
+            "commit": pipeline.commit,
+            "same_images": same_images(runs),
+            "runs": [
+                {"seed": r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)}
+                for r in runs
+            ],
+            "metrics": {
+                row.metric: {
+                    "runs": [rounded(value) for value in row.values],
+                    "mean": rounded(row.mean),
+                    "standard_deviation": rounded(row.deviation),
+                    "lowest": rounded(row.lowest),
+                    "highest": rounded(row.highest),
+                }
+                for row in rows
+            },
+        }
     )
 
 
