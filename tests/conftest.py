@@ -102,6 +102,7 @@ NOT_PROMISED = (
     "needs the ImageNet weights",
     "root reads every folder",
     "is no network",
+    "is not glibc",
     "has no ImageNet",
     "ONNX Runtime Web is not in the cache",
 )

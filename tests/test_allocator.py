@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from maskline.engine.allocator import keep_freed_memory
+
 # Fills and frees 64 MiB again and again; prints how often Linux cleared a page for it after the first time.
 FAULTS = """
 import ctypes, resource
@@ -33,13 +35,11 @@ def faults(kept):
     return int(ended.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="does not apply: the C library is not glibc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_glibc_keeps_what_is_freed():
     assert faults(kept=True) < 100 < faults(kept=False)
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
-    from maskline.engine.allocator import keep_freed_memory
-
     keep_freed_memory()
