@@ -19,8 +19,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
+import tensorflow as tf
 from rounds import ratio, rotated, spread
-from towers import CASES
+from towers import CASES, trainer
+
+from maskline.engine.allocator import keep_freed_memory
+from maskline.engine.towers import tower_count
 
 KINDS = ("returned", "kept")
 
@@ -28,15 +33,7 @@ KINDS = ("returned", "kept")
 def rates(name: str, kind: str, steps: int) -> dict[str, float]:
     """Return the median images/s of training and of prediction in this process, which is a new one."""
     if kind == "kept":
-        from maskline.engine.allocator import keep_freed_memory
-
         keep_freed_memory()
-    import numpy as np
-    import tensorflow as tf
-    from towers import trainer
-
-    from maskline.engine.towers import tower_count
-
     tf.config.experimental.enable_op_determinism()
     case = CASES[name]
     count, height, width = case.batch

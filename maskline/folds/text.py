@@ -10,7 +10,7 @@ from maskline.files.artifacts import json_text
 from maskline.messages import printable
 from maskline.metrics.scores import rounded
 from maskline.series.pipeline import Pipeline
-from maskline.series.results import Run, table_of_runs
+from maskline.series.results import Run, list_of_runs, table_of_runs
 from maskline.series.summary import CONFIDENCE, Row
 
 _NOTES = (
@@ -36,10 +36,7 @@ def as_json(pipeline: Pipeline, folds: Sequence[Run], rows: Sequence[Row]) -> st
         {
             "commit": pipeline.commit,
             "confidence": CONFIDENCE,
-            "folds": [
-                {"fold": f.number, "experiment": f.name, "commit": f.commit, "images": len(f.result.filenames)}
-                for f in folds
-            ],
+            "folds": list_of_runs("fold", folds),
             "metrics": {
                 row.metric: {
                     "folds": [rounded(value) for value in row.values],

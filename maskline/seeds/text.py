@@ -12,7 +12,7 @@ from maskline.messages import printable
 from maskline.metrics.scores import rounded
 from maskline.seeds.runs import pattern, same_images
 from maskline.series.pipeline import Pipeline
-from maskline.series.results import Run, table_of_runs
+from maskline.series.results import Run, list_of_runs, table_of_runs
 from maskline.series.summary import Row
 
 
@@ -28,10 +28,7 @@ def as_json(pipeline: Pipeline, runs: Sequence[Run], rows: Sequence[Row]) -> str
         {
             "commit": pipeline.commit,
             "same_images": same_images(runs),
-            "runs": [
-                {"seed": r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)}
-                for r in runs
-            ],
+            "runs": list_of_runs("seed", runs),
             "metrics": {
                 row.metric: {
                     "runs": [rounded(value) for value in row.values],

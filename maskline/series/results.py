@@ -1,7 +1,7 @@
 """The results of the finished experiments of a series."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
@@ -32,6 +32,11 @@ def read_runs(series: Series, commits: dict[int, str]) -> list[Run]:
         name = series.members[number].name
         found.append(Run(number, name, commit, read_result(commit, series.pipeline.folder)._replace(name=name)))
     return found
+
+
+def list_of_runs(kind: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the runs for JSON; `kind`, such as 'seed', names their numbers."""
+    return [{kind: r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)} for r in runs]
 
 
 def table_of_runs(singular: str, runs: Sequence[Run], rows: Sequence[Row]) -> str:
