@@ -52,8 +52,8 @@ check: lint  ## check style and types and run the fast tests: less than a minute
 test: .venv/test.stamp  ## run all tests that are not slow: less than 10 minutes on two cores
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
-test-all: .venv/test.stamp  ## run every test, and fail if one is skipped that any machine can run
-	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --promised
+test-all: .venv/test.stamp  ## run every test, fail if one is skipped that any machine can run, and list the longest
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --promised --durations 40
 
 lint: .venv/test.stamp  ## check style and types
 	ruff check .
