@@ -19,10 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
 import tensorflow as tf
 from rounds import ratio, rotated, spread
-from towers import CASES, trainer
+from towers import CASES, random_batch, trainer
 
 from maskline.engine.allocator import keep_freed_memory
 from maskline.engine.towers import tower_count
@@ -37,9 +36,7 @@ def rates(name: str, kind: str, steps: int) -> dict[str, float]:
     tf.config.experimental.enable_op_determinism()
     case = CASES[name]
     count, height, width = case.batch
-    random = np.random.default_rng(0)
-    images = tf.constant(random.integers(0, 256, (*case.batch, 3), np.uint8))
-    labels = tf.constant(random.integers(0, case.classes, case.batch, np.uint8))
+    images, labels = random_batch(case)
     trained = trainer(case, tower_count(count, height * width))
     predict = tf.function(trained.model.probabilities)
 

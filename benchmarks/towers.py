@@ -1,7 +1,7 @@
 """Images/s of a training step in one, two and four towers, which take turns, on random images.
 
-The networks and sizes are those of the default params and of the recipes pets and camvid, and DeepLabv3+ of the size of
-camvid. Encoders have random weights:
+The networks and the sizes of images are those of the default params and of the recipes pets and camvid, and DeepLabv3+
+of the size of camvid. Batches are of 16 images, and of 8 at the size of camvid. Encoders have random weights:
 
     python benchmarks/towers.py
     python benchmarks/towers.py --only pets --steps 20
@@ -14,19 +14,18 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from rounds import ratio, rotated, spread  # noqa: E402
+import keras
+import numpy as np
+import tensorflow as tf
+from rounds import ratio, rotated, spread
 
-from maskline.models.segmentation import SegmentationModel  # noqa: E402
-from maskline.training.pixel_losses import cross_entropy  # noqa: E402
-from maskline.training.region_losses import dice  # noqa: E402
-from maskline.training.trainer import Trainer  # noqa: E402
+from maskline.models.segmentation import SegmentationModel
+from maskline.training.pixel_losses import cross_entropy
+from maskline.training.region_losses import dice
+from maskline.training.trainer import Trainer
 
 COUNTS = (1, 2, 4)
 
@@ -60,11 +59,16 @@ def trainer(case: Case, towers: int) -> Trainer:
     return Trainer(model, lambda *pair: cross_entropy(*pair) + dice(*pair), optimizer, 0.99, towers=towers)
 
 
+def random_batch(case: Case) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return images uint8 [B, H, W, 3] and labels uint8 [B, H, W], the same in every process."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (*case.batch, 3), np.uint8)
+    return tf.constant(images), tf.constant(random.integers(0, case.classes, case.batch, np.uint8))
+
+
 def rates(case: Case, steps: int) -> dict[str, list[float]]:
     """Return the images/s of each step, by the number of towers."""
-    random = np.random.default_rng(0)
-    images = tf.constant(random.integers(0, 256, (*case.batch, 3), np.uint8))
-    labels = tf.constant(random.integers(0, case.classes, case.batch, np.uint8))
+    images, labels = random_batch(case)
     trainers = {str(count): trainer(case, count) for count in COUNTS}
     found: dict[str, list[float]] = {name: [] for name in trainers}
     for number in range(steps + 1):
