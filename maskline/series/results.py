@@ -34,9 +34,11 @@ def read_runs(series: Series, commits: dict[int, str]) -> list[Run]:
     return found
 
 
-def list_of_runs(kind: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return the runs for JSON; `kind`, such as 'seed', names their numbers."""
-    return [{kind: r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)} for r in runs]
+def list_of_runs(singular: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the runs for JSON; `singular`, such as 'seed', names their numbers."""
+    return [
+        {singular: r.number, "experiment": r.name, "commit": r.commit, "images": len(r.result.filenames)} for r in runs
+    ]
 
 
 def table_of_runs(singular: str, runs: Sequence[Run], rows: Sequence[Row]) -> str:
